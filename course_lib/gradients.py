@@ -1,0 +1,120 @@
+"""Is a gradient right, and how far does it travel?"""
+from __future__ import annotations
+
+import numpy as np
+
+
+def numerical_gradient(loss, array, epsilon=1e-5):
+    """∂loss/∂array by central differences: nudge one number at a time, both ways, and see what the loss does.
+
+    Parameters
+    ----------
+    loss : callable
+        Takes nothing, returns a float; it must read ``array``, which is nudged in place and put back.
+    array : array of float64
+        Float32 has too few digits for the difference of two nearly equal losses.
+    epsilon : float
+        Size of the nudge.
+
+    Returns
+    -------
+    array of the same shape
+    """
+    if array.dtype != np.float64:
+        raise TypeError(
+            f"A gradient check subtracts two nearly equal losses, which needs float64, but an array of {array.dtype} "
+            f"came. Make the layer with dtype=np.float64 and give it float64 inputs."
+        )
+    gradient = np.empty_like(array)
+    for index in np.ndindex(array.shape):
+        kept = array[index]
+        array[index] = kept + epsilon
+        above = loss()
+        array[index] = kept - epsilon
+        below = loss()
+        array[index] = kept
+        gradient[index] = (above - below) / (2 * epsilon)
+    return gradient
+
+
+def relative_error(analytic, numeric, floor=1e-9):
+    """‖analytic - numeric‖ / (‖analytic‖ + ‖numeric‖), or 0 where the difference itself is below ``floor``.
+
+    One number for a whole array: single entries near zero are beyond what float64 differences can resolve.
+    """
+    analytic, numeric = np.asarray(analytic), np.asarray(numeric)
+    if analytic.shape != numeric.shape:
+        raise ValueError(f"The two gradients have different shapes: {analytic.shape} and {numeric.shape}. A gradient "
+                         f"has the shape of the array it belongs to.")
+    difference = np.linalg.norm(analytic - numeric)
+    if difference < floor:
+        return 0.0
+    return float(difference / (np.linalg.norm(analytic) + np.linalg.norm(numeric)))
+
+
+def check_gradients(loss, arrays, grads, tolerance=1e-6, epsilon=1e-5):
+    """Compare hand-written gradients with finite differences, array by array.
+
+    Parameters
+    ----------
+    loss : callable
+        Takes nothing, returns a float; reads the arrays.
+    arrays : dict of str to float64 array
+        What to nudge, by name.
+    grads : dict of str to array
+        The hand-written gradients, same names.
+    tolerance : float
+        Largest :func:`relative_error` accepted.
+
+    Returns
+    -------
+    dict of str to float
+        The relative error of each.
+
+    Raises
+    ------
+    AssertionError
+        Naming every array whose gradient is wrong, with its error.
+    """
+    errors = {name: relative_error(grads[name], numerical_gradient(loss, array, epsilon))
+              for name, array in arrays.items()}
+    wrong = {name: error for name, error in errors.items() if not error < tolerance}
+    if wrong:
+        listed = ", ".join(f"{name} ({error:.1e})" for name, error in wrong.items())
+        raise AssertionError(f"These gradients disagree with finite differences: {listed}. Right within {tolerance:g}: "
+                             f"{', '.join(n for n in errors if n not in wrong) or 'none'}.")
+    return errors
+
+
+def jacobian_norms(recurrent_kernel, slopes):
+    """How strongly the last state still depends on each earlier one: the spectral norm of ∂h_T/∂h_t.
+
+    For h_t = f(… + h_{t-1} W_h), one step back multiplies by diag(f'_t) W_hᵀ; T - t steps multiply that many times.
+
+    Parameters
+    ----------
+    recurrent_kernel : (units, units)
+        W_h.
+    slopes : (time, units)
+        f'(a_t), the slope of the activation at each step: ``1 - h**2`` for tanh, ones for a linear network.
+
+    Returns
+    -------
+    (time + 1,) array
+        Entry t is ‖∂h_T/∂h_t‖₂; entry T is 1, entry 0 belongs to the initial state.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio 2013, On the difficulty of training recurrent neural networks, section 2.
+    """
+    slopes = np.asarray(slopes)
+    units = recurrent_kernel.shape[0]
+    if recurrent_kernel.shape != (units, units) or slopes.ndim != 2 or slopes.shape[1] != units:
+        raise ValueError(f"Expected recurrent_kernel (units, units) and slopes (time, units), but {recurrent_kernel.shape} "
+                         f"and {slopes.shape} came. One sequence at a time: pick a row of a batch.")
+    norms = np.ones(len(slopes) + 1)
+    jacobian = np.eye(units)  # ∂h_T/∂h_t in row convention: dh_t = dh_T @ jacobian
+    for t in reversed(range(len(slopes))):
+        jacobian = (jacobian * slopes[t]) @ recurrent_kernel.T
+        norms[t] = np.linalg.norm(jacobian, 2)
+    return norms

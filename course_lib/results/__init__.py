@@ -1,0 +1,194 @@
+"""The results room: what each paper said, and what this course measured.
+
+A reproduction names a paper's figure, a measurement that takes one seed, and the bound within which it counts as held.
+``make reproduce`` runs every seed at full size and alone writes the JSON files beside this module. A lesson draws them
+as *recorded* beside its own live run; ``make run`` prints them as a scoreboard.
+"""
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """One result of one paper at laptop scale.
+
+    Attributes
+    ----------
+    key : str
+        Name of its JSON file.
+    lesson : str
+        Two digits.
+    paper : str
+        Who, when, which table or figure.
+    claim : str
+        What the paper showed, in a line.
+    said : str
+        The paper's own figure.
+    bound : str
+        When ours counts as held, in words.
+    seeds : range
+    measure : callable
+        One seed -> dict of numbers.
+    held : callable
+        List of such dicts -> bool: the bound, in code.
+    ours : callable
+        List of such dicts -> str: our figure, in a line.
+    code : tuple of str
+        Modules whose code the figures depend on, besides the one that defines ``measure``.
+    """
+
+    key: str
+    lesson: str
+    paper: str
+    claim: str
+    said: str
+    bound: str
+    seeds: range
+    measure: Callable[[int], dict]
+    held: Callable[[list[dict]], bool]
+    ours: Callable[[list[dict]], str]
+    code: tuple[str, ...]
+
+    @property
+    def file(self) -> Path:
+        return FOLDER / f"{self.key}.json"
+
+    def code_hash(self) -> str:
+        """A hash of the code behind the figures. Comments, docstrings and line breaks do not change it."""
+        modules = sorted({self.measure.__module__, *self.code})
+        digest = hashlib.sha256()
+        for name in modules:
+            tree = ast.parse(inspect.getsource(importlib.import_module(name)))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                    node.body = node.body[1:]
+            digest.update(_plain(tree).encode())
+        return digest.hexdigest()[:16]
+
+
+def _plain(node) -> str:
+    """The syntax tree as text, the same in every Python version: only what is there, no fields that are empty."""
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({','.join(f'{name}={_plain(value)}' for name, value in fields)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(_plain, node))}]"
+    return repr(node)
+
+
+def reproductions() -> list[Reproduction]:
+    """All of them, in the order of the lessons."""
+    found = []
+    for module in pkgutil.iter_modules([str(FOLDER)]):
+        if not module.name.startswith("_"):
+            found += importlib.import_module(f"{__name__}.{module.name}").REPRODUCTIONS
+    return sorted(found, key=lambda r: r.lesson)
+
+
+def find(key: str) -> Reproduction:
+    """The reproduction of that name."""
+    by_key = {r.key: r for r in reproductions()}
+    if key not in by_key:
+        raise ValueError(f"There is no reproduction {key!r}. These exist: {', '.join(by_key)}.")
+    return by_key[key]
+
+
+class Recorded:
+    """What ``make reproduce`` measured.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One a seed; :meth:`column` gives one number over all seeds.
+    held : bool
+        Whether the bound holds over all seeds.
+    """
+
+    def __init__(self, contents: dict):
+        self.rows, self.held = contents["rows"], contents["held"]
+        self.seconds, self.code_hash = contents["seconds"], contents["code"]
+
+    def column(self, name: str) -> np.ndarray:
+        """One measured number over the seeds, as an array; missing values (None) as NaN."""
+        return np.array([np.nan if row[name] is None else row[name] for row in self.rows])
+
+
+def recorded(key: str) -> Recorded:
+    """The recorded figures of a reproduction.
+
+    Raises
+    ------
+    FileNotFoundError
+        If they were never measured; the message gives the command.
+    """
+    file = find(key).file
+    if not file.exists():
+        raise FileNotFoundError(f"{file.name} is missing: nothing was recorded for {key!r}. `make reproduce` measures it.")
+    return Recorded(json.loads(file.read_text(encoding="utf-8")))
+
+
+def agree(key: str, live_rows: list[dict]) -> str:
+    """Assert that live measurements meet the same bound as the recorded ones, and say so in a line.
+
+    Raises
+    ------
+    AssertionError
+        If either does not; the message shows both figures.
+    """
+    reproduction, record = find(key), recorded(key)
+    live = reproduction.held(live_rows)
+    assert record.held and live, (
+        f"{reproduction.paper}: the bound is “{reproduction.bound}”. Recorded: {reproduction.ours(record.rows)} "
+        f"({'held' if record.held else 'not held'}). Live: {reproduction.ours(live_rows)} ({'held' if live else 'not held'})."
+    )
+    return (f"{reproduction.paper}: {reproduction.bound}. Held live on {_seeds(live_rows)}, "
+            f"and recorded on {_seeds(record.rows)}.")
+
+
+def _seeds(rows) -> str:
+    return f"{len(rows)} seed" + ("s" if len(rows) > 1 else "")
+
+
+def scoreboard() -> list[dict]:
+    """For ``make run``: a row for each reproduction.
+
+    Returns
+    -------
+    list of dict
+        lesson, paper, claim, said, ours, held (True, False or None when never measured), stale (the code has changed
+        since).
+    """
+    rows = []
+    for r in reproductions():
+        record = recorded(r.key) if r.file.exists() else None
+        rows.append({
+            "lesson": r.lesson, "paper": r.paper, "claim": r.claim, "said": r.said, "bound": r.bound,
+            "ours": r.ours(record.rows) if record else "not measured yet: make reproduce",
+            "held": record.held if record else None,
+            "stale": bool(record) and record.code_hash != r.code_hash(),
+        })
+    return rows
+
+
+def write(reproduction: Reproduction, rows: list[dict], seconds: float) -> None:
+    """Record the measurements of one reproduction."""
+    contents = {
+        "paper": reproduction.paper, "claim": reproduction.claim, "said": reproduction.said,
+        "bound": reproduction.bound, "held": bool(reproduction.held(rows)), "ours": reproduction.ours(rows),
+        "seconds": round(seconds, 1), "code": reproduction.code_hash(), "numpy": np.__version__, "rows": rows,
+    }
+    text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
+    reproduction.file.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,167 @@
+"""Lesson 04's reproductions: what plain recurrent networks learn when blame travels all the way, and when it may not.
+
+The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
+"""
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+
+from course_lib import tasks
+from course_lib.layers import SoftmaxCrossEntropy
+from course_lib.optimizers import Adam
+from course_lib.recurrent import RNN, bptt, unroll
+from course_lib.results import Reproduction
+from course_lib.sequences import stream
+
+CODE = ("course_lib.tasks", "course_lib.layers", "course_lib.optimizers", "course_lib.recurrent", "course_lib.sequences")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Temporal XOR
+# ---------------------------------------------------------------------------------------------------------------------
+def xor_errors(truncation, seed, updates=1500):
+    """Train on temporal XOR; return the RMSE at the first, second and third bit of unseen triples."""
+    rng = np.random.default_rng(seed)
+    rnn, adam = RNN(1, 8, 1, rng=rng), Adam()
+    for update in range(updates):
+        adam.learning_rate = 0.03 * (1 - update / updates)
+        bits = tasks.temporal_xor(40 * 15, rng).reshape(40, 15, 1)
+        states, outputs = unroll(rnn, bits[:, :-1])
+        d_outputs = 2 * (outputs - bits[:, 1:]) / outputs.size
+        adam.update(rnn.weights, bptt(rnn, bits[:, :-1], states, d_outputs, truncation))
+    bits = tasks.temporal_xor(100 * 30, rng).reshape(100, 30, 1)  # twice as long as anything it was trained on
+    errors = unroll(rnn, bits[:, :-1])[1] - bits[:, 1:]           # errors[:, 0] belongs to the second bit
+    return [float(np.sqrt((errors[:, first::3] ** 2).mean())) for first in (2, 0, 1)]
+
+
+def measure_xor(seed):
+    return {"full": xor_errors(None, seed)[2], "one_step": xor_errors(1, seed)[2]}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Words from letters
+# ---------------------------------------------------------------------------------------------------------------------
+def letter_errors(text, truncation, rng):
+    """Show a 5-20-5 network the text ten times; return its RMSE at each letter but the first."""
+    codes = np.array([text.codes[letter] for letter in text.letters])
+    rnn, adam = RNN(5, 20, 5, rng=rng), Adam(0.01)
+    for _ in range(10):
+        state = None
+        for x, y in stream(codes, 5, 20):
+            states, outputs = unroll(rnn, x, state)
+            state = states[-1]
+            adam.update(rnn.weights, bptt(rnn, x, states, 2 * (outputs - y) / outputs.size, truncation))
+    outputs = unroll(rnn, codes[None, :-1])[1][0]
+    return np.sqrt(((outputs - codes[1:]) ** 2).mean(axis=1))
+
+
+def letter_pair_errors(text):
+    """The same for the best predictor that sees one letter and has no memory: the mean code of what follows it."""
+    codes = np.array([text.codes[letter] for letter in text.letters])
+    now = np.array(list(text.letters[:-1]))
+    predicted = np.zeros_like(codes[1:])
+    for letter in text.codes:
+        predicted[now == letter] = codes[1:][now == letter].mean(axis=0)
+    return np.sqrt(((predicted - codes[1:]) ** 2).mean(axis=1))
+
+
+def onset_auc(errors, onsets):
+    """How often the error at a word's first letter exceeds that at another letter: .5 is chance, 1 never fails."""
+    first, other = errors[onsets[1:]], errors[~onsets[1:]]
+    return float((first[:, None] > other).mean() + 0.5 * (first[:, None] == other).mean())
+
+
+def measure_words(seed):
+    rng = np.random.default_rng(seed)
+    text = tasks.elman_letters(200, rng)
+    full, one_step, pairs = letter_errors(text, None, rng), letter_errors(text, 1, rng), letter_pair_errors(text)
+    return {
+        "full": onset_auc(full, text.onsets), "one_step": onset_auc(one_step, text.onsets),
+        "letter_pairs": onset_auc(pairs, text.onsets),
+        "mse": float((full**2).mean()), "mse_letter_pairs": float((pairs**2).mean()),
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Embedded Reber grammar
+# ---------------------------------------------------------------------------------------------------------------------
+def solved(rnn, strings):
+    """For each string: does every legal next symbol score above every illegal one, at every step?"""
+    _, scores = unroll(rnn, strings.inputs)
+    lowest_legal = np.where(strings.legal, scores, np.inf).min(axis=2)
+    highest_illegal = np.where(strings.legal, -np.inf, scores).max(axis=2)
+    return ((lowest_legal > highest_illegal) | ~strings.mask).all(axis=1)
+
+
+def train_reber(rnn, rng, most, truncation=None):
+    """Train until all of 500 unseen strings are solved; return the strings that took, or None after ``most``."""
+    adam, loss = Adam(0.01), SoftmaxCrossEntropy()
+    unseen = tasks.reber_batch(500, rng)
+    for seen in range(32, most + 1, 32):
+        batch = tasks.reber_batch(32, rng)
+        states, scores = unroll(rnn, batch.inputs)
+        loss.forward(scores, batch.targets, batch.mask)
+        adam.update(rnn.weights, bptt(rnn, batch.inputs, states, loss.backward(), truncation))
+        if seen % 800 == 0 and solved(rnn, unseen).all():
+            return seen
+    return None
+
+
+def measure_reber(seed):
+    """Strings needed with full BPTT; with one step (30,000, then on to 200,000); with full BPTT after those 30,000."""
+    rng = np.random.default_rng(seed)
+    full = train_reber(RNN(7, 16, 7, rng=rng), rng, 100_000)
+    stuck = RNN(7, 16, 7, rng=rng)
+    one_step = train_reber(stuck, rng, 30_000, truncation=1)
+    solved_by_one_step = float(solved(stuck, tasks.reber_batch(2000, rng)).mean())
+    after_switch = train_reber(deepcopy(stuck), rng, 100_000)
+    one_step = one_step or train_reber(stuck, rng, 170_000, truncation=1)
+    return {"full": full, "one_step": one_step, "solved_by_one_step": solved_by_one_step, "after_switch": after_switch}
+
+
+def _thousands(rows, name):
+    values = sorted(row[name] for row in rows)
+    return f"{values[0] / 1000:.1f}k-{values[-1] / 1000:.1f}k"
+
+
+def _reber_held(rows):
+    return all(row["full"] is not None and row["full"] <= 30_000 and row["one_step"] is None
+               and row["after_switch"] is not None for row in rows)
+
+
+REPRODUCTIONS = (
+    Reproduction(
+        key="elman-xor", lesson="04", paper="Elman 1990, Fig. 3",
+        claim="a recurrent network predicts the third bit of temporal XOR",
+        said="error dips at every third bit (one-step gradient, read off a curve)",
+        bound="third-bit RMSE below .05 with full BPTT, above .15 with one-step truncation",
+        seeds=range(20), measure=measure_xor,
+        held=lambda rows: all(row["full"] < 0.05 and row["one_step"] > 0.15 for row in rows),
+        ours=lambda rows: f"full {min(r['full'] for r in rows):.3f}-{max(r['full'] for r in rows):.3f}, "
+                          f"one step {min(r['one_step'] for r in rows):.2f}-{max(r['one_step'] for r in rows):.2f}",
+        code=CODE,
+    ),
+    Reproduction(
+        key="elman-words", lesson="04", paper="Elman 1990, Fig. 6",
+        claim="the error of letter prediction peaks where words begin",
+        said="peaks at most word onsets (a curve, no figure)",
+        bound="onset AUC above .9, and squared error below that of the best memoryless predictor",
+        seeds=range(20), measure=measure_words,
+        held=lambda rows: all(row["full"] > 0.9 and row["mse"] < row["mse_letter_pairs"] for row in rows),
+        ours=lambda rows: f"AUC {min(r['full'] for r in rows):.3f}-{max(r['full'] for r in rows):.3f}; letter pairs "
+                          f"alone {min(r['letter_pairs'] for r in rows):.3f}-{max(r['letter_pairs'] for r in rows):.3f}",
+        code=CODE,
+    ),
+    Reproduction(
+        key="embedded-reber", lesson="04", paper="Hochreiter & Schmidhuber 1997, Table 1",
+        claim="Elman nets never learn the embedded Reber grammar",
+        said="Elman net: 0 % after 200,000 strings; LSTM: 97-100 % in 8,440-39,740",
+        bound="tanh with full BPTT solves it within 30,000 strings, with one-step truncation not within 200,000",
+        seeds=range(10), measure=measure_reber, held=_reber_held,
+        ours=lambda rows: f"tanh, full BPTT: {len(rows)} of {len(rows)} in {_thousands(rows, 'full')}; one step: "
+                          f"{sum(row['one_step'] is not None for row in rows)} of {len(rows)}",
+        code=CODE,
+    ),
+)

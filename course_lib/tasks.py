@@ -1,0 +1,1026 @@
+"""Generated problems whose best possible score is known exactly.
+
+A loss of 0.44 says little until you know that no predictor can reach 0.43. Each problem here comes with that figure
+(its floor), or with the score of a predictor that has not understood the point of it (its baseline).
+
+Entropies and losses are in nats, unless a function's name ends in ``_bits``. Arrays are batch first,
+``(count, time, features)``. Every choice is drawn from the ``numpy.random.Generator`` that is passed in.
+"""
+from __future__ import annotations
+
+from bisect import bisect
+from collections import defaultdict
+from fractions import Fraction
+from itertools import product
+from string import ascii_lowercase
+from typing import NamedTuple
+
+import numpy as np
+
+from course_lib.sequences import Vocabulary, one_hot, pad
+
+
+def _at_least(least, **sizes):
+    """Refuse sizes that are too small, by name."""
+    for name, value in sizes.items():
+        if value < least:
+            raise ValueError(f"{name} is a whole number of at least {least} here, but {value} came.")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sources of strings: unifilar automata
+# ---------------------------------------------------------------------------------------------------------------------
+class Automaton:
+    """A source of symbols: a state, and arcs that each emit one symbol and lead to the next state.
+
+    From one state no two arcs emit the same symbol, so whoever reads the symbols knows the state (such automata are
+    called unifilar), and whoever knows the state knows all that the past says about the future. That is why the best
+    possible prediction can be written down.
+
+    Parameters
+    ----------
+    arcs : dict of state to dict of symbol to (probability, next state)
+        States are any hashable values, symbols are single characters. A state without arcs ends the string.
+    start : state
+    symbols : str, optional
+        The alphabet in the order wanted for arrays; by default sorted.
+
+    Attributes
+    ----------
+    states : list
+        In the order of the rows of the tables.
+    symbols : str
+    probability : (states, symbols) array
+        Probability of each symbol in each state.
+    next_state : (states, symbols) array of int
+        Row of the state that follows, -1 where the symbol is not legal.
+
+    Raises
+    ------
+    ValueError
+        If a state's probabilities are not above 0 or do not sum to 1, or an arc leads nowhere.
+    """
+
+    def __init__(self, arcs, start, symbols=None):
+        self.states = list(arcs)
+        self.symbols = symbols or "".join(sorted({symbol for out in arcs.values() for symbol in out}))
+        row = {state: i for i, state in enumerate(self.states)}
+        column = {symbol: j for j, symbol in enumerate(self.symbols)}
+        self.probability = np.zeros((len(row), len(column)))
+        self.next_state = np.full((len(row), len(column)), -1)
+        for state, out in arcs.items():
+            total = sum(p for p, _ in out.values())
+            if out and (abs(total - 1) > 1e-9 or min(p for p, _ in out.values()) <= 0):
+                raise ValueError(f"The probabilities of the arcs from a state are above 0 and sum to 1, but those from "
+                                 f"{state!r} are {[p for p, _ in out.values()]}. Leave impossible arcs out.")
+            for symbol, (p, target) in out.items():
+                if target not in row:
+                    raise ValueError(f"From state {state!r} the symbol {symbol!r} leads to {target!r}, which is not a "
+                                     f"state. A state that ends the string needs an entry too: {target!r}: {{}}.")
+                self.probability[row[state], column[symbol]] = p
+                self.next_state[row[state], column[symbol]] = row[target]
+        self._start, self._column = row[start], column
+        # For drawing one symbol at a time plain lists are faster than arrays.
+        self._cumulative = [np.cumsum(p[p > 0]).tolist()[:-1] for p in self.probability]
+        self._choices = [[(self.symbols[j], int(self.next_state[i, j])) for j in np.flatnonzero(p)]
+                         for i, p in enumerate(self.probability)]
+
+    # --- strings ---
+    def sample(self, rng, length=None):
+        """Draw a string.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        length : int, optional
+            Stop after so many symbols. Needed if the source never ends a string by itself.
+
+        Returns
+        -------
+        str
+        """
+        if length is None and self.endless:
+            raise ValueError("This source never ends a string by itself: say how many symbols to draw, "
+                             "sample(rng, length=1000).")
+        row, drawn = self._start, []
+        while self._choices[row] and len(drawn) != length:
+            symbol, row = self._choices[row][bisect(self._cumulative[row], rng.random())]
+            drawn.append(symbol)
+        return "".join(drawn)
+
+    def _walk(self, string):
+        """Rows of the states passed, the start included; ends early, with -1, at the first illegal symbol."""
+        rows = [self._start]
+        for symbol in string:
+            column = self._column.get(symbol)
+            rows.append(-1 if column is None else int(self.next_state[rows[-1], column]))
+            if rows[-1] == -1:
+                break
+        return rows
+
+    def _legal_walk(self, string):
+        rows = self._walk(string)
+        if rows[-1] == -1:
+            at = len(rows) - 2
+            legal = " ".join(sorted(self.legal(string[:at]))) or "nothing, the string had ended"
+            raise ValueError(f"This source does not produce {string!r}: {string[at]!r} at position {at} is not legal "
+                             f"there. Legal: {legal}.")
+        return rows
+
+    def path(self, string):
+        """The states passed while reading a string.
+
+        Returns
+        -------
+        list of len(string) + 1 states
+            The start, then the state after each symbol.
+
+        Raises
+        ------
+        ValueError
+            If the source cannot have produced the string; the message gives the first position where it shows.
+        """
+        return [self.states[row] for row in self._legal_walk(string)]
+
+    def predict(self, prefix):
+        """The exact distribution of the next symbol.
+
+        Returns
+        -------
+        dict of str to float
+            Probability of each symbol that may follow; empty if the string has ended or the prefix is not legal.
+        """
+        row = self._walk(prefix)[-1]
+        if row == -1:
+            return {}
+        return {self.symbols[j]: float(self.probability[row, j]) for j in np.flatnonzero(self.probability[row])}
+
+    def legal(self, prefix):
+        """The set of symbols that may follow a prefix; empty if the string has ended or the prefix is not legal."""
+        return set(self.predict(prefix))
+
+    def accepts(self, string):
+        """True for a whole string: legal from first to last symbol, and ended where the source ends one."""
+        row = self._walk(string)[-1]
+        return row != -1 and not self._choices[row]
+
+    def nll(self, strings):
+        """-ln P(string) for each string: the loss of a predictor that knows the source.
+
+        Parameters
+        ----------
+        strings : list of str
+            Whole strings or beginnings of strings.
+
+        Returns
+        -------
+        (len(strings),) array
+            Nats, summed over each string; inf where a string is not legal. Divide the sum over all strings by the
+            number of all symbols predicted for the realised floor of a test set.
+        """
+        if isinstance(strings, str):
+            raise TypeError("nll takes a list of strings, but one string came. Write nll([string]).")
+        total = np.zeros(len(strings))
+        for i, string in enumerate(strings):
+            rows = self._walk(string)
+            if rows[-1] == -1:
+                total[i] = np.inf
+            else:
+                total[i] = -np.log(self.probability[rows[:-1], [self._column[s] for s in string]]).sum()
+        return total
+
+    # --- exact averages ---
+    @property
+    def endless(self):
+        """True if no state ends the string."""
+        return all(self._choices)
+
+    def _transitions(self):
+        """P (states, states): the probability of going from one state to another in one step."""
+        transitions = np.zeros((len(self.states), len(self.states)))
+        rows, columns = np.nonzero(self.probability)
+        np.add.at(transitions, (rows, self.next_state[rows, columns]), self.probability[rows, columns])
+        return transitions
+
+    def _state_entropies(self):
+        """h_s = -Σ p ln p of the next symbol in each state, nats."""
+        p = self.probability
+        return -(p * np.log(p, out=np.zeros_like(p), where=p > 0)).sum(axis=1)
+
+    def visits(self):
+        """v_s, how often a string passes through each state on average.
+
+        From the start e₀ a string is in state s after n steps with probability (e₀ᵀ Qⁿ)_s, where Q leads among the
+        states that do not end it; summed over all n this is v = e₀ᵀ (I - Q)⁻¹.
+
+        Returns
+        -------
+        (states,) array
+            0 for states that end the string.
+
+        Raises
+        ------
+        ValueError
+            If strings have no end; use :meth:`stationary`.
+        """
+        if self.endless:
+            raise ValueError("This source never ends a string, so a state is visited without limit. Use stationary() "
+                             "and entropy_rate().")
+        going_on = np.array([bool(choices) for choices in self._choices])
+        q = self._transitions()[np.ix_(going_on, going_on)]
+        e0 = np.eye(len(self.states))[self._start][going_on]
+        v = np.zeros(len(self.states))
+        v[going_on] = np.linalg.solve((np.eye(len(q)) - q).T, e0)
+        return v
+
+    def mean_length(self):
+        """Symbols in a string on average: Σ v_s."""
+        return float(self.visits().sum())
+
+    def entropy(self):
+        """Nats in a string on average, Σ v_s h_s: no predictor's summed loss over a string is lower on average."""
+        return float(self.visits() @ self._state_entropies())
+
+    def stationary(self):
+        """π, the share of time an endless source spends in each state: πᵀ P = πᵀ, Σ π_s = 1.
+
+        Returns
+        -------
+        (states,) array
+        """
+        if not self.endless:
+            raise ValueError("This source ends its strings, so it settles nowhere. Use visits() and entropy().")
+        size = len(self.states)
+        equations = np.vstack([self._transitions().T - np.eye(size), np.ones(size)])
+        return np.linalg.lstsq(equations, np.eye(size + 1)[-1], rcond=None)[0]
+
+    def entropy_rate(self):
+        """Nats in a symbol of an endless source, Σ π_s h_s: the floor of the mean loss."""
+        return float(self.stationary() @ self._state_entropies())
+
+
+class GrammarBatch(NamedTuple):
+    """Strings as arrays for next-symbol prediction; see :func:`grammar_batch`."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    mask: np.ndarray
+    legal: np.ndarray
+
+
+def grammar_batch(grammar, strings):
+    """Strings of a grammar as arrays for next-symbol prediction, filled up at the end.
+
+    Parameters
+    ----------
+    grammar : Automaton
+    strings : list of str
+        Legal strings of at least two symbols.
+
+    Returns
+    -------
+    inputs : (count, time, symbols) float32
+        Symbols 0 to n-2 of each string, one-hot in the order of ``grammar.symbols``; zeros in the filling.
+    targets : (count, time) int64
+        Ids of symbols 1 to n-1; 0 in the filling.
+    mask : (count, time) of bool
+        True where there is something to predict.
+    legal : (count, time, symbols) of bool
+        Which symbols may come next; False in the filling.
+
+    Raises
+    ------
+    ValueError
+        If a string is not legal or too short.
+    """
+    if min(map(len, strings), default=0) < 2:
+        raise ValueError("Next-symbol prediction needs strings of at least two symbols, one to read and one to "
+                         "predict, but a shorter one came, or none at all.")
+    vocabulary = Vocabulary(grammar.symbols)
+    rows, mask = pad([grammar._legal_walk(string)[1:-1] for string in strings])  # states where a symbol is predicted
+    ids, _ = pad([vocabulary.encode(string) for string in strings])
+    inputs = one_hot(ids[:, :-1], len(vocabulary)) * mask[..., None]
+    legal = (grammar.probability[rows] > 0) & mask[..., None]
+    return GrammarBatch(inputs, ids[:, 1:], mask, legal)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Temporal XOR
+# ---------------------------------------------------------------------------------------------------------------------
+def temporal_xor(length, rng):
+    """Bits in triples, two random and then their exclusive or, written one after the other without a mark between.
+
+    The task is to predict the next bit.
+
+    Parameters
+    ----------
+    length : int
+        A multiple of 3.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (length,) float32
+        0 or 1.
+
+    References
+    ----------
+    Elman 1990, Finding structure in time, section "Exclusive-OR".
+    """
+    if length < 3 or length % 3:
+        raise ValueError(f"Temporal XOR comes in triples, so its length is a multiple of 3, but {length} came.")
+    triples = rng.integers(0, 2, (length // 3, 3))
+    triples[:, 2] = triples[:, 0] ^ triples[:, 1]
+    return triples.reshape(-1).astype(np.float32)
+
+
+def temporal_xor_floor():
+    """Root mean squared error of the best predictor of the bit at t, by t mod 3.
+
+    The first two bits of a triple are coins: the best guess is ½ and it is always ½ off. The third is known.
+
+    Returns
+    -------
+    (3,) array
+    """
+    return np.array([0.5, 0.5, 0.0])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Words without gaps
+# ---------------------------------------------------------------------------------------------------------------------
+# The fourteen words of the passage in Elman's Fig. 6. The paper does not list its lexicon; the fifteenth word is ours.
+ELMAN_WORDS = ("many", "years", "ago", "a", "boy", "and", "girl", "lived", "by", "the", "sea", "they", "played",
+               "happily", "home")
+
+
+class ElmanLetters(NamedTuple):
+    """A text without gaps between its words; see :func:`elman_letters`."""
+
+    letters: str
+    onsets: np.ndarray
+    codes: dict
+    words: list
+
+
+def elman_letters(sentences, rng):
+    """Sentences of 4 to 9 words run together into one string of letters: where does a word begin?
+
+    Elman used 200 sentences from a lexicon of 15 words and a random vector of 5 bits for each letter. His sentence
+    generator is not described; here each word is drawn on its own, all 15 alike, and no two letters share a vector.
+
+    Parameters
+    ----------
+    sentences : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    letters : str
+    onsets : (len(letters),) of bool
+        True at the first letter of a word.
+    codes : dict of str to (5,) float32
+        The vector of each letter.
+    words : list of str
+        The words in order.
+
+    References
+    ----------
+    Elman 1990, Finding structure in time, section "Discovering the notion 'word'", Fig. 6.
+    """
+    _at_least(1, sentences=sentences)
+    count = int(rng.integers(4, 10, sentences).sum())
+    words = [ELMAN_WORDS[i] for i in rng.integers(0, len(ELMAN_WORDS), count)]
+    onsets = np.concatenate([np.arange(len(word)) == 0 for word in words])
+    alphabet = sorted(set("".join(ELMAN_WORDS)))
+    vectors = np.array(list(product([0, 1], repeat=5)), np.float32)[rng.permutation(32)[:len(alphabet)]]
+    return ElmanLetters("".join(words), onsets, dict(zip(alphabet, vectors, strict=True)), words)
+
+
+def lexicon_source(words):
+    """The letters of equally likely words without gaps, as a source whose states are what a reader can know.
+
+    A reader who knows the lexicon but sees no gaps may be in doubt where a word began: after "the" it may have ended,
+    or become "they". A state is that doubt, the probability of each unfinished beginning of a word ("" between words).
+
+    Parameters
+    ----------
+    words : sequence of str
+        Different words.
+
+    Returns
+    -------
+    Automaton
+        Endless; ``entropy_rate()`` is the floor of the loss per letter, nats.
+
+    Raises
+    ------
+    ValueError
+        If a word is empty or comes twice, or if the doubt can go on for ever without a finite number of states.
+    """
+    if len(set(words)) < len(words) or not all(words):
+        raise ValueError(f"The lexicon needs different words of at least one letter, but these came: {list(words)}.")
+    start = frozenset({("", Fraction(1))})
+    arcs, unexplored = {}, [start]
+    while unexplored:
+        belief = unexplored.pop()
+        if belief in arcs:
+            continue
+        if len(arcs) == 1000:
+            raise ValueError("With this lexicon a reader's doubt about where words begin takes more than 1000 states. "
+                             "Avoid words that other words can be cut into.")
+        joint = defaultdict(lambda: defaultdict(Fraction))  # letter -> beginning -> probability
+        for beginning, weight in belief:
+            open_words = [w for w in words if w.startswith(beginning) and w != beginning]
+            for word in open_words:
+                longer = word[:len(beginning) + 1]
+                joint[longer[-1]]["" if longer == word else longer] += weight / len(open_words)
+        arcs[belief] = {}
+        for letter, beginnings in joint.items():
+            probability = sum(beginnings.values())
+            after = frozenset((beginning, weight / probability) for beginning, weight in beginnings.items())
+            arcs[belief][letter] = (float(probability), after)
+            unexplored.append(after)
+    return Automaton(arcs, start)
+
+
+def elman_letters_floor():
+    """Nats per letter of the best predictor: ln 15 for each word, spread over its letters.
+
+    Exact because the words can be told apart in the end: no string of letters has two readings.
+    """
+    return float(np.log(len(ELMAN_WORDS)) / np.mean([len(word) for word in ELMAN_WORDS]))
+
+
+def elman_letters_floor_by_position():
+    """Mean loss of the best predictor of a letter, by the letter's position in its word.
+
+    High where a word begins, low inside it: this is why errors of prediction show the words.
+
+    Returns
+    -------
+    (longest word,) array
+        Nats; entry 0 is the first letter of a word.
+    """
+    source = lexicon_source(ELMAN_WORDS)
+    columns = [[source.symbols.index(letter) for letter in word] for word in ELMAN_WORDS]
+    size, longest = len(source.states), max(map(len, ELMAN_WORDS))
+    counts = np.array([sum(len(word) > k for word in ELMAN_WORDS) for k in range(longest)])
+    per_position = np.zeros((size, longest))  # from each state in which a word may begin
+    word_to_word = np.zeros((size, size))
+    for begun in range(size):
+        if not any(beginning == "" for beginning, _ in source.states[begun]):
+            continue
+        for word in columns:
+            row = begun
+            for k, column in enumerate(word):
+                per_position[begun, k] -= np.log(source.probability[row, column])
+                row = source.next_state[row, column]
+            word_to_word[begun, row] += 1 / len(columns)
+    share = np.eye(size)[0]  # of words that begin in each state; settles within a few words
+    for _ in range(200):
+        share = share @ word_to_word
+    return share @ per_position / counts
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Reber's grammar
+# ---------------------------------------------------------------------------------------------------------------------
+REBER_SYMBOLS = "BTPSXVE"
+
+# state: {symbol: next state}, all arcs of a state equally likely
+_REBER_ARCS = {
+    0: {"B": 1},
+    1: {"T": 2, "P": 3},
+    2: {"S": 2, "X": 4},
+    3: {"T": 3, "V": 5},
+    4: {"X": 3, "S": 6},
+    5: {"P": 4, "V": 6},
+    6: {"E": 7},
+    7: {},
+}
+
+
+def _equally_likely(arcs):
+    return {state: {symbol: (1 / len(out), target) for symbol, target in out.items()} for state, out in arcs.items()}
+
+
+def _embedded_reber_arcs():
+    """B, then T or P, then a whole Reber string, then the same T or P again, then E."""
+    arcs = {"start": {"B": "choice"}, "choice": {"T": ("T", 0), "P": ("P", 0)}}
+    for kept in "TP":
+        for state, out in _REBER_ARCS.items():
+            arcs[kept, state] = {symbol: (kept, target) for symbol, target in out.items()}
+        arcs[kept, 7] = {kept: "last"}
+    return arcs | {"last": {"E": "end"}, "end": {}}
+
+
+reber = Automaton(_equally_likely(_REBER_ARCS), 0, REBER_SYMBOLS)
+"""Reber's grammar: strings such as BTSSXXTVVE, 8 symbols and 6 bits on average."""
+
+embedded_reber = Automaton(_equally_likely(_embedded_reber_arcs()), "start", REBER_SYMBOLS)
+"""The embedded grammar: strings such as BT BTSSXXTVVE TE (without the gaps), 12 symbols and 7 bits on average. The last
+but one symbol repeats the second, however long the string between them."""
+
+
+def reber_batch(count, rng, embedded=True):
+    """Strings of Reber's grammar as arrays for next-symbol prediction.
+
+    Parameters
+    ----------
+    count : int
+    rng : numpy.random.Generator
+    embedded : bool
+
+    Returns
+    -------
+    GrammarBatch
+        inputs (count, time, 7), targets, mask (count, time), legal (count, time, 7), symbols in the order of
+        REBER_SYMBOLS; see :func:`grammar_batch`. In the embedded grammar the prediction that needs a long memory, the
+        last but one symbol, is the target at step ``mask.sum(axis=1) - 2``.
+
+    References
+    ----------
+    Named after Reber 1967, Implicit learning of artificial grammars, Journal of Verbal Learning and Verbal Behavior
+    6(6):855-863; the embedded one is the task of Hochreiter and Schmidhuber 1997, Long short-term memory, Table 1.
+    """
+    _at_least(1, count=count)
+    grammar = embedded_reber if embedded else reber
+    return grammar_batch(grammar, [grammar.sample(rng) for _ in range(count)])
+
+
+def reber_floor(embedded=True, first_given=True):
+    """Nats per symbol of the best predictor: all nats of a string over all its symbols.
+
+    Parameters
+    ----------
+    embedded : bool
+    first_given : bool
+        True: the B at the start is given and not counted as a prediction. False: it is counted.
+    """
+    grammar = embedded_reber if embedded else reber
+    return grammar.entropy() / (grammar.mean_length() - first_given)
+
+
+def reber_floor_bits(embedded=True, first_given=True):
+    """:func:`reber_floor` in bits."""
+    return reber_floor(embedded, first_given) / np.log(2)
+
+
+def embedded_reber_forgetful_floor():
+    """Nats per predicted symbol of the best predictor of embedded Reber strings that forgets the second symbol.
+
+    It knows all else, but the last but one symbol costs it one bit more, ln 2 a string.
+    """
+    return (embedded_reber.entropy() + np.log(2)) / (embedded_reber.mean_length() - 1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Markov languages
+# ---------------------------------------------------------------------------------------------------------------------
+def random_transitions(symbols, order, rng, concentration=0.5):
+    """A random Markov language: P(next symbol | the last ``order`` symbols).
+
+    Parameters
+    ----------
+    symbols : int
+        Size of the alphabet.
+    order : int
+        Length of the memory, at least 1.
+    rng : numpy.random.Generator
+    concentration : float
+        Of the Dirichlet distribution that each row is drawn from: small, nearly certain; 1, any row alike; large,
+        nearly uniform.
+
+    Returns
+    -------
+    (symbols, ..., symbols) array with order + 1 axes
+        The last axis sums to 1; for order 1 the transition matrix P[i, j].
+    """
+    _at_least(1, symbols=symbols, order=order)
+    return rng.dirichlet(np.full(symbols, concentration), (symbols,) * order)
+
+
+def markov_language(transitions, symbols=ascii_lowercase):
+    """A Markov language as a source of symbols.
+
+    Parameters
+    ----------
+    transitions : (V, ..., V) array
+        As :func:`random_transitions` returns it: the last axis is the next symbol, the one before it the latest.
+    symbols : str
+        The first V of these are the alphabet.
+
+    Returns
+    -------
+    Automaton
+        Endless. A state is the tuple of the last symbols' ids; the source starts as if the first symbol had gone
+        before. ``entropy_rate()`` is its exact floor, for order 1: -Σ π_i Σ P_ij ln P_ij.
+    """
+    transitions = np.asarray(transitions)
+    size = transitions.shape[-1]
+    if transitions.ndim < 2 or set(transitions.shape) != {size}:
+        raise ValueError(f"Transitions have shape (V, ..., V), one axis for each remembered symbol and one for the "
+                         f"next, but {transitions.shape} came.")
+    if len(symbols) < size:
+        raise ValueError(f"These transitions need {size} symbols but {len(symbols)} came: {symbols!r}.")
+    arcs = {context: {symbols[j]: (p, (*context[1:], j)) for j, p in enumerate(transitions[context]) if p > 0}
+            for context in np.ndindex(transitions.shape[:-1])}
+    return Automaton(arcs, (0,) * (transitions.ndim - 1), symbols[:size])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Quotes and brackets
+# ---------------------------------------------------------------------------------------------------------------------
+class Brackets(NamedTuple):
+    """A text with nested brackets and quotes, and what there is to know about each place; see :func:`brackets`."""
+
+    text: str
+    depth: np.ndarray
+    quoted: np.ndarray
+
+
+def brackets_source(max_depth=4):
+    """Letters with nested round brackets and quotes, as a source whose states are (depth, quoted).
+
+    Outside quotes a symbol is one of four letters (.7), a quote (.1) or a bracket (.2); the deeper the place, the
+    likelier the bracket closes: at depth d it does with probability d / max_depth. Inside quotes there are letters (.8)
+    and the closing quote (.2) only, and the depth must be remembered until then.
+
+    Parameters
+    ----------
+    max_depth : int
+        Deepest nesting, at least 1.
+
+    Returns
+    -------
+    Automaton
+        Endless; starts at depth 0 outside quotes.
+    """
+    _at_least(1, max_depth=max_depth)
+    arcs = {}
+    for depth in range(max_depth + 1):
+        outside = dict.fromkeys("abcd", (0.7 / 4, (depth, False))) | {'"': (0.1, (depth, True))}
+        if depth < max_depth:
+            outside["("] = (0.2 * (1 - depth / max_depth), (depth + 1, False))
+        if depth > 0:
+            outside[")"] = (0.2 * depth / max_depth, (depth - 1, False))
+        arcs[depth, False] = outside
+        arcs[depth, True] = dict.fromkeys("abcd", (0.8 / 4, (depth, True))) | {'"': (0.2, (depth, False))}
+    return Automaton(arcs, (0, False))
+
+
+def brackets(length, rng, max_depth=4):
+    """A text from :func:`brackets_source` with its labels.
+
+    Parameters
+    ----------
+    length : int
+    rng : numpy.random.Generator
+    max_depth : int
+
+    Returns
+    -------
+    text : str
+    depth : (length,) int64
+        Brackets open after each symbol.
+    quoted : (length,) of bool
+        Whether the place after each symbol is inside quotes.
+    """
+    _at_least(1, length=length)
+    source = brackets_source(max_depth)
+    text = source.sample(rng, length)
+    depth, quoted = zip(*source.path(text)[1:], strict=True)
+    return Brackets(text, np.array(depth), np.array(quoted))
+
+
+def brackets_floor(max_depth=4):
+    """Nats per symbol of the best predictor, which knows depth and quotes at every place."""
+    return brackets_source(max_depth).entropy_rate()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Memory: parity, adding, copy, reverse, temporal order, first symbol
+# ---------------------------------------------------------------------------------------------------------------------
+def parity(count, time, rng):
+    """Has the number of ones so far been odd?
+
+    Parameters
+    ----------
+    count, time : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : (count, time, 1) float32
+        Random bits.
+    targets : (count, time) int64
+        1 where the bits up to and including this step contain an odd number of ones. Each is known exactly: floor 0.
+    """
+    _at_least(1, count=count, time=time)
+    bits = rng.integers(0, 2, (count, time))
+    return bits[..., None].astype(np.float32), bits.cumsum(axis=1) % 2
+
+
+def parity_baseline():
+    """Nats per step of a predictor that misses as much as one bit of the past: ln 2, no better than a coin."""
+    return float(np.log(2))
+
+
+def adding(count, time, rng):
+    """Add the two marked numbers of a long sequence.
+
+    The common variant, as in Arjovsky and others, of Hochreiter and Schmidhuber's problem: numbers from [0, 1], one mark
+    in each half, the target is the plain sum, all sequences have one length. The original has numbers from [-1, 1], a first mark among the first ten
+    steps, markers of -1 at both ends, sequences of T to 1.1 T steps and the target .5 + (x₁ + x₂) / 4.
+
+    Parameters
+    ----------
+    count : int
+    time : int
+        At least 2.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : (count, time, 2) float32
+        A number and a mark (0 or 1) at each step.
+    targets : (count, 1) float32
+        The sum, between 0 and 2. It is known exactly at the last step: floor 0.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber 1997, Long short-term memory, Table 7 (the original); Arjovsky, Shah and Bengio 2016,
+    Unitary evolution recurrent neural networks (this variant).
+    """
+    _at_least(1, count=count)
+    _at_least(2, time=time)
+    inputs = np.zeros((count, time, 2), np.float32)
+    inputs[..., 0] = rng.random((count, time))
+    rows = np.arange(count)
+    inputs[rows, rng.integers(0, time // 2, count), 1] = 1
+    inputs[rows, rng.integers(time // 2, time, count), 1] = 1
+    return inputs, inputs.prod(axis=2).sum(axis=1, keepdims=True)
+
+
+def adding_baseline():
+    """Mean squared error of always saying 1: the variance of the sum of two uniform numbers, 2/12."""
+    return 1 / 6
+
+
+def _recall(count, delay, rng, symbols, length, turn):
+    _at_least(1, count=count, delay=delay, symbols=symbols, length=length)
+    shown = rng.integers(0, symbols, (count, length))
+    blank, go = symbols, symbols + 1
+    inputs = np.full((count, delay + 2 * length), blank)
+    inputs[:, :length] = shown
+    inputs[:, length + delay - 1] = go
+    targets = np.full(inputs.shape, blank)
+    targets[:, length + delay:] = shown[:, ::turn]
+    return one_hot(inputs, symbols + 2), targets
+
+
+def copy_task(count, delay, rng, symbols=8, length=10):
+    """See some symbols, wait, and repeat them when told to.
+
+    Parameters
+    ----------
+    count : int
+    delay : int
+        Steps from the last symbol shown to the signal, at least 1.
+    rng : numpy.random.Generator
+    symbols, length : int
+        Size of the alphabet; how many symbols to repeat.
+
+    Returns
+    -------
+    inputs : (count, delay + 2·length, symbols + 2) float32
+        One-hot: the symbols, blanks (id ``symbols``) with the signal (id ``symbols + 1``) as the last of the delay, and
+        blanks while the network answers.
+    targets : (count, delay + 2·length) int64
+        Blank until the signal has come, then the symbols. All are known exactly: floor 0.
+
+    References
+    ----------
+    The layout is that of Arjovsky, Shah and Bengio 2016, Unitary evolution recurrent neural networks.
+    """
+    return _recall(count, delay, rng, symbols, length, 1)
+
+
+def reverse_task(count, delay, rng, symbols=8, length=10):
+    """:func:`copy_task` with the answer backwards: the last symbol shown comes first."""
+    return _recall(count, delay, rng, symbols, length, -1)
+
+
+def copy_baseline(delay, symbols=8, length=10):
+    """Nats per step of copy or reverse for a predictor that knows when to answer and has forgotten what."""
+    return length * np.log(symbols) / (delay + 2 * length)
+
+
+TEMPORAL_ORDER_SYMBOLS = "abcdXYEB"
+
+
+def temporal_order(count, time, rng):
+    """In which order did the two symbols that matter come: XX, XY, YX or YY?
+
+    A sequence begins with E, ends with B, and holds X or Y at two places; the rest are distractors a to d. With 100
+    steps the places lie among steps 10 to 20 and 50 to 60, as in Hochreiter and Schmidhuber, otherwise in proportion.
+    Theirs have 100 to 110 steps; here all sequences have the same length.
+
+    Parameters
+    ----------
+    count : int
+    time : int
+        At least 10.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : (count, time, 8) float32
+        One-hot in the order of TEMPORAL_ORDER_SYMBOLS.
+    targets : (count,) int64
+        0 for XX, 1 for XY, 2 for YX, 3 for YY. Known exactly at the last step: floor 0.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber 1997, Long short-term memory, task 6a, Table 9.
+    """
+    _at_least(1, count=count)
+    _at_least(10, time=time)
+    vocabulary = Vocabulary(TEMPORAL_ORDER_SYMBOLS)
+    x, first, last = vocabulary.encode("XEB")
+    ids = rng.integers(0, 4, (count, time))
+    ids[:, 0], ids[:, -1] = first, last
+    chosen = rng.integers(0, 2, (count, 2))  # 0 for X, 1 for Y
+    rows = np.arange(count)
+    for which, tenths in enumerate((1, 5)):
+        place = rng.integers(time * tenths // 10, time * (tenths + 1) // 10 + 1, count)
+        ids[rows, place] = x + chosen[:, which]
+    return one_hot(ids, len(vocabulary)), 2 * chosen[:, 0] + chosen[:, 1]
+
+
+def temporal_order_baseline():
+    """Nats of guessing among the four classes, ln 4; remembering one of the two symbols brings it to ln 2."""
+    return float(np.log(4))
+
+
+def first_symbol(count, time, rng, symbols=8):
+    """Read a sequence of random symbols and tell at its end what the first one was.
+
+    Parameters
+    ----------
+    count : int
+    time : int
+        Length of the sequences; time - 1 further symbols follow the one to remember.
+    rng : numpy.random.Generator
+    symbols : int
+        Size of the alphabet.
+
+    Returns
+    -------
+    inputs : (count, time, symbols) float32
+        One-hot.
+    targets : (count,) int64
+        Id of the first symbol. Known exactly: floor 0.
+    """
+    _at_least(1, count=count, time=time, symbols=symbols)
+    ids = rng.integers(0, symbols, (count, time))
+    return one_hot(ids, symbols), ids[:, 0].copy()
+
+
+def first_symbol_baseline(symbols=8):
+    """Nats of a predictor that has forgotten the first symbol: ln(symbols)."""
+    return float(np.log(symbols))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From sequence to sequence: a substitution cipher
+# ---------------------------------------------------------------------------------------------------------------------
+def cipher_key(rng, letters=ascii_lowercase):
+    """A secret alphabet: each letter with the letter that stands for it, as a dict."""
+    return dict(zip(letters, (letters[i] for i in rng.permutation(len(letters))), strict=True))
+
+
+def cipher_pairs(count, key, rng, shortest=4, longest=20):
+    """Random strings and the same strings in cipher.
+
+    Parameters
+    ----------
+    count : int
+    key : dict of str to str
+        As :func:`cipher_key` returns it.
+    rng : numpy.random.Generator
+    shortest, longest : int
+        Lengths are drawn from these and all between, each alike; letters too.
+
+    Returns
+    -------
+    sources, targets : list of str
+        ``targets[i][j]`` is the cipher of ``sources[i][j]``. It is known exactly: floor 0.
+    """
+    _at_least(1, count=count, shortest=shortest)
+    _at_least(shortest, longest=longest)
+    letters = np.array(list(key))
+    lengths = rng.integers(shortest, longest + 1, count)
+    sources = ["".join(letters[rng.integers(0, len(letters), length)]) for length in lengths]
+    table = str.maketrans(key)
+    return sources, [source.translate(table) for source in sources]
+
+
+def cipher_alignment(length, source_reversed=False):
+    """Which source position each target position needs: the truth that an attention map should find.
+
+    Parameters
+    ----------
+    length : int
+    source_reversed : bool
+        True if the source is fed to the network last letter first.
+
+    Returns
+    -------
+    (length, length) float32
+        Row: target position; column: source position as fed; 1 where they belong together.
+    """
+    _at_least(1, length=length)
+    alignment = np.eye(length, dtype=np.float32)
+    return alignment[:, ::-1].copy() if source_reversed else alignment
+
+
+def cipher_baseline(letters=26):
+    """Nats per letter of a predictor that does not see the source: ln(letters)."""
+    return float(np.log(letters))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Real numbers: the Mackey-Glass series
+# ---------------------------------------------------------------------------------------------------------------------
+MACKEY_GLASS_STEP = 0.1  # of the integration, in units of time
+
+
+def mackey_glass(length, rng, tau=17.0, spacing=1.0):
+    """A chaotic series: dx/dt = 0.2 x(t - τ) / (1 + x(t - τ)¹⁰) - 0.1 x(t).
+
+    Integrated by the fourth-order Runge-Kutta method in steps of 0.1. The delayed value in the middle of a step is
+    interpolated by a cubic through both ends with their slopes. The past before the start is a constant drawn from
+    [1.1, 1.3], and the first 1000 units of time are thrown away.
+
+    The equation has no noise, so the floor is 0 for a predictor that knows the equation and the curve over the last τ;
+    :func:`persistence_mse` of the series is the baseline.
+
+    Parameters
+    ----------
+    length : int
+        Number of samples.
+    rng : numpy.random.Generator
+        Draws the past; from there on nothing is random.
+    tau : float
+        The delay τ, a multiple of 0.1. 17 is the usual, chaotic, choice.
+    spacing : float
+        Time between samples, a multiple of 0.1.
+
+    Returns
+    -------
+    (length,) float32
+
+    References
+    ----------
+    Mackey and Glass 1977, Oscillation and chaos in physiological control systems, Science 197:287-289.
+    """
+    _at_least(1, length=length)
+    h = MACKEY_GLASS_STEP
+    lag, every = round(tau / h), round(spacing / h)
+    if lag < 1 or every < 1 or abs(lag * h - tau) > 1e-9 or abs(every * h - spacing) > 1e-9:
+        raise ValueError(f"tau and spacing are multiples of the integration step {h}, at least one step, but "
+                         f"{tau} and {spacing} came.")
+
+    def slope_at(x_now, x_delayed):
+        return 0.2 * x_delayed / (1 + x_delayed**10) - 0.1 * x_now
+
+    x, slope = [rng.uniform(1.1, 1.3)] * (lag + 1), [0.0] * lag
+    warm_up = round(1000 / h)
+    for n in range(warm_up + (length - 1) * every):
+        now, before, after = x[-1], x[n], x[n + 1]  # the delayed values at the step's two ends
+        k1 = slope_at(now, before)
+        slope.append(k1)
+        middle = (before + after) / 2 + h * (slope[n] - slope[n + 1]) / 8
+        k2 = slope_at(now + h * k1 / 2, middle)
+        k3 = slope_at(now + h * k2 / 2, middle)
+        k4 = slope_at(now + h * k3, after)
+        x.append(now + h * (k1 + 2 * k2 + 2 * k3 + k4) / 6)
+    return np.array(x[lag + warm_up::every], np.float32)
+
+
+def persistence_mse(series, ahead=1):
+    """Mean squared error of the forecast "it stays as it is".
+
+    Parameters
+    ----------
+    series : (time,) array
+    ahead : int
+        Steps to forecast.
+    """
+    _at_least(1, ahead=ahead)
+    series = np.asarray(series, np.float64)
+    if len(series) <= ahead:
+        raise ValueError(f"A forecast {ahead} steps ahead needs more than {ahead} values, but {len(series)} came.")
+    return float(np.mean((series[ahead:] - series[:-ahead]) ** 2))

@@ -1,0 +1,625 @@
+"""The course's commands. `python make.py lab` opens it, `python make.py test` checks every word of it.
+
+This file needs nothing but Python. Each command first sees to it that the folder .venv holds exactly what
+requirements.lock lists, then runs inside it. `make lab` and its like only forward to here. The syntax is plain
+on purpose: a Python too old for the course can still read this file and say what is missing.
+"""
+import argparse
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+from pathlib import Path
+from urllib.parse import quote
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "course.json"
+LOCK = ROOT / "requirements.lock"
+NOTEBOOKS = ROOT / "notebooks"
+COPIES = ROOT / "my_notebooks"
+BUILD = ROOT / "_build"
+
+PYTHONS = ("3.12", "3.11", "3.13")  # which ones the course runs on, the first to look for first
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+# --- running other programs ----------------------------------------------------------------------------------------
+
+
+def folder_of_programs(venv):
+    return venv / ("Scripts" if os.name == "nt" else "bin")
+
+
+def python_of(venv):
+    return str(folder_of_programs(venv) / ("python.exe" if os.name == "nt" else "python"))
+
+
+def variables(headless=False, one_thread=False):
+    """Return the environment variables of a command that runs inside .venv.
+
+    Parameters
+    ----------
+    headless : bool
+        Nobody looks on: panels show their static picture, training shows no bar.
+    one_thread : bool
+        Numerical libraries use one thread each, unless the caller's own variables say otherwise.
+    """
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    env["VIRTUAL_ENV"] = str(VENV)
+    env["PATH"] = str(folder_of_programs(VENV)) + os.pathsep + env.get("PATH", "")
+    env["PYTHONUTF8"] = "1"  # the same letters in every terminal and log, on Windows too
+    if headless:
+        env["COURSE_STATIC"] = "1"
+    if one_thread:
+        env = {**dict.fromkeys(THREADS, "1"), **env}
+    return env
+
+
+def call(command, env=None, **options):
+    """Run a command in the project's folder, let it deal with Ctrl-C itself, and return its exit code."""
+    process = subprocess.Popen(command, cwd=str(ROOT), env=env or variables(), **options)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def module(name, *arguments, **options):
+    """Run a module with the Python of .venv and return its exit code."""
+    return call([python_of(VENV), "-m", name, *arguments], **options)
+
+
+# --- a suitable Python ---------------------------------------------------------------------------------------------
+
+PROBE = (
+    "import sys, importlib.util as u; "
+    "print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.maxsize > 2**32, bool(u.find_spec('ensurepip')))"
+)
+
+
+def candidates():
+    """Yield commands that may start a suitable Python: first the one that runs this file."""
+    running_inside = Path(sys.prefix).resolve() == VENV.resolve()
+    yield [getattr(sys, "_base_executable", sys.executable) if running_inside else sys.executable]
+    for version in PYTHONS:
+        if shutil.which("python" + version):
+            yield ["python" + version]
+        if os.name == "nt" and shutil.which("py"):
+            yield ["py", "-" + version]
+
+
+def probe(command):
+    """Return what PROBE prints when ``command`` runs it, or "" if it does not run (a shim may exist and fail)."""
+    try:
+        done = subprocess.run(
+            [*command, "-I", "-c", PROBE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("ascii", "replace").strip() if done.returncode == 0 else ""
+
+
+def choose_python(commands, probe=probe):
+    """Choose the interpreter for .venv.
+
+    Parameters
+    ----------
+    commands : iterable of list of str
+        The commands to try, in order.
+
+    Returns
+    -------
+    (list of str, str)
+        The command and its version, such as "3.12".
+
+    Raises
+    ------
+    SystemExit
+        If none suits; the message says what to install.
+    """
+    without_pip, seen = [], []
+    for command in commands:
+        answer = probe(command)
+        seen.append("{} ({})".format(" ".join(command), answer.split()[1] if answer else "does not run"))
+        for version in PYTHONS:
+            if answer == "cpython " + version + " True True":
+                return command, version
+            if answer == "cpython " + version + " True False":
+                without_pip.append(version)
+    if without_pip:
+        raise SystemExit(
+            "Python {0} is here, but without the part that makes virtual environments (ensurepip). Debian and Ubuntu "
+            "keep it in a package of its own: `sudo apt install python{0}-venv`. Then run the same command "
+            "again.".format(without_pip[0])
+        )
+    raise SystemExit(
+        "The course needs a 64-bit CPython {}, the usual kind. Tried: {}. Install one (Windows: `winget install "
+        "Python.Python.3.12`; macOS: `brew install python@3.12` or the installer from python.org; Debian and Ubuntu: "
+        "`sudo apt install python3-venv`, or python3.12-venv where python3 is another version), then run the same "
+        "command again.".format(", ".join(sorted(PYTHONS)), ", ".join(seen))
+    )
+
+
+# --- .venv, as requirements.lock says ------------------------------------------------------------------------------
+
+
+def names_in(lock_text):
+    """Return the names of the packages in a lock, each once, sorted."""
+    return sorted(set(re.findall(r"^([A-Za-z0-9][\w.-]*)==", lock_text, flags=re.MULTILINE)))
+
+
+def wanted_stamp(version):
+    """Return what the stamp of an up-to-date environment says."""
+    lock_text = LOCK.read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return {
+        "python": version,
+        "folder": str(ROOT),
+        "hash": hashlib.sha256((lock_text + project).encode("utf-8")).hexdigest(),
+        "names": names_in(lock_text),
+    }
+
+
+def read_json(path):
+    """Return the object in a JSON file, or {} if there is no readable one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write(path, content):
+    """Write a file so that it is there whole or not at all."""
+    handle, name = tempfile.mkstemp(dir=str(path.parent), prefix=".writing-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.chmod(name, 0o644)
+    os.replace(name, str(path))
+
+
+def same_folder(one, other):
+    try:
+        return os.path.samefile(str(one), str(other))
+    except OSError:
+        return False
+
+
+def what_to_do(wanted, found, exists, starts):
+    """Decide about .venv.
+
+    Parameters
+    ----------
+    wanted, found : dict
+        The stamp it should have and the one it has; {} for none.
+    exists : bool
+        Whether the folder is there.
+    starts : function
+        Says whether its Python starts; asked last, because it takes time.
+
+    Returns
+    -------
+    (str, str)
+        "nothing", "update" or "build", and the reason.
+    """
+    if not exists:
+        return "build", "there is no .venv yet"
+    if not all(key in found for key in wanted):
+        return "build", "the last installation did not finish"
+    if not same_folder(found["folder"], wanted["folder"]):
+        return "build", "the course's folder has moved"
+    if found["python"] != wanted["python"]:
+        return "build", "it holds Python {} and this is {}".format(found["python"], wanted["python"])
+    if not starts():
+        return "build", "its Python no longer starts"
+    if found["hash"] == wanted["hash"]:
+        return "nothing", "it is up to date"
+    if set(found["names"]) - set(wanted["names"]):
+        return "build", "packages have left the course"
+    return "update", "the list of packages has changed"
+
+
+def pip_install(arguments):
+    """Run pip in .venv, showing one line of progress on a terminal and pip's own words if it complains."""
+    terminal = sys.stdout.isatty()
+    command = [python_of(VENV), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    env = dict(variables(), PIP_USER="0")
+    process = subprocess.Popen(
+        command + ["--progress-bar", "off", *arguments],
+        cwd=str(ROOT), env=env, stdout=subprocess.PIPE, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    collected = 0
+    for line in process.stdout:
+        words = line.split()
+        if not terminal or not words:
+            continue
+        if words[0] == "Collecting":
+            collected += 1
+            status = "{} collected, now {}".format(collected, words[1].split("==")[0])
+        elif words[:3] == ["Installing", "collected", "packages:"]:
+            status = "unpacking {} packages".format(len(words) - 3)
+        else:
+            continue
+        sys.stdout.write("\r  {:70.70}".format(status))
+        sys.stdout.flush()
+    if terminal:
+        sys.stdout.write("\r" + " " * 72 + "\r")
+    return process.wait()
+
+
+def install(wanted):
+    """Bring .venv to what the lock says and stamp it; return pip's exit code."""
+    if STAMP.exists():
+        STAMP.unlink()  # an installation that is cut short leaves no stamp, and the next command builds anew
+    code = pip_install(["-r", str(LOCK)])
+    if code == 0:
+        code = pip_install(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+    if code == 0:
+        write(STAMP, json.dumps(wanted, indent=1).encode("utf-8"))
+    return code
+
+
+def no_installation(code):
+    message = (
+        "pip could not install the course's packages (exit code {}); its own words stand above. They are downloaded "
+        "once, about 600 MB: is this machine online, is there a proxy or mirror to be set in pip's configuration, are "
+        "3 GB of disk free? After that, no command needs the network. Running the same command again starts over "
+        "and reuses what was downloaded.".format(code)
+    )
+    machine = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    if (sys.platform, machine) in (("darwin", "x86_64"), ("win32", "ARM64")):
+        message += " This machine ({} {}) is one for which TensorFlow is not published.".format(sys.platform, machine)
+    return message
+
+
+def ensure_environment(may_be_old=False):
+    """Build .venv if it is missing or broken, bring it up to date if it is stale, else take no time.
+
+    Parameters
+    ----------
+    may_be_old : bool
+        Go on with the environment as it was if it cannot be brought up to date, as on a journey without a network.
+
+    Raises
+    ------
+    SystemExit
+        If there is no suitable Python or pip fails.
+    """
+    command, version = choose_python(candidates())
+    wanted, found = wanted_stamp(version), read_json(STAMP)
+    todo, reason = what_to_do(wanted, found, VENV.exists(), lambda: bool(probe([python_of(VENV)])))
+    if todo == "nothing":
+        return
+    begin = time.time()
+    if todo == "update":
+        say("Bringing the environment up to date: {}.".format(reason))
+        code = install(wanted)
+        if code:
+            write(STAMP, json.dumps(found, indent=1).encode("utf-8"))  # pip downloads all before it changes any
+            if not may_be_old:
+                raise SystemExit(no_installation(code))
+            say("That did not work, see above; going on with the environment as it was.")
+            return
+    else:
+        say("Building the environment in .venv with Python {}: {}.".format(version, reason))
+        say("{} packages, about two minutes with a fast connection; only this once.".format(len(wanted["names"])))
+        if VENV.exists() and any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists():
+            raise SystemExit("{} is not a virtual environment. Move it away, then run this again.".format(VENV))
+        if call([*command, "-m", "venv", "--clear", str(VENV)]):
+            raise SystemExit(
+                "The virtual environment could not be made; Python's own words stand above. If files are in use, "
+                "close JupyterLab and every notebook first."
+            )
+        code = install(wanted)
+        if code:
+            raise SystemExit(no_installation(code))
+    say("Done in {:.0f} s.".format(time.time() - begin))
+
+
+# --- the reader's copies of the lessons ----------------------------------------------------------------------------
+
+
+def cells_hash(content):
+    """Return a hash of what the cells of a notebook say, whatever was executed; "" if it is not a notebook.
+
+    Parameters
+    ----------
+    content : bytes
+        The notebook's file.
+    """
+    try:
+        cells = [[cell["cell_type"], "".join(cell["source"])] for cell in json.loads(content.decode("utf-8"))["cells"]]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return hashlib.sha256(json.dumps(cells).encode("utf-8")).hexdigest()
+
+
+def update_copies(lessons, copies, fresh=()):
+    """Give the reader a working copy of every lesson, and never overwrite what the reader wrote.
+
+    A copy whose cells nobody edited follows the course. An edited one stays, and so does one whose history is not
+    known. ``.course.json`` beside the copies keeps, for each, the hashes of the lesson it was made from.
+
+    Parameters
+    ----------
+    lessons, copies : pathlib.Path
+        The course's folder and the reader's.
+    fresh : sequence of str
+        Beginnings of file names, such as "04": these copies are made anew, the old ones put aside.
+
+    Returns
+    -------
+    list of str
+        What the reader should know, a sentence or two each.
+
+    Raises
+    ------
+    SystemExit
+        If no lesson begins with one of ``fresh``.
+    """
+    names = sorted(path.name for path in lessons.glob("[0-9][0-9]_*.ipynb"))
+    for beginning in fresh:
+        if not any(name.startswith(beginning) for name in names):
+            raise SystemExit(
+                "No lesson begins with {!r}. The lessons are: {}.".format(beginning, ", ".join(names) or "none yet")
+            )
+    copies.mkdir(exist_ok=True)
+    known_path = copies / ".course.json"
+    known, messages = read_json(known_path), []
+    for name in names:
+        copy, lesson = copies / name, (lessons / name).read_bytes()
+        origin = {"file": hashlib.sha256(lesson).hexdigest(), "cells": cells_hash(lesson)}
+        made_from = known.get(name, {})
+        mine = copy.read_bytes() if copy.exists() else None
+        if mine is None or mine == lesson:
+            edited = False
+        else:
+            edited = cells_hash(mine) not in (made_from.get("cells"), origin["cells"])
+        if mine is None:
+            write(copy, lesson)
+        elif any(name.startswith(beginning) for beginning in fresh):
+            if mine != lesson:
+                aside = copy.with_name("{}.{}.ipynb".format(copy.stem, time.strftime("%Y-%m-%d-%H%M%S")))
+                os.replace(str(copy), str(aside))
+                messages.append("{}: made anew; your old copy is now {}.".format(name, aside.name))
+                write(copy, lesson)
+        elif edited:
+            if made_from.get("file") != origin["file"]:
+                messages.append(
+                    "{0}: the course has a newer version; yours has your changes and stays as it is. For the new one "
+                    "(yours is put aside, not lost): `make lab FRESH={1}` or `python make.py lab --fresh {1}`.".format(
+                        name, name[:2]
+                    )
+                )
+            continue  # keep what is known of its origin: the next newer version must not overwrite it either
+        elif made_from.get("file") != origin["file"] and mine != lesson:
+            write(copy, lesson)
+            messages.append("{}: brought up to date with the course; you had not changed its cells.".format(name))
+        known[name] = origin
+    for name in sorted(set(known) - set(names)):
+        messages.append("{}: no longer in the course; your copy stays.".format(name))
+        del known[name]
+    write(known_path, json.dumps(known, indent=1).encode("utf-8"))
+    return messages
+
+
+# --- the commands --------------------------------------------------------------------------------------------------
+
+
+def free_port(first=8888):
+    """Return the first free port of this machine, from ``first`` on."""
+    for port in range(first, first + 50):
+        with socket.socket() as attempt:
+            if os.name != "nt":
+                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                attempt.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise SystemExit("No free port from {} to {}; name one with --port.".format(first, first + 49))
+
+
+def has_browser(env=os.environ):
+    """Say whether a graphical browser can be started from here."""
+    if env.get("SSH_CONNECTION"):
+        return False
+    if sys.platform.startswith("linux") and not (env.get("DISPLAY") or env.get("WAYLAND_DISPLAY")):
+        return bool(env.get("BROWSER"))
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def lab_command(lesson, port, root_user, browser):
+    """Return the command that serves JupyterLab: this machine only, opened at one lesson."""
+    command = [python_of(VENV), "-m", "jupyterlab", "--ip=localhost", "--port={}".format(port)]
+    command += ["--ServerApp.port_retries=0", "--ServerApp.root_dir={}".format(ROOT)]  # from ROOT, so that ../docs opens
+    command += ["--LabApp.default_url=/lab/tree/" + quote(lesson), "--LabApp.news_url=None", "--log-level=WARN"]
+    if root_user:
+        command.append("--allow-root")
+    if not browser:
+        command.append("--no-browser")
+    return command
+
+
+def lab(arguments):
+    """open the course in JupyterLab, on your own copies of the lessons"""
+    parser = argparse.ArgumentParser(prog="make.py lab", description=lab.__doc__, allow_abbrev=False)
+    parser.add_argument("--fresh", nargs="+", default=[], metavar="LESSON", help="make these copies anew, such as 04")
+    parser.add_argument("--port", type=int, help="the port to serve on; default: the first free one from 8888 on")
+    chosen, others = parser.parse_known_args(arguments)
+    ensure_environment(may_be_old=True)
+    for message in update_copies(NOTEBOOKS, COPIES, chosen.fresh):
+        say(message)
+    lessons = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    opened = COPIES.name + ("/" + lessons[0] if lessons else "")
+    port, token = chosen.port or free_port(), secrets.token_hex(16)
+    browser = has_browser() and "--no-browser" not in others
+    url = "http://localhost:{}/lab/tree/{}?token={}".format(port, quote(opened), token)
+    say("Your copies of the lessons are in {}; nothing in the course overwrites them.".format(COPIES.name))
+    say("JupyterLab is starting. {}:\n\n    {}\n".format(
+        "If no page opens by itself, open this address" if browser else "In a few seconds, open this address in a browser",
+        url,
+    ))  # fmt: skip
+    say("To stop it: Ctrl-C here, twice.")
+    # JUPYTER_PREFER_ENV_PATH: the kernel of .venv, even if the user has registered another one of the same name.
+    env = dict(variables(), JUPYTER_TOKEN=token, JUPYTER_PREFER_ENV_PATH="1")
+    root_user = hasattr(os, "getuid") and os.getuid() == 0
+    return call(lab_command(opened, port, root_user, browser) + others, env=env)
+
+
+def test(arguments):
+    """check everything: style, the package, the exercises, every output of every lesson"""
+    ensure_environment()
+    env = variables(headless=True, one_thread=True)
+    style = module("ruff", "check", ".", env=env)
+    workers = str(min(2, os.cpu_count() or 1))
+    code = module("pytest", "-n", workers, "--dist", "loadfile", *arguments, env=env)
+    if style:
+        print("ruff found something, see the top of this output.", file=sys.stderr)
+    return code or style
+
+
+def lessons_tool(command, arguments):
+    ensure_environment()
+    tool = [python_of(VENV), str(ROOT / "tools" / "lessons.py"), command]
+    return call(tool + arguments, env=variables(headless=True, one_thread=True))
+
+
+def run(arguments):
+    """execute the lessons, write them as pages to _build/, print seconds and the papers' scoreboard"""
+    return lessons_tool("run", arguments)
+
+
+def refresh(arguments):
+    """execute the lessons and store their outputs in them"""
+    return lessons_tool("refresh", arguments)
+
+
+def steady(arguments):
+    """compare the stored outputs under other arithmetic: two BLAS kernels, one thread and two"""
+    return lessons_tool("steady", arguments)
+
+
+def reproduce(arguments):
+    """repeat the papers' results, all seeds and full sizes, and record them"""
+    ensure_environment()
+    return module("course_lib.results", *arguments, env=variables(one_thread=True))
+
+
+def bench(arguments):
+    """run the benchmarks"""
+    ensure_environment()
+    scripts = sorted((ROOT / "benchmarks").glob("[!_]*.py"))
+    if not scripts:
+        say("There is no benchmark in benchmarks/ yet.")
+    codes = [call([python_of(VENV), str(script), *arguments]) for script in scripts]
+    return int(any(codes))
+
+
+def uv_variables(pip_settings):
+    """Translate pip's settings into uv's, so that both look for packages in the same places.
+
+    Parameters
+    ----------
+    pip_settings : str
+        What `pip config list` prints.
+
+    Returns
+    -------
+    dict of str
+        Environment variables for uv.
+    """
+    found = {}
+    for name, value in re.findall(r"^[^=\s]*\.([a-z-]+)='(.*)'$", pip_settings, flags=re.MULTILINE):
+        found[name] = " ".join(value.replace("\\n", " ").split())
+    env = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # pip's own: the best version of all indexes
+    for name, variable in [("index-url", "UV_DEFAULT_INDEX"), ("extra-index-url", "UV_INDEX"), ("cert", "SSL_CERT_FILE")]:
+        if name in found:
+            env[variable] = found[name]
+    if "find-links" in found:
+        env["UV_FIND_LINKS"] = found["find-links"].replace(" ", ",")
+    return env
+
+
+def lock(arguments):
+    """solve pyproject.toml for every platform into requirements.lock; --upgrade for the newest of everything"""
+    command, _ = choose_python(candidates())
+    uv = shutil.which("uv")
+    if uv is None:
+        venv = BUILD / "uv"
+        uv = str(folder_of_programs(venv) / ("uv.exe" if os.name == "nt" else "uv"))
+        if not Path(uv).exists():
+            BUILD.mkdir(exist_ok=True)
+            say("Installing uv, which solves for all platforms at once, in {}.".format(venv.relative_to(ROOT)))
+            if call([*command, "-m", "venv", "--clear", str(venv)]) or call(
+                [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "uv"]
+            ):
+                raise SystemExit("uv could not be installed; pip's own words stand above.")
+    settings = subprocess.run([*command, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=False).stdout
+    env = {**uv_variables(settings.decode("utf-8", "replace")), **variables(), "UV_CUSTOM_COMPILE_COMMAND": "make lock"}
+    env.pop("VIRTUAL_ENV")  # uv would take .venv's Python; there may be none yet
+    code = call([
+        uv, "pip", "compile", "--quiet", "--universal", "--python-version", min(PYTHONS), "--fork-strategy", "fewest",
+        "--group", "dev", "pyproject.toml", "--output-file", LOCK.name, *arguments,
+    ], env=env)  # fmt: skip
+    if code == 0:
+        say("{}: {} packages.".format(LOCK.name, len(names_in(LOCK.read_text(encoding="utf-8")))))
+    return code
+
+
+def site(arguments):
+    """build the course as a website in _build/site"""
+    ensure_environment()
+    env = variables(headless=True, one_thread=True)
+    options = ["-b", "html", "--fail-on-warning", "--keep-going", "--quiet", *arguments]
+    return module("sphinx", *options, str(ROOT / "docs"), str(BUILD / "site"), env=env)
+
+
+COMMANDS = {
+    command.__name__: command for command in (lab, test, run, reproduce, bench, refresh, steady, lock, site)
+}
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("help", "-h", "--help"):
+        say("python make.py COMMAND [options]    or, where make is installed:    make COMMAND ARGS='options'\n")
+        for name, command in COMMANDS.items():
+            say("  {:10} {}".format(name, command.__doc__))
+        return 0
+    if arguments[0] not in COMMANDS:
+        print("There is no {!r}. The commands are: {}.".format(arguments[0], ", ".join(COMMANDS)), file=sys.stderr)
+        return 2
+    return COMMANDS[arguments[0]](arguments[1:])
+
+
+if __name__ == "__main__":
+    try:
+        raise SystemExit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        raise SystemExit("\nInterrupted.") from None

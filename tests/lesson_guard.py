@@ -1,0 +1,327 @@
+"""What a stored lesson must be, read from its file alone; executing it is the comparison's part.
+
+``problems(notebook)`` returns one sentence for each thing that is wrong: where it is, what it is, how to mend it.
+"""
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+from lessons import IGNORE, ROOT, as_file, text, where
+
+MOST_LINES = 25
+SHORTEST_ALT = 30
+SKIPPING = {"nbval-skip", "NBVAL_SKIP"}
+
+# A path that exists on the machine of whoever ran the lesson: not what follows a host name in an address.
+MACHINE_PATH = re.compile(
+    r"(?<![\w.~-])/(?:home|root|tmp|Users|private|var/folders)/[^\s\"'<>]*|\b[A-Z]:\\{1,2}(?:Users|Windows|Temp)\b"
+)
+BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=\s]+")
+FENCED = re.compile(r"^(```+|~~~+).*?^\1", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*<?([^\s)>]*)>?(?:\s+\"[^\"]*\")?\s*\)")
+DEFINITION = re.compile(r"^[ ]{0,3}\[[^\]]+\]:[ \t]*(\S+)", re.MULTILINE)
+NAME = r"[A-ZÀ-Þ][\w’'-]+"
+CITATION = re.compile(
+    rf"\b({NAME})((?:,? (?:{NAME},? )?(?:&|and) {NAME})| et al\.?|)(?:’s|'s)?,? \(?((?:18|19|20)\d\d)[a-z]?\b\)?"
+)
+
+
+class Tags(HTMLParser):
+    """Collects the images, link targets and anchors of a piece of HTML."""
+
+    def __init__(self, markup: str):
+        super().__init__()
+        self.images, self.links, self.anchors = [], [], set()
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "img":
+            self.images.append(attributes)
+        if tag == "a" and attributes.get("href"):
+            self.links.append(attributes["href"])
+        self.anchors.update(attributes[key] for key in ("id", "name") if attributes.get(key))
+
+
+def problems(notebook: Path) -> list[str]:
+    """Return everything that is wrong with a stored lesson, as sentences; an empty list for a sound one.
+
+    Parameters
+    ----------
+    notebook : Path
+        The lesson's file. Its links are followed from there; the bibliography is ``../docs/bibliography.md``.
+    """
+    stored = notebook.read_text(encoding="utf-8")
+    raw = json.loads(stored)
+    cells = raw["cells"]
+    ids = [cell.get("id") for cell in cells]
+    found = []
+    for index, cell in enumerate(cells):
+        if not cell.get("id"):
+            found.append(f"{where(cells, index)}: it has no id. `make refresh` gives it one.")
+        elif ids.count(cell["id"]) > 1 and ids.index(cell["id"]) < index:
+            found.append(f"{where(cells, index)}: its id {cell['id']} is an earlier cell's. Give it another.")
+    # nbformat's reader would quietly invent missing ids, so the rest is only worth asking of a file that has them.
+    if not found and as_file(nbformat.from_dict(_joined(raw))) != stored:
+        found.append(
+            f"the file is not in normal form ({_abnormal(raw)}): versions, timings and the states of widgets and "
+            "windows do not belong in it. `make refresh` writes it as it should be."
+        )
+    found += _anatomy(cells)
+    found += _execution(cells)
+    for index, cell in enumerate(cells):
+        complaints = _paths(cell)
+        if cell["cell_type"] == "code":
+            complaints += declarations(cell) + _code(cell)
+            for output in cell["outputs"]:
+                complaints += output_problems(output)
+        elif cell["cell_type"] == "markdown":
+            complaints += _links(cell, notebook, cells)
+        found += [f"{where(cells, index)}: {complaint}" for complaint in complaints]
+    found += _bare_citations(cells, notebook)
+    return [f"{notebook.stem}, {problem}" for problem in found]
+
+
+def declarations(cell) -> list[str]:
+    """Return what is wrong with how a cell asks to be compared: every leniency gives its reason."""
+    course = cell["metadata"].get("course", {})
+    tags = set(cell["metadata"].get("tags", []))
+    comments = {line.strip().lstrip("#").strip() for line in text(cell["source"]).splitlines() if "NBVAL" in line}
+    found = []
+    if SKIPPING & (tags | comments):
+        found.append("nbval-skip is not allowed: every cell of a lesson runs. Make the cell quick instead.")
+    if comments - SKIPPING:
+        found.append(f"use the tag {IGNORE} instead of the comment {', '.join(sorted(comments - SKIPPING))}.")
+    if {"rtol", "atol"} & set(course) and not str(course.get("why", "")).strip():
+        found.append('its tolerance has no reason. Write {"course": {"rtol": ..., "why": "..."}} in its metadata.')
+    for key in ("rtol", "atol"):
+        value = course.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            found.append(f"its {key} is {value!r}, but must be a number from 0 up.")
+    if IGNORE in tags and not str(course.get("ignore", "")).strip():
+        found.append(f'the tag {IGNORE} has no reason. Write {{"course": {{"ignore": "..."}}}} in its metadata.')
+    if "ignore" in course and IGNORE not in tags:
+        found.append(f"it gives a reason to ignore its output but lacks the tag {IGNORE}.")
+    unknown = set(course) - {"rtol", "atol", "why", "ignore"}
+    if unknown:
+        found.append(f"the course knows no metadata {', '.join(sorted(unknown))}: only rtol, atol, why, ignore.")
+    return found
+
+
+def output_problems(output) -> list[str]:
+    """Return what is wrong with one output, stored or fresh: noise, widgets and figures that some cannot see."""
+    if output["output_type"] == "stream":
+        if output["name"] == "stderr":
+            return [f"it writes to stderr: {text(output['text']).strip()[:200]!r}. Mend what it warns of."]
+        return []
+    if output["output_type"] == "error":
+        return [f"its output is an error, {output['ename']}: {output['evalue'][:200]}. Mend the cell."]
+    found = []
+    data = output["data"]
+    plain = text(data.get("text/plain", ""))
+    for kind in data:
+        if kind.startswith("image/"):
+            found.append(f"it shows a figure as {kind}, which has no alt text. Use `plotting.show(fig, alt)`.")
+        if "widget" in kind:
+            found.append("it stores a live widget. Under COURSE_STATIC=1 a panel shows its static picture.")
+    for image in Tags(text(data.get("text/html", ""))).images:
+        alt = (image.get("alt") or "").strip()
+        if not alt:
+            found.append("it shows a figure without alt text. Say what the figure shows: `plotting.show(fig, alt)`.")
+        elif len(alt) < SHORTEST_ALT:
+            found.append(f"a figure's alt text is only {alt!r}. Say what the figure shows.")
+        elif " ".join(alt.split()) not in " ".join(plain.split()):
+            found.append("a figure's text/plain is not its alt text. Use `plotting.show(fig, alt)`.")
+    return found
+
+
+def _joined(raw) -> dict:
+    """Return the file's content with every list of lines joined, as nbformat holds it in memory."""
+    return nbformat.reads(json.dumps(raw), as_version=nbformat.NO_CONVERT)
+
+
+def _abnormal(raw) -> str:
+    """Say which part of a file is not in normal form."""
+    normal = json.loads(as_file(_joined(raw)))
+    for key in ("kernelspec", "language_info"):
+        if raw["metadata"].get(key) != normal["metadata"][key]:
+            return f"metadata: {key}"
+    surplus = set(raw["metadata"]) - set(normal["metadata"])
+    if surplus:
+        return f"metadata: {', '.join(sorted(surplus))}"
+    for index, (old, new) in enumerate(zip(raw["cells"], normal["cells"], strict=True)):
+        if old != new:
+            surplus = set(old["metadata"]) - set(new["metadata"])
+            return f"{where(raw['cells'], index)}" + (f", metadata: {', '.join(sorted(surplus))}" if surplus else "")
+    return "layout of the file"
+
+
+def _headings(cells) -> list[str]:
+    """Return the titles of all headings, without their markup."""
+    titles = []
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            titles += _titles(text(cell["source"]))
+    return titles
+
+
+def _titles(markdown: str) -> list[str]:
+    lines = re.findall(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", FENCED.sub("", markdown), re.MULTILINE)
+    return [re.sub(r"[*`]|<[^>]+>", "", LINK.sub(r"\2", line)).strip() for line in lines]
+
+
+def _without_code(markdown: str) -> str:
+    """Blank fenced code, code spans and formulas: brackets in them are no links."""
+    markdown = re.sub(r"(`+)(?:(?!\1).)+?\1", "", FENCED.sub("", markdown))
+    return re.sub(r"\$\$.+?\$\$|(?<![\\$])\$[^$\n]+\$", "", markdown, flags=re.DOTALL)
+
+
+def _anatomy(cells) -> list[str]:
+    """Check for the parts that every lesson has."""
+    found = []
+    opening = text(cells[0]["source"]) if cells else ""
+    if not cells or cells[0]["cell_type"] != "markdown" or not opening.startswith("# ") or "?" not in opening:
+        found.append("cell 1: it must be Markdown with the lesson's title (`# ...`) and its question (`...?`).")
+    code = next((index for index, cell in enumerate(cells) if cell["cell_type"] == "code"), None)
+    if code is None or "course_lib.setup(" not in text(cells[code]["source"]):
+        place = "the lesson" if code is None else where(cells, code)
+        found.append(f"{place}: the first code cell must set the lesson up, with `rng = course_lib.setup(seed)`.")
+    titles = [title.lower() for title in _headings(cells)]
+    for part in ("summary", "sources"):
+        if not any(part in title for title in titles):
+            found.append(f"no heading says {part.capitalize()}: a lesson ends with its summary and its sources.")
+    return found
+
+
+def _execution(cells) -> list[str]:
+    """Check that the code cells were executed once each, from a fresh kernel, from top to bottom."""
+    code = [index for index, cell in enumerate(cells) if cell["cell_type"] == "code"]
+    for expected, index in enumerate(code, start=1):
+        count = cells[index].get("execution_count")
+        if count is None:
+            return [f"{where(cells, index)}: it is not executed. `make refresh` executes the lesson."]
+        if count != expected:
+            return [
+                f"{where(cells, index)}: it was executed as number {count} and not {expected}, so not in order from "
+                "a fresh kernel. `make refresh` executes the lesson."
+            ]
+    return []
+
+
+def _code(cell) -> list[str]:
+    lines = text(cell["source"]).strip().splitlines()
+    if not lines:
+        return ["the code cell is empty. Delete it."]
+    if len(lines) > MOST_LINES:
+        return [f"it has {len(lines)} lines of code, more than {MOST_LINES}. Split it or move it to course_lib."]
+    return []
+
+
+def _paths(cell) -> list[str]:
+    """Look for paths of one machine in what a cell says and shows."""
+    parts = [text(cell["source"])]
+    for output in cell.get("outputs", []):
+        parts += [text(output.get("text", "")), *output.get("traceback", [])]
+        parts += [text(value) for value in output.get("data", {}).values() if isinstance(value, str | list)]
+    for part in parts:
+        part = BASE64.sub(r"\1", part)
+        hit = MACHINE_PATH.search(part)
+        if hit or str(ROOT) in part:
+            path = hit[0] if hit else str(ROOT)
+            return [f"it holds a path of the machine it ran on, {path}. Print the file's name only."]
+    return []
+
+
+def _links(cell, notebook: Path, cells) -> list[str]:
+    """Follow every link that stays within the course, and look at the alt text of pictures in the prose."""
+    prose = _without_code(text(cell["source"]))
+    tags = Tags(prose)
+    found = []
+    targets = [*DEFINITION.findall(prose), *tags.links]
+    for image, label, target in LINK.findall(prose):
+        if image and not label.strip():
+            found.append(f"the picture {target} has no alt text. Write `![what it shows]({target})`.")
+        targets.append(target)
+        targets += [inner for _, _, inner in LINK.findall(label)]
+    for image in tags.images:
+        if not (image.get("alt") or "").strip():
+            found.append("an <img> in the text has no alt text.")
+        targets.append(image.get("src") or "")
+    for target in targets:
+        complaint = _dead(target, notebook, cells, cell.get("attachments", {}))
+        if complaint:
+            found.append(complaint)
+    return found
+
+
+def _dead(target: str, notebook: Path, cells, attachments) -> str | None:
+    """Say why a link leads nowhere, or return None for one that is alive or leads out of the course."""
+    if target.startswith("attachment:"):
+        name = unquote(target.removeprefix("attachment:"))
+        return None if name in attachments else f"the cell has no attachment {name}."
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:|//", target):
+        return None
+    file, _, anchor = unquote(target).partition("#")
+    path = (notebook.parent / file).resolve() if file else notebook
+    if not target or not path.exists():
+        return f"the link {target or '()'} is dead: there is no file {file}. Links start from the lesson's folder."
+    if not anchor:
+        return None
+    if path.suffix == ".ipynb":
+        # JupyterLab scrolls to headings alone: of an <a id="..."> it takes the id away.
+        linked = cells if not file else json.loads(path.read_text(encoding="utf-8"))["cells"]
+        known = {title.replace(" ", "-") for title in _headings(linked)}
+        advice = "in a lesson that is a heading with hyphens for its spaces"
+    elif path.suffix == ".md":
+        known = anchors(path.read_text(encoding="utf-8"))
+        advice = 'the file needs <a id="..."></a> or a heading of that name'
+    else:
+        return None
+    if anchor in known:
+        return None
+    if path.name == "bibliography.md":
+        return f'docs/bibliography.md knows no work {anchor}. Add it there, with <a id="{anchor}"></a>.'
+    return f"the link {target} is dead: {path.name} has no anchor {anchor}; {advice}."
+
+
+def anchors(markdown: str) -> set[str]:
+    """Return what a Markdown file can be linked at: explicit anchors, and headings the way GitHub names them."""
+    plain = _without_code(markdown)
+    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in _titles(markdown)}
+    return slugs | Tags(plain).anchors | set(re.findall(r"^\(([\w-]+)\)=\s*$", plain, re.MULTILINE))
+
+
+def _bare_citations(cells, notebook: Path) -> list[str]:
+    """Find works that the prose names by author and year without ever linking them to the bibliography.
+
+    Several authors and a year are a citation; a single name and a year are one if the bibliography has that
+    name with that year (so "May 1990" is not).
+    """
+    bibliography = notebook.parent.parent / "docs" / "bibliography.md"
+    known = anchors(bibliography.read_text(encoding="utf-8")) if bibliography.exists() else set()
+    prose = {i: _without_code(text(c["source"])) for i, c in enumerate(cells) if c["cell_type"] == "markdown"}
+    targets = [target for part in prose.values() for _, _, target in LINK.findall(part)]
+    linked = {target.partition("#")[2] for target in targets if "bibliography.md#" in target}
+    found = []
+    for index, part in prose.items():
+        for name, others, year in CITATION.findall(LINK.sub(" ", part)):
+            slug = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+            slug = re.sub(r"\W+s?$|\W", "", slug)
+
+            def is_work(key, slug=slug, year=year):
+                return key.startswith(slug) and year in key
+
+            if any(map(is_work, linked)) or not (others or any(map(is_work, known))):
+                continue
+            found.append(
+                f"{where(cells, index)}: it cites {name}{others} {year} without a link. Link it at least once in the "
+                f"lesson, such as [{name}{others} {year}](../docs/bibliography.md#{slug}-{year})."
+            )
+    return list(dict.fromkeys(found))

@@ -1,0 +1,656 @@
+"""The exercises: stubs, solutions and misconceptions of every module, and whatever a learner's code may do."""
+import ast
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from course_lib import exercises
+from course_lib.exercises import bptt as ex
+from course_lib.exercises import progress, running
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+ALL = [pytest.param(module, exercise, id=exercise.number)
+       for module in exercises.modules() for exercise in module.EXERCISES]
+WRONG = [pytest.param(module, exercise, attempt, phrase, id=f"{exercise.number}-{attempt.__name__}-{place}")
+         for module in exercises.modules() for exercise in module.EXERCISES
+         for place, (attempt, phrase) in enumerate(exercise.misconceptions)]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """Every test has a reader's folder of its own, and nobody has been told of any trouble yet."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(exercises, "_told", set())
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def answer(capsys):
+    """answer(function, ...) -> what calling it printed."""
+    def call(function, *args):
+        assert function(*args) is None  # a value would clutter the cell's output
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        return shown.out
+    return call
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Every exercise of every module
+# ---------------------------------------------------------------------------------------------------------------------
+def test_there_are_exercises_and_each_has_a_number_of_its_own():
+    numbers = [param.id for param in ALL]
+    assert len(numbers) >= 5
+    assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize(("module", "exercise"), ALL)
+def test_an_exercise_is_complete(module, exercise):
+    assert len(exercise.hints) >= 2
+    assert len(exercise.misconceptions) >= 2
+    assert exercise.prompt.strip()
+    assert exercise.title.isascii()  # printed by `progress` in any console
+    stub, solution = running.function_from(exercise.stub), exercise.solution
+    assert stub.__name__ == solution.__name__
+    assert stub.__code__.co_varnames[:stub.__code__.co_argcount] == solution.__code__.co_varnames[
+        :solution.__code__.co_argcount]
+    assert stub.__doc__ == solution.__doc__
+
+
+@pytest.mark.parametrize(("module", "exercise"), ALL)
+def test_the_stub_is_not_attempted_yet_and_leaves_no_trace(module, exercise, answer, home):
+    shown = answer(module.check, exercise.number, running.function_from(exercise.stub))
+    assert shown.startswith(f"Exercise {exercise.number}: NOT ATTEMPTED YET\n")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(("module", "exercise"), ALL)
+def test_the_solution_passes(module, exercise, answer):
+    assert answer(module.check, exercise.number, exercise.solution).startswith(f"Exercise {exercise.number}: PASSED\n")
+
+
+@pytest.mark.parametrize(("module", "exercise"), ALL)
+def test_the_solution_shown_is_the_code_that_passes(module, exercise, answer):
+    shown = answer(module.solution, exercise.number)
+    code = shown.split("\n", 1)[1].rsplit(exercise.why, 1)[0].rstrip()
+    assert code == exercise.code
+    assert "PASSED" in answer(module.check, exercise.number, running.function_from(code))
+
+
+@pytest.mark.parametrize(("module", "exercise", "attempt", "phrase"), WRONG)
+def test_a_misconception_gets_its_answer(module, exercise, attempt, phrase, answer):
+    shown = answer(module.check, exercise.number, attempt)
+    assert shown.startswith(f"Exercise {exercise.number}: NOT YET\n")
+    assert phrase in shown
+
+
+@pytest.mark.parametrize(("module", "exercise"), ALL)
+def test_hints_come_one_by_one_and_end_in_the_solution(module, exercise, answer):
+    _, hint, _ = exercises.bank([exercise])  # a session of its own
+    total = len(exercise.hints)
+    for place, text in enumerate(exercise.hints, start=1):
+        shown = answer(hint, exercise.number)
+        assert f"Hint {place} of {total}. {text}" in shown
+        assert (f'ex.solution("{exercise.number}")' in shown) == (place == total)
+        assert progress.read()[0][exercise.number]["hints"] == place
+    shown = answer(hint, exercise.number)
+    assert f"You have read all {total}" in shown
+    assert exercise.hints[-1] in shown
+
+
+@pytest.mark.parametrize(("module", "exercise"), ALL)
+@pytest.mark.parametrize("value", ["text", 3, {"a": 1}, [1, 2, [3]], np.ones(3), np.ones((2, 2), dtype=complex),
+                                   np.full((3, 4), np.nan), [np.ones(2)] * 5, ({}, 3), ({1: "x"}, 1), object(), [], ()])
+def test_a_wrong_value_gets_an_answer_and_never_a_traceback(module, exercise, value, answer):
+    shown = answer(module.check, exercise.number, lambda *args: value)
+    assert shown.startswith(f"Exercise {exercise.number}: NOT YET\n")
+    assert "could not read" not in shown  # the check itself stumbled
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Lesson 04: answers to attempts that are in no bank
+# ---------------------------------------------------------------------------------------------------------------------
+def test_shapes_expected_and_got_are_named(answer):
+    shown = answer(ex.check, "4.1", lambda dh, h, recurrent_kernel: dh.sum(axis=1))
+    assert "the blame at h_{t-1}, (batch, units), of shape (3, 4)" in shown
+    assert "has shape (3,)" in shown
+    shown = answer(ex.check, "4.1", lambda dh, h, recurrent_kernel: "blame")
+    assert "array of numbers of shape (3, 4)" in shown
+    assert "type `str`" in shown
+
+
+def test_4_1_tells_which_half_of_the_line_is_wrong(answer):
+    shown = answer(ex.check, "4.1", lambda dh, h, w: (dh * (1 - h)) @ w.T)
+    assert "tanh has slope 1, your line is right. Where `recurrent_kernel` is the identity, it is wrong" in shown
+    shown = answer(ex.check, "4.1", lambda dh, h, w: (dh * (1 - h**2)) @ np.triu(w.T))
+    assert "your line is wrong: only the product" in shown
+    assert "it is right." in shown
+
+
+def test_4_2_tells_which_steps_are_wrong(answer):
+    shown = answer(ex.check, "4.2", lambda states, das: sum(states[t].T @ das[t] for t in range(1, len(das))))
+    assert "right for steps 2, 3 and 4 and wrong for step 1 of 4" in shown
+    shown = answer(ex.check, "4.2", lambda states, das: 7 * ex.recurrent_kernel_gradient(states, das))
+    assert "right for no step and wrong for steps 1, 2, 3 and 4" in shown
+
+    def keeps_largest(states, das):
+        return max((h.T @ da for h, da in zip(states, das, strict=False)), key=np.linalg.norm)
+    assert "it is not the sum of what they give alone" in answer(ex.check, "4.2", keeps_largest)
+
+
+def test_4_3_as_handed_out_is_wrong_in_one_gradient_only():
+    rng = np.random.default_rng(0)
+    rnn = ex.RNN(2, 4, 3, rng=rng)
+    inputs, start, loss = rng.normal(size=(5, 6, 2)), rng.normal(size=(5, 4)), rng.normal(size=(5, 6, 3))
+    args = ex._pass(rnn, inputs, start, loss)
+    right = ex._by_finite_differences(rnn, inputs, start, loss)
+    found = ex._five_gradients(running.function_from(ex.FIND_THE_LINE.stub)(*args), rnn)
+    errors = {name: ex.relative_error(found[name], right[name]) for name in right}
+    assert errors.pop("kernel") > 0.1
+    assert max(errors.values()) < 1e-6
+
+
+def test_4_3_names_what_is_right_and_what_is_wrong(answer):
+    exchanged = ex.MENDED.replace(ex.CARRY, "").replace(ex.SERVE_RECURRENT, "") + "\n"
+    exchanged = exchanged.replace(ex.SERVE_KERNEL, ex.SERVE_KERNEL + ex.CARRY + ex.SERVE_RECURRENT)
+    shown = answer(ex.check, "4.3", running.function_from(exchanged))
+    assert "right for `kernel`, `bias`, `output_kernel` and `output_bias` and wrong for `recurrent_kernel`." in shown
+    assert "The blame gets to every step as it should." in shown
+    first_row_only = ex.MENDED.replace("d_bias += blame.sum(axis=0)", "d_bias += blame[0]")
+    shown = answer(ex.check, "4.3", running.function_from(first_row_only))
+    assert "for a batch of 3 those of `bias` are wrong" in shown
+
+
+def test_4_3_takes_another_way_of_mending_it(answer):
+    rewritten = ex.BUGGY.replace(ex.CARRY, "        da = blame\n" + ex.CARRY).replace(
+        ex.SERVE_KERNEL, ex.SERVE_KERNEL.replace("@ blame", "@ da"))
+    assert "PASSED" in answer(ex.check, "4.3", running.function_from(rewritten))
+
+
+def test_4_3_wants_five_gradients(answer):
+    def four(rnn, *args):
+        return rnn.weights[:4]
+    assert "What came is 4 of them" in answer(ex.check, "4.3", four)
+
+
+def test_4_4_names_an_entry_and_the_reason(answer):
+    def longer(T, chunk):
+        wanted = ex.reach(T, chunk)
+        wanted[chunk % T, 0] = True
+        return wanted
+    shown = answer(ex.check, "4.4", longer)
+    assert "For T = 7 and chunk = 3, entry [3, 0] should be False: step 0 is in chunk 0 and step 3 in chunk 1" in shown
+    assert "entry [1, 0] should be True: steps 0 and 1 are in the same chunk" in answer(
+        ex.check, "4.4", lambda T, chunk: np.eye(T))
+    assert "should be True or False" in answer(ex.check, "4.4", lambda T, chunk: 2 * np.eye(T))
+    assert "PASSED" in answer(ex.check, "4.4", lambda T, chunk: ex.reach(T, chunk).astype(int).tolist())
+
+
+@pytest.mark.parametrize(("attempt", "phrase"), [
+    (lambda measure: {1: [0.5]}, "Expected: a pair"),
+    (lambda measure: ({}, 2), "nothing was measured"),
+    (lambda measure: ({2: [0.1, 0.1, 0.1]}, 2), "nothing was measured there"),
+    (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)] + [-0.1]}, None), "holds -0.1, which was not measured"),
+    (lambda measure: ({1: [measure(1, s) for s in range(5)][:3]}, None), "Leaving out runs"),
+    (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, 4), "a length that you did not measure"),
+    (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, "one"), "of type `str`"),
+    (lambda measure: (measure(0, 0), 1), "a truncation of at least 1"),
+    (lambda measure: (measure(1, 0.5), 1), "a seed of at least 0"),
+    (lambda measure: (ex.experiment(measure)[0], 5), "at k = 2 every seed is below 0.2 already"),
+    (lambda measure: (ex.experiment(measure)[0], None), "at k = 2 every seed is below 0.2 already"),
+])
+def test_4_5_says_what_a_referee_would(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "4.5", attempt)
+
+
+def test_4_5_takes_other_designs(answer):
+    def until_enough(measure):
+        results = {}
+        for k in range(1, 9):
+            results[k] = np.array([measure(k, seed) for seed in (11, 5, 8, 2)])
+            if (results[k] < 0.2).all():
+                return results, k
+        return results, None
+    assert "PASSED" in answer(ex.check, "4.5", until_enough)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Whatever a learner's code may do
+# ---------------------------------------------------------------------------------------------------------------------
+def scale(matrix, by):
+    return matrix * by_how_much  # noqa: F821  (the mistake under test)
+
+
+def test_an_exception_becomes_an_answer_with_the_learners_own_line(answer):
+    def attempt(dh, h, recurrent_kernel):
+        return scale(dh, h)
+    shown = answer(ex.check, "4.1", attempt)
+    assert "`NameError`: name 'by_how_much' is not defined" in shown
+    assert f"line {scale.__code__.co_firstlineno + 1}: return matrix * by_how_much" in shown
+    assert "`dh` (3, 4), `h` (3, 4), `recurrent_kernel` (4, 4)" in shown
+    assert "Traceback" not in shown
+
+
+def test_an_exception_inside_numpy_points_to_the_line_that_called_it(answer):
+    def attempt(dh, h, recurrent_kernel):
+        return np.stack([dh, recurrent_kernel])
+    shown = answer(ex.check, "4.1", attempt)
+    assert "`ValueError`" in shown
+    assert "return np.stack([dh, recurrent_kernel])" in shown
+    assert "two shapes that do not fit" in shown
+
+
+def raises(error):
+    def attempt(*args, **options):
+        raise error
+    return attempt
+
+
+@pytest.mark.parametrize(("error", "phrase"), [
+    (IndexError("index 4"), "T steps have T + 1 states"), (KeyError("h"), "not in the dictionary"),
+    (AttributeError("no attribute 'T'"), "before the dot"), (ZeroDivisionError(), "is 0"),
+    (RecursionError("deep"), "calls itself"), (TypeError("takes 2"), "how many arguments"),
+    (ModuleNotFoundError("torch"), "Nothing beyond"), (AssertionError(), "Print what goes into that line"),
+    (SystemExit(), "`SystemExit`"), (RuntimeError("long " * 200), " …"), (KeyboardInterrupt(), "`KeyboardInterrupt`"),
+])
+def test_advice_depends_on_the_exception(error, phrase, answer):
+    assert phrase in answer(ex.check, "4.1", raises(error))
+
+
+def test_arguments_in_the_wrong_number(answer):
+    shown = answer(ex.check, "4.1", lambda dh: dh)
+    assert "The check calls `carry_back(dh, h, recurrent_kernel)`" in shown
+
+
+@pytest.mark.parametrize(("attempt", "phrase"), [
+    (raises(NotImplementedError()), "NotImplementedError"), (lambda *args: ..., "still returns `...`"),
+    (lambda *args: None, "is the `return` missing?"),
+])
+def test_not_attempted_yet(attempt, phrase, answer, home):
+    shown = answer(ex.check, "4.1", attempt)
+    assert "NOT ATTEMPTED YET" in shown
+    assert phrase in shown
+    assert not home.exists()
+
+
+def test_check_without_an_attempt_or_with_something_else(answer):
+    assert 'ex.check("4.2", recurrent_kernel_gradient)' in answer(ex.check, "4.2")
+    assert "NOT ATTEMPTED YET" in answer(ex.check, "4.2", None)
+    assert "type `ndarray`. Without parentheses" in answer(ex.check, "4.2", np.ones(3))
+
+
+@pytest.mark.parametrize("number", ["4.9", "bptt", 9.2, None, ["4.1"]])
+def test_an_unknown_number_names_those_that_exist(number, answer):
+    for shown in (answer(ex.check, number, len), answer(ex.hint, number), answer(ex.solution, number)):
+        assert "4.1, 4.2, 4.3, 4.4, 4.5" in shown
+
+
+def test_a_number_without_quotes_is_understood(answer):
+    assert "PASSED" in answer(ex.check, 4.1, ex.carry_back)
+
+
+def test_an_endless_loop_is_stopped_and_its_line_named(answer, monkeypatch):
+    monkeypatch.setattr(running, "TIME_LIMIT", 0.2)
+
+    def attempt(*args):
+        while True:
+            count = 1
+            count += 1
+    shown = answer(ex.check, "4.1", attempt)
+    assert "stopped after 0.2 seconds" in shown
+    assert "count" in shown or "while True" in shown
+
+
+def test_many_slow_calls_are_stopped_too(answer, monkeypatch):
+    monkeypatch.setattr(running, "TIME_LIMIT", 0.2)
+
+    def slow(*args):
+        time.sleep(0.02)
+        return np.zeros((4, 4))
+    module = exercises.bank([exercises.Exercise(
+        "9.1", "Slow", "", "", ("a", "b"), ex.carry_back, "", lambda attempt: [attempt() for _ in range(10_000)], ())])
+    assert "stopped after 0.2 seconds" in answer(module[0], "9.1", slow)
+
+
+def test_an_attempt_that_cannot_be_stopped_does_not_hold_the_notebook(answer, monkeypatch):
+    monkeypatch.setattr(running, "TIME_LIMIT", 0.1)
+    monkeypatch.setattr(running, "PATIENCE", 0.3)
+    test_is_over = threading.Event()
+
+    def swallows_everything(*args):
+        while not test_is_over.is_set():
+            try:
+                time.sleep(0.01)
+            except:  # noqa: E722  (the mistake under test)
+                continue
+    shown = answer(ex.check, "4.1", swallows_everything)
+    test_is_over.set()
+    assert "Restart the kernel" in shown
+
+
+def test_stop_is_respected(monkeypatch):
+    reached = threading.Event()
+
+    def pressed(*args):
+        reached.wait(5)
+        raise KeyboardInterrupt
+    monkeypatch.setattr(running, "_wait", pressed)
+
+    def attempt(*args):
+        reached.set()
+        while True:
+            pass
+    with pytest.raises(KeyboardInterrupt):
+        ex.check("4.1", attempt)
+    assert reached.is_set()
+    for thread in threading.enumerate():
+        if thread.name == "exercise":
+            thread.join(timeout=5)
+            assert not thread.is_alive()
+
+
+def test_endless_printing_is_stopped_and_cut(answer):
+    def attempt(*args):
+        while True:
+            print("blame " * 100)
+    shown = answer(ex.check, "4.1", attempt)
+    assert "prints without end" in shown
+    assert len(shown) < 2_000
+    assert shown.rstrip().endswith("(cut here)")
+
+
+def test_what_the_attempt_prints_is_in_the_answer_and_nowhere_else(answer):
+    def attempt(dh, h, recurrent_kernel):
+        print("shape", dh.shape)
+        print("to stderr", file=sys.stderr)
+        return ex.carry_back(dh, h, recurrent_kernel)
+    shown = answer(ex.check, "4.1", attempt)
+    assert "PASSED" in shown.splitlines()[0]
+    assert "Your function printed:\nshape (3, 4)\nto stderr\n" in shown
+
+
+def test_numpy_warnings_do_not_leak(answer):
+    def attempt(dh, h, recurrent_kernel):
+        return dh / np.zeros_like(dh)
+    shown = answer(ex.check, "4.1", attempt)
+    assert "Not the blame" in shown
+    assert "Warning" not in shown
+
+
+def test_an_attempt_that_changes_its_arguments_spoils_nothing(answer):
+    def attempt(dh, h, recurrent_kernel):
+        blame = (dh * (1 - h**2)) @ recurrent_kernel.T
+        dh *= 0
+        h += 5
+        recurrent_kernel[:] = np.nan
+        return blame
+    assert "PASSED" in answer(ex.check, "4.1", attempt)
+
+
+def test_an_attempt_may_be_any_callable(answer):
+    class Carry:
+        def __call__(self, dh, h, recurrent_kernel):
+            return ex.carry_back(dh, h, recurrent_kernel)
+    assert "PASSED" in answer(ex.check, "4.1", Carry())
+    assert "in the call of carry_back" in answer(ex.check, "4.1", np.dot)
+
+
+def test_a_check_that_stumbles_says_so(answer):
+    def stumbling(attempt):
+        return {}[attempt()]
+    check, _, _ = exercises.bank([exercises.Exercise(
+        "9.1", "Stumble", "", "", ("a", "b"), ex.carry_back, "", stumbling, ())])
+    assert "could not read what your function returned (`KeyError`: 3)" in answer(check, "9.1", lambda: 3)
+
+
+def test_answers_are_the_same_every_time(answer):
+    for param in WRONG:
+        module, exercise, attempt, _ = param.values
+        assert answer(module.check, exercise.number, attempt) == answer(module.check, exercise.number, attempt)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# How an answer looks
+# ---------------------------------------------------------------------------------------------------------------------
+class Shell:
+    """Stands for a running notebook, and keeps what is displayed."""
+
+    def __init__(self, monkeypatch):
+        import IPython
+        import IPython.display
+
+        self.shown = []
+        monkeypatch.setattr(IPython, "get_ipython", lambda: self)
+        monkeypatch.setattr(IPython.display, "display", lambda data, raw: self.shown.append(data))
+
+
+def words(text):
+    """The words of HTML or plain text, without marks."""
+    text = re.sub(r"<[^>]*>", " ", text) if text.startswith("<") else text
+    return html.unescape(text).replace("`", " ").split()
+
+
+def test_in_a_notebook_html_and_plain_text_say_the_same(monkeypatch, answer):
+    shell = Shell(monkeypatch)
+
+    def printing(dh, h, recurrent_kernel):
+        print("<b>1 & 2</b>")
+        return dh @ h
+    for call in [(ex.check, "4.1", printing), (ex.check, "4.1", ex.carry_back), (ex.check, "4.1"), (ex.hint, "4.2"),
+                 (ex.solution, "4.3"), (ex.hint, "<i>"), *((ex.check, "4.5", f) for f, _ in ex.DESIGN.misconceptions)]:
+        assert answer(*call) == ""
+    for data in shell.shown:
+        assert sorted(data) == ["text/html", "text/plain"]
+        plain = [word for line in data["text/plain"].split("\n") for word in words(" " + line)]
+        assert words(data["text/html"]) == plain
+    assert "&lt;b&gt;1 &amp; 2&lt;/b&gt;" in shell.shown[0]["text/html"]
+
+
+def test_colour_is_never_the_only_sign(monkeypatch):
+    shell = Shell(monkeypatch)
+    ex.check("4.1")
+    ex.check("4.1", ex.carry_back)
+    ex.check("4.1", ex._without_slope)
+    ex.hint("4.1")
+    ex.solution("4.1")
+    for data, word in zip(shell.shown, ["NOT ATTEMPTED YET", "PASSED", "NOT YET", "HINT", "SOLUTION"], strict=True):
+        page = data["text/html"]
+        assert page.startswith("<div role='status'")
+        assert f"<strong>Exercise 4.1: {word}</strong>" in page
+        style = re.search("style='(.*?)'", page).group(1)
+        assert "background" not in style  # the theme's own colours for text and ground, light or dark
+        assert re.search(r"(^|; ?)color", style) is None
+    kinds = {look.split()[0] for word, look in exercises.LOOKS.items() if word.startswith(("NOT", "PASSED"))}
+    assert len(kinds) == 3  # three kinds of line for three verdicts
+
+
+@pytest.mark.parametrize("colour", sorted({look.split()[1] for look in exercises.LOOKS.values()}))
+def test_borders_can_be_seen_on_light_and_dark(colour):
+    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue  # relative luminance, WCAG 2.2
+    assert 1.05 / (light + 0.05) >= 3
+    assert (light + 0.05) / 0.05 >= 3
+
+
+def test_checking_needs_no_ipython(home):
+    code = ("import sys; from course_lib.exercises import bptt as ex; ex.check('4.1', ex.carry_back); "
+            "assert 'IPython' not in sys.modules and 'matplotlib' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False,
+                          env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Exercise 4.1: PASSED")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Progress
+# ---------------------------------------------------------------------------------------------------------------------
+def test_progress_from_nothing_to_passed(answer, home):
+    assert "04 bptt: 0 of 5 passed" in exercises.progress_report()
+    assert not home.exists()  # asking writes nothing
+    answer(ex.check, "4.1", ex._without_slope)
+    assert "[~] 4.1 One step back" in exercises.progress_report()
+    answer(ex.check, "4.1", ex.carry_back)
+    answer(ex.check, "4.1", ex._without_slope)  # a later slip does not take the pass away
+    answer(exercises.bank(ex.EXERCISES)[1], "4.1")
+    answer(ex.solution, "4.2")
+    report = exercises.progress_report()
+    assert "04 bptt: 1 of 5 passed" in report
+    assert re.search(r"\[x\] 4\.1 One step back \(1 of 3 hints, \d{4}-\d\d-\d\d\)", report)
+    assert re.search(r"\[ \] 4\.2 .* \(solution seen, ", report)
+    assert "[ ] 4.3 One line in the wrong place\n" in report
+    assert report.isascii()
+    kept = json.loads((home / "progress.json").read_text(encoding="utf-8"))
+    assert set(kept["4.1"]) == {"attempted", "passed", "hints", "solution_seen", "date"}  # and nothing personal
+    assert sorted(path.name for path in home.iterdir()) == ["progress.json"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[1, 2]", b'{"4.1": 3}', b'{"4.1": {"hints": "two"}}', b"\xff\xfe\x00"])
+def test_a_damaged_file_is_kept_aside_and_said_once(damage, answer, home):
+    home.mkdir()
+    (home / "progress.json").write_bytes(damage)
+    shown = answer(ex.check, "4.1", ex.carry_back)
+    assert "PASSED" in shown
+    assert "was damaged; it is kept as progress.damaged-1.json" in shown
+    assert (home / "progress.damaged-1.json").read_bytes() == damage
+    assert progress.read()[0]["4.1"]["passed"]
+    assert "damaged" not in answer(ex.check, "4.1", ex.carry_back)
+    (home / "progress.json").write_bytes(damage)
+    assert "kept as progress.damaged-2.json" in exercises.progress_report()
+
+
+def test_a_file_of_a_later_version_is_read(home):
+    home.mkdir()
+    (home / "progress.json").write_text('{"4.1": {"passed": true, "mood": "fine"}}', encoding="utf-8")
+    assert progress.read() == ({"4.1": {**progress.EMPTY, "passed": True}}, "")
+
+
+def test_without_a_place_to_write_the_exercises_work_and_say_so_once(answer, home, monkeypatch):
+    home.write_text("a file where the folder should be", encoding="utf-8")
+    shown = answer(ex.check, "4.1", ex.carry_back)
+    assert "PASSED" in shown
+    assert "could not be saved" in shown
+    assert "COURSE_HOME" in shown
+    assert "saved" not in answer(ex.check, "4.1", ex.carry_back)
+    assert "could not be read" in exercises.progress_report() or os.name == "nt"
+    monkeypatch.delenv("COURSE_HOME")
+    monkeypatch.setattr(Path, "home", raises(RuntimeError("no home")))
+    assert "no home" in progress.record("4.1")
+
+
+def test_a_file_that_cannot_be_read_is_not_overwritten(home, monkeypatch):
+    progress.record("4.1", passed=True)
+    before = (home / "progress.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", raises(PermissionError("not yours")))
+        assert "could not be read" in progress.record("4.2", passed=True)
+    assert (home / "progress.json").read_bytes() == before
+
+
+def test_a_crash_while_writing_leaves_the_old_file(home, monkeypatch):
+    progress.record("4.1", passed=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", raises(OSError("disk full")))
+        assert "disk full" in progress.record("4.2", passed=True)
+    assert list(progress.read()[0]) == ["4.1"]
+    assert progress.record("4.2", passed=True) == ""
+    assert list(progress.read()[0]) == ["4.1", "4.2"]
+
+
+def test_a_lock_left_behind_is_removed_and_a_held_one_respected(home, monkeypatch):
+    (home / "progress.lock").mkdir(parents=True)
+    os.utime(home / "progress.lock", (0, 0))
+    assert progress.record("4.1", passed=True) == ""
+    assert not (home / "progress.lock").exists()
+    (home / "progress.lock").write_text("not a folder", encoding="utf-8")
+    monkeypatch.setattr(progress, "STALE", 0.05)
+    assert "progress.lock is in the way" in progress.record("4.1")
+
+
+def test_two_kernels_at_once_lose_nothing(home):
+    code = ("import sys; from course_lib.exercises import progress\n"
+            "for number in range(40): assert progress.record(f'{sys.argv[1]}.{number}', passed=True) == ''")
+    kernels = [subprocess.Popen([sys.executable, "-c", code, lesson]) for lesson in ("4", "5")]
+    assert [kernel.wait() for kernel in kernels] == [0, 0]
+    assert len(progress.read()[0]) == 80
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A lesson's cells are the module's, word for word
+# ---------------------------------------------------------------------------------------------------------------------
+def faults(notebook):
+    """What is wrong with the exercises of a lesson: a list of sentences, empty if nothing is."""
+    cells = [(cell.cell_type, cell.source.strip()) for cell in notebook.cells]
+    code = "\n".join(source for kind, source in cells if kind == "code")
+    imported = re.search(r"^from course_lib\.exercises import (\w+) as ex$", code, re.MULTILINE)
+    if not imported:
+        return ["ex is used, but no exercise module is imported as ex"] if re.search(r"\bex\.check\(", code) else []
+    module = {m.__name__.rpartition(".")[2]: m for m in exercises.modules()}[imported.group(1)]
+    found = []
+    for exercise in module.EXERCISES:
+        for kind, source in [("markdown", exercise.markdown), ("code", exercise.cell)]:
+            if cells.count((kind, source)) != 1:
+                found.append(f"{exercise.number}: no {kind} cell, or more than one, equals the module's")
+        if not found and cells.index(("code", exercise.cell)) != cells.index(("markdown", exercise.markdown)) + 1:
+            found.append(f"{exercise.number}: the code cell does not follow the prompt")
+    names = {exercise.solution.__name__ for exercise in module.EXERCISES}
+    own = {exercise.cell for exercise in module.EXERCISES}
+    for kind, source in cells:
+        if kind == "code" and source not in own:
+            if re.search(r"\bex\.check\(", source):
+                found.append(f"a cell with ex.check is not in the module: {source[:60]!r}")
+            nodes = list(ast.walk(ast.parse(re.sub("(?m)^[%!].*", "", source))))  # magics are not Python
+            used = {node.id for node in nodes if isinstance(node, ast.Name)}
+            used |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+            found += [f"the lesson itself uses {name}, which belongs to an exercise" for name in sorted(used & names)]
+    return found
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.stem) for path in NOTEBOOKS])
+def test_a_lessons_exercises_are_the_modules(path):
+    assert faults(nbformat.read(path, as_version=4)) == []
+
+
+def lesson(*, without=None, more=""):
+    new = nbformat.v4
+    cells = [new.new_code_cell("import numpy as np\n\nfrom course_lib.exercises import bptt as ex")]
+    for exercise in ex.EXERCISES:
+        cells += [new.new_markdown_cell(exercise.markdown), new.new_code_cell(exercise.cell)]
+    if without is not None:
+        del cells[without]
+    return new.new_notebook(cells=[*cells, new.new_code_cell(more)])
+
+
+def test_the_guard_finds_what_it_is_there_for():
+    assert faults(lesson()) == []
+    assert faults(lesson(without=3)) == ["4.2: no markdown cell, or more than one, equals the module's"]
+    assert faults(lesson(without=10)) == ["4.5: no code cell, or more than one, equals the module's"]
+    assert "a cell with ex.check is not in the module" in faults(lesson(more='ex.check("4.1", carry_back)'))[0]
+    assert faults(lesson(more="dh = carry_back(dh, h, W)")) == [
+        "the lesson itself uses carry_back, which belongs to an exercise"]
+    assert faults(lesson(more="def reach(T):\n    return T")) == [
+        "the lesson itself uses reach, which belongs to an exercise"]
+    edited = lesson()
+    edited.cells[2].source = edited.cells[2].source.replace("Blame", "blame")
+    assert faults(edited)[0] == "4.1: no code cell, or more than one, equals the module's"
+    apart = lesson()
+    apart.cells.insert(2, nbformat.v4.new_markdown_cell("Between"))
+    assert faults(apart) == ["4.1: the code cell does not follow the prompt"]
+    assert faults(lesson(without=0))[0] == "ex is used, but no exercise module is imported as ex"
+
+
+def test_a_lesson_runs_untouched(answer):
+    names = {}
+    for cell in lesson().cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)
