@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -38,6 +37,12 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+
+# JupyterLab's own settings where they do not suit a course: no question about news, a .md link opens as a page.
+LAB_SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
+}
 
 
 def say(text):
@@ -86,6 +91,14 @@ def call(command, env=None, **options):
             continue
 
 
+def become(command, env):
+    """Run a command in place of this program, so that signals and Ctrl-C reach it and nothing else."""
+    if os.name == "nt":  # where it would go on in the background
+        return call(command, env=env)
+    os.chdir(str(ROOT))
+    return os.execve(command[0], command, env)
+
+
 def module(name, *arguments, **options):
     """Run a module with the Python of .venv and return its exit code."""
     return call([python_of(VENV), "-m", name, *arguments], **options)
@@ -95,7 +108,8 @@ def module(name, *arguments, **options):
 
 PROBE = (
     "import sys, importlib.util as u; "
-    "print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.maxsize > 2**32, bool(u.find_spec('ensurepip')))"
+    "print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.maxsize > 2**32, "
+    "u.find_spec('ensurepip') is not None)"
 )
 
 
@@ -150,9 +164,9 @@ def choose_python(commands, probe=probe):
                 without_pip.append(version)
     if without_pip:
         raise SystemExit(
-            "Python {0} is here, but without the part that makes virtual environments (ensurepip). Debian and Ubuntu "
-            "keep it in a package of its own: `sudo apt install python{0}-venv`. Then run the same command "
-            "again.".format(without_pip[0])
+            f"Python {without_pip[0]} is here, but without ensurepip, which virtual environments need. Debian "
+            f"and Ubuntu keep it in a package of its own: `sudo apt install python{without_pip[0]}-venv`. Then run the "
+            "same command again."
         )
     raise SystemExit(
         "The course needs a 64-bit CPython {}, the usual kind. Tried: {}. Install one (Windows: `winget install "
@@ -177,7 +191,7 @@ def wanted_stamp(version):
     return {
         "python": version,
         "folder": str(ROOT),
-        "hash": hashlib.sha256((lock_text + project).encode("utf-8")).hexdigest(),
+        "hash": hashlib.sha256((lock_text + project + json.dumps(LAB_SETTINGS)).encode("utf-8")).hexdigest(),
         "names": names_in(lock_text),
     }
 
@@ -255,14 +269,14 @@ def pip_install(arguments):
         words = line.split()
         if not terminal or not words:
             continue
-        if words[0] == "Collecting":
+        if words[0] in ("Collecting", "Processing"):
             collected += 1
-            status = "{} collected, now {}".format(collected, words[1].split("==")[0])
+            status = "{}: {}".format(collected, re.split("==|-[0-9]", words[1].split("/")[-1])[0])
         elif words[:3] == ["Installing", "collected", "packages:"]:
-            status = "unpacking {} packages".format(len(words) - 3)
+            status = f"unpacking {len(words) - 3} packages"
         else:
             continue
-        sys.stdout.write("\r  {:70.70}".format(status))
+        sys.stdout.write(f"\r  {status:70.70}")
         sys.stdout.flush()
     if terminal:
         sys.stdout.write("\r" + " " * 72 + "\r")
@@ -277,20 +291,23 @@ def install(wanted):
     if code == 0:
         code = pip_install(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     if code == 0:
+        settings = VENV / "share" / "jupyter" / "lab" / "settings"
+        settings.mkdir(parents=True, exist_ok=True)
+        write(settings / "overrides.json", json.dumps(LAB_SETTINGS, indent=1).encode("utf-8"))
         write(STAMP, json.dumps(wanted, indent=1).encode("utf-8"))
     return code
 
 
 def no_installation(code):
     message = (
-        "pip could not install the course's packages (exit code {}); its own words stand above. They are downloaded "
-        "once, about 600 MB: is this machine online, is there a proxy or mirror to be set in pip's configuration, are "
-        "3 GB of disk free? After that, no command needs the network. Running the same command again starts over "
-        "and reuses what was downloaded.".format(code)
+        f"pip could not install the course's packages (exit code {code}); its own words stand above. They are "
+        "downloaded once: is this machine online, is there a proxy or a mirror to be set in pip's configuration, are "
+        "3 GB of disk free? After that no command needs the network. Running the same command again starts over and "
+        "reuses what was downloaded."
     )
     machine = os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
     if (sys.platform, machine) in (("darwin", "x86_64"), ("win32", "ARM64")):
-        message += " This machine ({} {}) is one for which TensorFlow is not published.".format(sys.platform, machine)
+        message += f" This machine ({sys.platform} {machine}) is one for which TensorFlow is not published."
     return message
 
 
@@ -314,7 +331,7 @@ def ensure_environment(may_be_old=False):
         return
     begin = time.time()
     if todo == "update":
-        say("Bringing the environment up to date: {}.".format(reason))
+        say(f"Bringing the environment up to date: {reason}.")
         code = install(wanted)
         if code:
             write(STAMP, json.dumps(found, indent=1).encode("utf-8"))  # pip downloads all before it changes any
@@ -323,10 +340,10 @@ def ensure_environment(may_be_old=False):
             say("That did not work, see above; going on with the environment as it was.")
             return
     else:
-        say("Building the environment in .venv with Python {}: {}.".format(version, reason))
+        say(f"Building the environment in .venv with Python {version}: {reason}.")
         say("{} packages, about two minutes with a fast connection; only this once.".format(len(wanted["names"])))
         if VENV.exists() and any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists():
-            raise SystemExit("{} is not a virtual environment. Move it away, then run this again.".format(VENV))
+            raise SystemExit(f"{VENV} is not a virtual environment. Move it away, then run this again.")
         if call([*command, "-m", "venv", "--clear", str(VENV)]):
             raise SystemExit(
                 "The virtual environment could not be made; Python's own words stand above. If files are in use, "
@@ -335,7 +352,7 @@ def ensure_environment(may_be_old=False):
         code = install(wanted)
         if code:
             raise SystemExit(no_installation(code))
-    say("Done in {:.0f} s.".format(time.time() - begin))
+    say(f"Done in {time.time() - begin:.0f} s.")
 
 
 # --- the reader's copies of the lessons ----------------------------------------------------------------------------
@@ -354,6 +371,15 @@ def cells_hash(content):
     except (ValueError, KeyError, TypeError):
         return ""
     return hashlib.sha256(json.dumps(cells).encode("utf-8")).hexdigest()
+
+
+def unused(folder, stem):
+    """Return the path of a notebook that does not exist yet."""
+    path, number = folder / (stem + ".ipynb"), 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.ipynb"
+    return path
 
 
 def update_copies(lessons, copies, fresh=()):
@@ -387,7 +413,8 @@ def update_copies(lessons, copies, fresh=()):
             )
     copies.mkdir(exist_ok=True)
     known_path = copies / ".course.json"
-    known, messages = read_json(known_path), []
+    known = {name: origin for name, origin in read_json(known_path).items() if isinstance(origin, dict)}
+    messages = []
     for name in names:
         copy, lesson = copies / name, (lessons / name).read_bytes()
         origin = {"file": hashlib.sha256(lesson).hexdigest(), "cells": cells_hash(lesson)}
@@ -401,9 +428,9 @@ def update_copies(lessons, copies, fresh=()):
             write(copy, lesson)
         elif any(name.startswith(beginning) for beginning in fresh):
             if mine != lesson:
-                aside = copy.with_name("{}.{}.ipynb".format(copy.stem, time.strftime("%Y-%m-%d-%H%M%S")))
+                aside = unused(copies, copy.stem + time.strftime(".%Y-%m-%d-%H%M%S"))
                 os.replace(str(copy), str(aside))
-                messages.append("{}: made anew; your old copy is now {}.".format(name, aside.name))
+                messages.append(f"{name}: made anew; your old copy is now {aside.name}.")
                 write(copy, lesson)
         elif edited:
             if made_from.get("file") != origin["file"]:
@@ -416,10 +443,10 @@ def update_copies(lessons, copies, fresh=()):
             continue  # keep what is known of its origin: the next newer version must not overwrite it either
         elif made_from.get("file") != origin["file"] and mine != lesson:
             write(copy, lesson)
-            messages.append("{}: brought up to date with the course; you had not changed its cells.".format(name))
+            messages.append(f"{name}: brought up to date with the course; you had not changed its cells.")
         known[name] = origin
     for name in sorted(set(known) - set(names)):
-        messages.append("{}: no longer in the course; your copy stays.".format(name))
+        messages.append(f"{name}: no longer in the course; your copy stays.")
         del known[name]
     write(known_path, json.dumps(known, indent=1).encode("utf-8"))
     return messages
@@ -439,7 +466,7 @@ def free_port(first=8888):
             except OSError:
                 continue
             return port
-    raise SystemExit("No free port from {} to {}; name one with --port.".format(first, first + 49))
+    raise SystemExit(f"No free port from {first} to {first + 49}; name one with --port.")
 
 
 def has_browser(env=os.environ):
@@ -457,9 +484,9 @@ def has_browser(env=os.environ):
 
 def lab_command(lesson, port, root_user, browser):
     """Return the command that serves JupyterLab: this machine only, opened at one lesson."""
-    command = [python_of(VENV), "-m", "jupyterlab", "--ip=localhost", "--port={}".format(port)]
-    command += ["--ServerApp.port_retries=0", "--ServerApp.root_dir={}".format(ROOT)]  # from ROOT, so that ../docs opens
-    command += ["--LabApp.default_url=/lab/tree/" + quote(lesson), "--LabApp.news_url=None", "--log-level=WARN"]
+    command = [python_of(VENV), "-m", "jupyterlab", "--ip=localhost", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}"]  # from ROOT, so that ../docs opens
+    command += ["--LabApp.default_url=/lab/tree/" + quote(lesson), "--log-level=WARN"]
     if root_user:
         command.append("--allow-root")
     if not browser:
@@ -480,17 +507,15 @@ def lab(arguments):
     opened = COPIES.name + ("/" + lessons[0] if lessons else "")
     port, token = chosen.port or free_port(), secrets.token_hex(16)
     browser = has_browser() and "--no-browser" not in others
-    url = "http://localhost:{}/lab/tree/{}?token={}".format(port, quote(opened), token)
-    say("Your copies of the lessons are in {}; nothing in the course overwrites them.".format(COPIES.name))
-    say("JupyterLab is starting. {}:\n\n    {}\n".format(
-        "If no page opens by itself, open this address" if browser else "In a few seconds, open this address in a browser",
-        url,
-    ))  # fmt: skip
+    url = f"http://localhost:{port}/lab/tree/{quote(opened)}?token={token}"
+    say(f"Your copies of the lessons are in {COPIES.name}; nothing in the course overwrites them.")
+    when = "If no page opens by itself" if browser else "In a few seconds"
+    say(f"JupyterLab is starting. {when}, open this address in a browser:\n\n    {url}\n")
     say("To stop it: Ctrl-C here, twice.")
     # JUPYTER_PREFER_ENV_PATH: the kernel of .venv, even if the user has registered another one of the same name.
     env = dict(variables(), JUPYTER_TOKEN=token, JUPYTER_PREFER_ENV_PATH="1")
     root_user = hasattr(os, "getuid") and os.getuid() == 0
-    return call(lab_command(opened, port, root_user, browser) + others, env=env)
+    return become(lab_command(opened, port, root_user, browser) + others, env=env)
 
 
 def test(arguments):
@@ -559,7 +584,8 @@ def uv_variables(pip_settings):
     for name, value in re.findall(r"^[^=\s]*\.([a-z-]+)='(.*)'$", pip_settings, flags=re.MULTILINE):
         found[name] = " ".join(value.replace("\\n", " ").split())
     env = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # pip's own: the best version of all indexes
-    for name, variable in [("index-url", "UV_DEFAULT_INDEX"), ("extra-index-url", "UV_INDEX"), ("cert", "SSL_CERT_FILE")]:
+    same = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
+    for name, variable in same.items():
         if name in found:
             env[variable] = found[name]
     if "find-links" in found:
@@ -576,7 +602,7 @@ def lock(arguments):
         uv = str(folder_of_programs(venv) / ("uv.exe" if os.name == "nt" else "uv"))
         if not Path(uv).exists():
             BUILD.mkdir(exist_ok=True)
-            say("Installing uv, which solves for all platforms at once, in {}.".format(venv.relative_to(ROOT)))
+            say(f"Installing uv, which solves for all platforms at once, in {venv.relative_to(ROOT)}.")
             if call([*command, "-m", "venv", "--clear", str(venv)]) or call(
                 [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "uv"]
             ):
@@ -610,7 +636,7 @@ def main(arguments):
     if not arguments or arguments[0] in ("help", "-h", "--help"):
         say("python make.py COMMAND [options]    or, where make is installed:    make COMMAND ARGS='options'\n")
         for name, command in COMMANDS.items():
-            say("  {:10} {}".format(name, command.__doc__))
+            say(f"  {name:10} {command.__doc__}")
         return 0
     if arguments[0] not in COMMANDS:
         print("There is no {!r}. The commands are: {}.".format(arguments[0], ", ".join(COMMANDS)), file=sys.stderr)

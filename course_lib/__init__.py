@@ -5,12 +5,10 @@ only :mod:`course_lib.keras_models` imports TensorFlow, and only figures import 
 """
 from __future__ import annotations
 
-import numpy as np
-
 __version__ = "0.1.0"
 
 
-def setup(seed: int) -> np.random.Generator:
+def setup(seed: int):
     """Begin a lesson: turn on the course's figure style and return the lesson's source of randomness.
 
     There is no global seed. Every random choice in the course takes a generator, so a cell's numbers
@@ -25,7 +23,10 @@ def setup(seed: int) -> np.random.Generator:
     -------
     numpy.random.Generator
     """
-    from course_lib import plotting  # here, because importing matplotlib takes longer than the rest together
+    # Here, because `python -m course_lib doctor` must start without NumPy, and matplotlib takes long to import.
+    import numpy as np
+
+    from course_lib import plotting
 
     plotting.use_style()
     return np.random.default_rng(seed)

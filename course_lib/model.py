@@ -294,7 +294,7 @@ class Model:
             raise FileNotFoundError(f"There is no file {path}. model.save(path) writes one; relative paths start at "
                                     f"{Path.cwd()}.")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 config = json.loads(str(file["config"]))
                 rng = np.random.default_rng(0)
                 built = []

@@ -9,7 +9,7 @@ import math
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.colors import LogNorm, TwoSlopeNorm, to_rgb
+from matplotlib.colors import TwoSlopeNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon
 from matplotlib.patheffects import withStroke
@@ -188,6 +188,7 @@ class Picture:
             raise ValueError(f"A figure goes out with alt text that says what it shows, in at least {_SHORTEST_ALT} "
                              f"characters, but {alt!r} came. Write for someone who cannot see it: what is drawn, "
                              f"against what, and what there is to notice.")
+        fig.patch.set_alpha(1)
         png = io.BytesIO()
         fig.savefig(png, format="png", dpi=_DPI, facecolor=PAPER, metadata={"Software": None})
         plt.close(fig)
@@ -530,60 +531,49 @@ def _draw_blame(ax, sizes, outputs, losses, cuts, radius, half, gap, inch):
             _ribbon(ax, (x, above - 0.02 / inch), (x, below + 0.03 / inch), 0, (width, width), inch)
 
 
-def blame_triangle(ax, norms, *, label=r"size of the blame $\Vert\partial L_t/\partial h_s\Vert$", truncation=None):
-    """Who is blamed for what: how strongly the loss at step t (row) blames the state at step s (column), in colour.
+def blame_triangle(ax, shares, kept, *, title):
+    """Who is blamed for what: what each loss says about each earlier use of the weights, as far as a rule keeps it.
 
     Above the diagonal is the future, which no loss can blame: it stays blank.
 
     Parameters
     ----------
     ax : matplotlib axes
-    norms : (T, T) array
-        Row t - 1, column s - 1: the norm of ∂L_t/∂h_s. Entries above the diagonal are not read; zeros stay blank.
-    label : str
-        What the colours measure.
-    truncation : int, optional
-        Steps that truncated backpropagation carries blame, its own included: what it loses is hatched.
+    shares : (T, T) array
+        Row t - 1, column s - 1: the share of the whole gradient that the loss at step t gives to the use of the weights
+        at step s. Entries above the diagonal are not read.
+    kept : (T, T) array of bool
+        The pairs that a training rule adds up; each of the others becomes a small grey dot.
+    title : str
 
     Returns
     -------
-    matplotlib image
+    matplotlib mesh
+        For a colour bar, if wanted.
 
     Raises
     ------
     ValueError
-        If the matrix is not square, has a negative or no positive entry on or below the diagonal, or the truncation is
-        below 1.
+        If the two are not square arrays of the same size, or a share is not a finite number.
     """
-    norms = np.asarray(norms, float)
-    if norms.ndim != 2 or norms.shape[0] != norms.shape[1]:
-        raise ValueError(f"The matrix has one row for each loss and one column for each state, so it is square, but "
-                         f"shape {norms.shape} came.")
-    if truncation is not None and truncation < 1:
-        raise ValueError(f"Truncated backpropagation carries blame at least 1 step, its own, but {truncation} came.")
-    steps = len(norms)
-    past = norms[np.tril_indices(steps)]
-    if not np.isfinite(past).all() or (past < 0).any() or not (past > 0).any():
-        raise ValueError("Norms are finite and not negative, and one at least is above zero, but the part on and below "
-                         "the diagonal holds something else. Pass norms of gradients, not the gradients.")
-    blank = np.triu(np.ones((steps, steps), bool), k=1) | (norms <= 0)
-    low, high = past[past > 0].min(), past.max()
-    low = max(10 ** np.floor(np.log10(low)), high * 1e-12)  # twelve decades are enough to see
-    high = max(high, low * 10)
-    image = ax.imshow(np.ma.array(norms, mask=blank), norm=LogNorm(low, high), cmap="viridis", interpolation="nearest",
-                      extent=(0.5, steps + 0.5, steps + 0.5, 0.5))
+    shares, kept = np.asarray(shares, float), np.asarray(kept, bool)
+    steps = len(shares)
+    if shares.shape != (steps, steps) or kept.shape != shares.shape:
+        raise ValueError(f"Shares and kept have a row for each loss and a column for each step, both (T, T), but "
+                         f"{shares.shape} and {kept.shape} came.")
+    past = np.tri(steps, dtype=bool)
+    if not np.isfinite(shares[past]).all():
+        raise ValueError("Every share on and below the diagonal is a finite number, but at least one is not. Is the "
+                         "whole gradient zero?")
+    reach = np.abs(shares[past]).max() or 1.0
+    edges = 0.5 + np.arange(steps + 1)
+    mesh = ax.pcolormesh(edges, edges, np.ma.array(shares, mask=~(kept & past)), cmap="PuOr_r",
+                         norm=TwoSlopeNorm(0, -reach, reach), edgecolors=PAPER, linewidth=1)
+    t, s = np.nonzero(past & ~kept)
+    ax.plot(s + 1, t + 1, ".", color=_mix(PENCIL, 0.5), markersize=4)
+    ax.set(xlabel="step $s$ that is blamed", ylabel="step $t$ of the loss", title=title, aspect="equal",
+           ylim=(steps + 0.5, 0.5))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(False)
-    ax.set(xlabel="step $s$ of the state blamed", ylabel="step $t$ of the loss")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], prune=None))
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], prune=None))
-    ax.text(0.97, 0.93, "the future:\nno blame", transform=ax.transAxes, ha="right", va="top", color=PENCIL)
-    if truncation is not None and truncation < steps:
-        stairs = [(0.5, steps + 0.5)]
-        for s in range(1, steps - truncation + 1):
-            stairs += [(s - 0.5, s + truncation - 0.5), (s + 0.5, s + truncation - 0.5)]
-        stairs.append((steps - truncation + 0.5, steps + 0.5))
-        ax.add_patch(Polygon(stairs, closed=True, facecolor=(*to_rgb(PAPER), 0.72), edgecolor=COLORS["truncated"],
-                             hatch="//", linewidth=2.2, label=f"lost when cut after {truncation} steps"))
-    scale = ax.inset_axes((1.05, 0, 0.05, 1))  # as high as the triangle, whatever room the axes have
-    ax.figure.colorbar(image, cax=scale, label=label, extend="min" if past[past > 0].min() < low else "neither")
-    return image
+    return mesh

@@ -11,7 +11,6 @@ from __future__ import annotations
 from bisect import bisect
 from collections import defaultdict
 from fractions import Fraction
-from itertools import product
 from string import ascii_lowercase
 from typing import NamedTuple
 
@@ -366,8 +365,9 @@ class ElmanLetters(NamedTuple):
 def elman_letters(sentences, rng):
     """Sentences of 4 to 9 words run together into one string of letters: where does a word begin?
 
-    Elman used 200 sentences from a lexicon of 15 words and a random vector of 5 bits for each letter. His sentence
-    generator is not described; here each word is drawn on its own, all 15 alike, and no two letters share a vector.
+    Elman used 200 sentences from a lexicon of 15 words. He calls the 5 bits of a letter a random vector; his Table 2
+    shows the letter's place in the alphabet in binary (a is 00001, y is 11001), and so it is here. His sentence
+    generator is not described; here each word is drawn on its own, all 15 alike.
 
     Parameters
     ----------
@@ -386,15 +386,15 @@ def elman_letters(sentences, rng):
 
     References
     ----------
-    Elman 1990, Finding structure in time, section "Discovering the notion 'word'", Fig. 6.
+    Elman 1990, Finding structure in time, section "Discovering the notion 'word'", Table 2 and Fig. 6.
     """
     _at_least(1, sentences=sentences)
     count = int(rng.integers(4, 10, sentences).sum())
     words = [ELMAN_WORDS[i] for i in rng.integers(0, len(ELMAN_WORDS), count)]
     onsets = np.concatenate([np.arange(len(word)) == 0 for word in words])
     alphabet = sorted(set("".join(ELMAN_WORDS)))
-    vectors = np.array(list(product([0, 1], repeat=5)), np.float32)[rng.permutation(32)[:len(alphabet)]]
-    return ElmanLetters("".join(words), onsets, dict(zip(alphabet, vectors, strict=True)), words)
+    codes = {letter: np.array([int(bit) for bit in f"{ord(letter) - ord('a') + 1:05b}"], np.float32) for letter in alphabet}
+    return ElmanLetters("".join(words), onsets, codes, words)
 
 
 def lexicon_source(words):
@@ -730,9 +730,10 @@ def parity_baseline():
 def adding(count, time, rng):
     """Add the two marked numbers of a long sequence.
 
-    The common variant, as in Arjovsky and others, of Hochreiter and Schmidhuber's problem: numbers from [0, 1], one mark
-    in each half, the target is the plain sum, all sequences have one length. The original has numbers from [-1, 1], a first mark among the first ten
-    steps, markers of -1 at both ends, sequences of T to 1.1 T steps and the target .5 + (x₁ + x₂) / 4.
+    The common variant of Hochreiter and Schmidhuber's problem, as Arjovsky, Shah and Bengio set it: numbers from
+    [0, 1], one mark in each half, the target is the plain sum, all sequences have one length. The original has numbers
+    from [-1, 1], a first mark among the first ten steps, markers of -1 at both ends, sequences of T to 1.1 T steps and
+    the target .5 + (x₁ + x₂) / 4.
 
     Parameters
     ----------
@@ -960,9 +961,9 @@ MACKEY_GLASS_STEP = 0.1  # of the integration, in units of time
 def mackey_glass(length, rng, tau=17.0, spacing=1.0):
     """A chaotic series: dx/dt = 0.2 x(t - τ) / (1 + x(t - τ)¹⁰) - 0.1 x(t).
 
-    Integrated by the fourth-order Runge-Kutta method in steps of 0.1. The delayed value in the middle of a step is
-    interpolated by a cubic through both ends with their slopes. The past before the start is a constant drawn from
-    [1.1, 1.3], and the first 1000 units of time are thrown away.
+    Integrated by the classical Runge-Kutta method in steps of 0.1, with the delayed value in the middle of a step taken
+    as the mean of its ends. The past before the start is a constant drawn from [1.1, 1.3], and the first 1000 units of
+    time are thrown away.
 
     The equation has no noise, so the floor is 0 for a predictor that knows the equation and the curve over the last τ;
     :func:`persistence_mse` of the series is the baseline.
@@ -996,13 +997,12 @@ def mackey_glass(length, rng, tau=17.0, spacing=1.0):
     def slope_at(x_now, x_delayed):
         return 0.2 * x_delayed / (1 + x_delayed**10) - 0.1 * x_now
 
-    x, slope = [rng.uniform(1.1, 1.3)] * (lag + 1), [0.0] * lag
+    x = [rng.uniform(1.1, 1.3)] * (lag + 1)
     warm_up = round(1000 / h)
     for n in range(warm_up + (length - 1) * every):
         now, before, after = x[-1], x[n], x[n + 1]  # the delayed values at the step's two ends
+        middle = (before + after) / 2
         k1 = slope_at(now, before)
-        slope.append(k1)
-        middle = (before + after) / 2 + h * (slope[n] - slope[n + 1]) / 8
         k2 = slope_at(now + h * k1 / 2, middle)
         k3 = slope_at(now + h * k2 / 2, middle)
         k4 = slope_at(now + h * k3, after)

@@ -18,10 +18,11 @@ from pathlib import Path
 from queue import Empty
 
 import pytest
+from jupyter_client.manager import KernelManager
 from lesson_guard import BASE64, declarations, output_problems
-from lessons import ANSI, IGNORE, environment, last_lines, merge_streams, text, where
+from lessons import ANSI, IGNORE, environment, kernel_settings, last_lines, merge_streams, text, where
 from nbval import plugin as nbval
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel, start_new_kernel
+from nbval.kernel import RunningKernel
 
 MOST_DIFFERENCES = 5
 ADVICE = "If the new output is the right one, `make refresh` stores it; if not, the code or the claim needs mending."
@@ -151,16 +152,18 @@ class Kernel(RunningKernel):
 
     def __init__(self, folder: str, home: str, startup_timeout: float):
         self.errors = Path(home) / "kernel-stderr.txt"
+        self.km = KernelManager(**kernel_settings(home))
         with self.errors.open("wb") as stderr:
-            self.km, self.kc = start_new_kernel(
-                startup_timeout,
-                CURRENT_ENV_KERNEL_NAME,
-                cwd=folder,
-                env=environment(home),
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-            )
-        self._ensure_iopub_up()
+            self.km.start_kernel(cwd=folder, env=environment(home), stdout=subprocess.DEVNULL, stderr=stderr)
+        self.kc = self.km.client()
+        self.kc.start_channels()
+        try:
+            self.kc.wait_for_ready(timeout=startup_timeout)
+            self._ensure_iopub_up()
+        except RuntimeError as error:
+            said = "\n".join([f"the lesson's kernel did not start: {error}", *last_lines(self.errors)])
+            self.stop()
+            raise RuntimeError(said) from error
 
     def await_reply(self, msg_id, timeout=None):
         end = time.monotonic() + (float("inf") if timeout is None else timeout)

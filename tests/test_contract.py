@@ -170,48 +170,59 @@ def killed_kernel(notebook):
 
 FIRST = 'section "Halving", first line: print("the number starts at 1.0")'
 
-# The fault, the prompts of the cells that must fail, and what must be said of the first of them.
+# The fault, the prompt of the cell it is in, and what its failure must say; nothing for what must pass.
 FAULTS = [
-    (nothing, [], []),
-    (changed_word, [2], ["cell 4, In [2]", FIRST, "stored: the number begins at 1.0", "got:    the number starts"]),
-    (changed_word_beside_a_tolerance, [3], ["the words differ", "stored: error 0.666667", "got:    loss 0.666667"]),
-    (changed_digit_without_tolerance, [2], ["declares no tolerance", "starts at 1.00", "make refresh"]),
-    (number_within_tolerance, [], []),
-    (number_out_of_tolerance, [3], ["cell 5, In [3]", "0.667999 stored, 0.666667 got", "0.00133", "0.000668"]),
-    (whole_number, [3], ["a whole number differs, 4 stored, 3 got"]),
-    (number_in_a_result, [3], ["output 2 (execute_result, text/plain)", "0.7 stored, 0.666", "out of tolerance"]),
-    (changed_alt_text, [4], ["cell 6, In [4]", "output 2 (display_data, text/html)", "Line rising", "Line falling"]),
-    (changed_pixels, [], []),
-    (missing_alt_text, [4], ["image/png, which has no alt text", "plotting.show"]),
-    (changed_order, [4], ["cell 6, In [4]", "output 3 is new", "after the figure"]),
-    (cut_stream, [], []),
-    (removed_output, [2], [FIRST, "output 1 is new, nothing is stored for it", "the number starts at 1.0"]),
-    (removed_second_output, [3], ["output 2 is new", "0.666"]),
-    (surplus_output, [2], ["output 2 is missing", "a figure that is no longer drawn"]),
-    (unexecuted_cell, [2], [FIRST, "without having been executed"]),
-    (raised_exception, [2], [FIRST, "caused an exception", "AssertionError: one and one are not three"]),
-    (stderr_noise, [2], [FIRST, "it writes to stderr: 'beware'"]),
-    (stderr_noise_where_output_is_ignored, [5], ["cell 7, In [5]", "it writes to stderr", "outdated"]),
-    (ignored_without_reason, [5], ["cell 7, In [5]", "nbval-ignore-output has no reason"]),
-    (tolerance_without_reason, [3], ["cell 5, In [3]", "its tolerance has no reason"]),
-    (negative_tolerance, [3], ["its rtol is -1"]),
-    (skipped_cell, [2], [FIRST, "nbval-skip is not allowed"]),
-    (skipped_by_comment, [2], [FIRST, "nbval-skip is not allowed"]),
-    (ended_kernel, [2], [FIRST, "the kernel ended with exit code 3"]),
+    (nothing, 2, []),
+    (changed_word, 2, ["cell 4, In [2]", FIRST, "stored: the number begins at 1.0", "got:    the number starts"]),
+    (changed_word_beside_a_tolerance, 3, ["the words differ", "stored: error 0.666667", "got:    loss 0.666667"]),
+    (changed_digit_without_tolerance, 2, ["declares no tolerance", "starts at 1.00", "make refresh"]),
+    (number_within_tolerance, 3, []),
+    (number_out_of_tolerance, 3, ["cell 5, In [3]", "0.667999 stored, 0.666667 got", "0.00133", "0.000668"]),
+    (whole_number, 3, ["a whole number differs, 4 stored, 3 got"]),
+    (number_in_a_result, 3, ["output 2 (execute_result, text/plain)", "0.7 stored, 0.666", "out of tolerance"]),
+    (changed_alt_text, 4, ["cell 6, In [4]", "output 2 (display_data, text/html)", "Line rising", "Line falling"]),
+    (changed_pixels, 4, []),
+    (missing_alt_text, 4, ["image/png, which has no alt text", "plotting.show"]),
+    (changed_order, 4, ["cell 6, In [4]", "output 3 is new", "after the figure"]),
+    (cut_stream, 2, []),
+    (removed_output, 2, [FIRST, "output 1 is new, nothing is stored for it", "the number starts at 1.0"]),
+    (removed_second_output, 3, ["output 2 is new", "0.666"]),
+    (surplus_output, 2, ["output 2 is missing", "a figure that is no longer drawn"]),
+    (unexecuted_cell, 2, [FIRST, "without having been executed"]),
+    (raised_exception, 2, [FIRST, "caused an exception", "AssertionError: one and one are not three"]),
+    (stderr_noise, 2, [FIRST, "it writes to stderr: 'beware'"]),
+    (stderr_noise_where_output_is_ignored, 5, ["cell 7, In [5]", "it writes to stderr", "outdated"]),
+    (ignored_without_reason, 5, ["cell 7, In [5]", "nbval-ignore-output has no reason"]),
+    (tolerance_without_reason, 3, ["cell 5, In [3]", "its tolerance has no reason"]),
+    (negative_tolerance, 3, ["its rtol is -1"]),
+    (skipped_cell, 2, [FIRST, "nbval-skip is not allowed"]),
+    (skipped_by_comment, 2, [FIRST, "nbval-skip is not allowed"]),
 ]
+DEATHS = [(ended_kernel, 2, [FIRST, "the kernel ended with exit code 3"])]
 if sys.platform != "win32":
-    FAULTS.append((killed_kernel, [2], [FIRST, "the kernel was killed by signal 9 (SIGKILL)"]))
+    DEATHS.append((killed_kernel, 2, [FIRST, "the kernel was killed by signal 9 (SIGKILL)"]))
 
 
 @pytest.fixture(scope="module")
 def verdicts(lesson, tmp_path_factory):
-    """Plant each fault in a copy, run pytest over all copies, and return {fault: {prompt: testcase element}}."""
+    """Plant all faults, run pytest over the copies, and return {fault: (the copy's name, {prompt: testcase})}.
+
+    Each cell is judged by itself, so a copy carries one fault in each cell, which spares a kernel for every fault.
+    """
     folder = tmp_path_factory.mktemp("faults")
+    copies = [{prompt: fault} for fault, prompt, _ in DEATHS]
+    alive = []
+    for fault, prompt, _ in FAULTS:
+        free = next((faults for faults in alive if prompt not in faults), None)
+        if free is None:
+            alive.append(free := {})
+        free[prompt] = fault
     sound = nbformat.read(lesson, as_version=4)
-    for fault, _, _ in FAULTS:
+    for number, faults in enumerate(copies + alive):
         spoilt = copy.deepcopy(sound)
-        fault(spoilt)
-        nbformat.write(spoilt, folder / f"{fault.__name__}.ipynb")
+        for fault in faults.values():
+            fault(spoilt)
+        nbformat.write(spoilt, folder / f"copy_{number}.ipynb")
     report = folder / "report.xml"
     # Two workers, because a lesson's cells must stay together on one of them.
     done = pytest_run(folder, f"--junitxml={report}", folder=folder, workers="2")
@@ -219,25 +230,35 @@ def verdicts(lesson, tmp_path_factory):
     cases = {}
     for case in ET.parse(report).iter("testcase"):
         cases.setdefault(case.get("classname").split(".")[-2], {})[case.get("name")] = case
-    return cases
+    return {
+        fault: (f"copy_{number}", cases[f"copy_{number}"])
+        for number, faults in enumerate(copies + alive)
+        for fault in faults.values()
+    }
 
 
-@pytest.mark.parametrize(("fault", "prompts", "said"), FAULTS, ids=[fault.__name__ for fault, _, _ in FAULTS])
-def test_comparison_finds(fault, prompts, said, verdicts):
-    cases = verdicts[fault.__name__]
-    assert len(cases) == 5
-    failures = {name: case.find("failure").text for name, case in cases.items() if case.find("failure") is not None}
-    assert list(failures) == [f"In [{prompt}]" for prompt in prompts]
-    assert all(case.find("error") is None for case in cases.values())
+def failure(case) -> str:
+    assert case.find("error") is None, case.find("error").text
+    return "" if case.find("failure") is None else case.find("failure").text
+
+
+@pytest.mark.parametrize(
+    ("fault", "prompt", "said"), FAULTS + DEATHS, ids=[fault.__name__ for fault, _, _ in FAULTS + DEATHS]
+)
+def test_comparison_finds(fault, prompt, said, verdicts):
+    name, cases = verdicts[fault]
+    assert list(cases) == [f"In [{prompt}]" for prompt in (1, 2, 3, 4, 5)]
+    assert not failure(cases["In [1]"])
+    message = failure(cases[f"In [{prompt}]"])
+    assert bool(message) == bool(said), message
+    assert message.startswith(f"{name}, cell " if said else "")
     for part in said:
-        assert part in failures[f"In [{prompts[0]}]"]
-    for message in failures.values():
-        assert message.startswith(f"{fault.__name__}, cell ")
+        assert part in message
 
 
-@pytest.mark.parametrize("fault", [fault for fault, _, _ in FAULTS if fault.__name__.endswith("_kernel")])
+@pytest.mark.parametrize("fault", [fault for fault, _, _ in DEATHS])
 def test_dead_kernel_is_noticed_within_a_minute_and_the_rest_is_not_run(fault, verdicts):
-    cases = verdicts[fault.__name__]
+    _, cases = verdicts[fault]
     assert sum(float(case.get("time")) for case in cases.values()) < 60
     for prompt in (3, 4, 5):
         assert "the kernel died in In [2]" in cases[f"In [{prompt}]"].find("skipped").get("message")
@@ -529,7 +550,8 @@ def test_guard_finds_a_changed_order_in_a_real_lesson(tmp_path):
     original = min(NOTEBOOKS.glob("*.ipynb"))
     raw = nbformat.read(original, as_version=4)
     code = [cell for cell in raw.cells if cell.cell_type == "code"]
-    code[1].execution_count = 7
+    for count, cell in enumerate(code, start=1):
+        cell.execution_count = 7 if count == 2 else count
     copied = tmp_path / original.name
     copied.write_text(nbformat.v4.writes(raw, indent=1) + "\n", encoding="utf-8", newline="\n")
     assert any("In [2]" in problem and "executed as number 7" in problem for problem in problems(copied))

@@ -7,4 +7,5 @@ from lessons import find
 
 @pytest.mark.parametrize("notebook", find([]), ids=lambda notebook: notebook.stem)
 def test_lesson_is_in_order(notebook):
-    assert problems(notebook) == []
+    found = problems(notebook)
+    assert not found, "\n".join(found)

@@ -237,7 +237,7 @@ def test_in_a_notebook_a_figure_appears_once_and_with_alt_text():
 def texts_of(fig):
     """Every piece of text that is really drawn: not empty, not the label of a tick beyond the axis' end."""
     fig.canvas.draw()
-    beyond = {id(label) for ax in fig.axes for axis in (ax.xaxis, ax.yaxis)
+    beyond = {id(label) for axis in fig.findobj(mpl.axis.Axis)
               for tick in axis.get_major_ticks() + axis.get_minor_ticks() for label in (tick.label1, tick.label2)
               if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())}
     return [text for text in fig.findobj(mpl.text.Text)
@@ -250,7 +250,7 @@ def check_legible(fig, overlaps=True):
     for text, box in boxes:
         # a 7-inch figure shown 400 pixels wide has 400/7/72 = .8 pixels a point
         assert text.get_fontsize() >= 10, f"{text.get_text()!r} is set in {text.get_fontsize()} points"
-        inside = 0 <= box.x0 and 0 <= box.y0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1
+        inside = min(box.x0, box.y0) >= 0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1
         assert inside, f"{text.get_text()!r} is cut off"
     if overlaps:
         for (one, a), (other, b) in itertools.combinations(boxes, 2):
@@ -270,8 +270,9 @@ def test_plots_are_legible():
     check_legible(simple_figure())
     check_legible(drawn(lambda ax: plotting.heatmap(ax, rng.normal(size=(3, 9)), label="activity", xlabel="step",
                                                     ylabel="unit", rows=["a", "b", "c"])))
-    for norms in (np.tril(rng.random((12, 12)) + 1e-3), np.tril(np.logspace(-20, 0, 40)[:, None] * np.ones(40))):
-        check_legible(drawn(lambda ax, n=norms: plotting.blame_triangle(ax, n, truncation=4), figsize=(6, 4.4)))
+    for steps in (9, 40):
+        shares = rng.normal(size=(steps, steps))
+        check_legible(drawn(lambda ax, n=shares: plotting.blame_triangle(ax, n, n > 0, title="one: 50 %"), figsize=(5, 4.4)))
     for rows in (1, 2, 5):
         recorded = {f"row {i}": [1, 2, 3.0 + i] for i in range(rows)}
         fig = drawn(lambda ax, r=recorded: plotting.recorded_and_live(ax, r, {"row 0": 2.5}, xlabel="loss, nats",
@@ -449,37 +450,24 @@ def test_unrolled_network_refuses_what_cannot_be_read():
 
 @given(st.integers(1, 12), st.integers(1, 12))
 @settings(max_examples=10)
-def test_triangle_blanks_the_future_and_hatches_what_is_lost(steps, truncation):
-    norms = np.random.default_rng(steps).random((steps, steps)) + 0.1
+def test_triangle_colours_what_is_kept_and_dots_what_is_lost(steps, window):
+    shares = np.random.default_rng(steps).normal(size=(steps, steps))
+    t, s = np.indices(shares.shape)
     fig, ax = plt.subplots()
-    image = plotting.blame_triangle(ax, norms, truncation=truncation)
-    assert (np.ma.getmaskarray(image.get_array()) == np.triu(np.ones((steps, steps), bool), 1)).all()
-    lost = [(t, s) for t in range(1, steps + 1) for s in range(1, t + 1) if t - s >= truncation]
-    (hatched,) = [p for p in ax.patches if p.get_hatch()] or [None]
-    if not lost:
-        assert hatched is None
-    else:
-        for t in range(1, steps + 1):
-            for s in range(1, steps + 1):
-                inside = hatched.get_path().contains_point((s, t))
-                assert inside == ((t, s) in lost)
+    mesh = plotting.blame_triangle(ax, shares, t - s < window, title="a window")
+    hidden = np.ma.getmaskarray(mesh.get_array())
+    assert (hidden == ((s > t) | (t - s >= window))).all()
+    assert mesh.norm(0.0) == 0.5  # the sign can be read from the colour
+    (dots,) = ax.lines
+    assert {(row, column) for column, row in dots.get_xydata()} == set(zip(*(np.nonzero(t - s >= window) + np.ones((2, 1)))))
     plt.close(fig)
 
 
-def test_triangle_keeps_to_twelve_decades():
-    norms = np.tril(np.ones((3, 3)))
-    norms[2, 0] = 1e-40
-    image = plotting.blame_triangle(plt.figure().add_subplot(), norms)
-    assert image.norm.vmin == pytest.approx(1e-12)
-
-
-@pytest.mark.parametrize(("norms", "truncation", "message"), [
-    (np.ones((2, 3)), None, r"square, but shape \(2, 3\) came"),
-    (np.zeros((2, 2)), None, "one at least is above zero"),
-    (-np.ones((2, 2)), None, "Pass norms of gradients"),
-    (np.full((2, 2), np.nan), None, "Norms are finite"),
-    (np.ones((2, 2)), 0, "at least 1 step, its own, but 0 came"),
+@pytest.mark.parametrize(("shares", "kept", "message"), [
+    (np.ones((2, 3)), np.ones((2, 3)), r"\(2, 3\) and \(2, 3\) came"),
+    (np.ones((2, 2)), np.ones((3, 3)), r"\(2, 2\) and \(3, 3\) came"),
+    (np.full((2, 2), np.nan), np.ones((2, 2)), "Is the whole gradient zero"),
 ])
-def test_triangle_refuses_what_is_no_norm(norms, truncation, message):
+def test_triangle_refuses_what_is_no_share(shares, kept, message):
     with pytest.raises(ValueError, match=message):
-        plotting.blame_triangle(plt.figure().add_subplot(), norms, truncation=truncation)
+        plotting.blame_triangle(plt.figure().add_subplot(), shares, kept, title="")

@@ -168,11 +168,26 @@ def last_lines(errors: Path) -> list[str]:
     return [line for line in written if line.strip() and "[IPKernelApp] WARNING" not in line][-5:]
 
 
+def kernel_settings(home) -> dict:
+    """Return a kernel manager's settings for the very Python that runs this, whatever kernels a user registered.
+
+    Two kernels that start at once can be given one TCP port, and then one of them never answers. Sockets in the
+    lesson's own folder cannot meet; Windows has none.
+    """
+    settings = {"kernel_name": "python3", "kernel_spec_manager": KernelSpecManager(kernel_dirs=[])}
+    if os.name == "posix":
+        folder = Path(home)
+        settings |= {"transport": "ipc", "ip": str(folder / "k"), "connection_file": str(folder / "kernel.json")}
+    return settings
+
+
 class Client(NotebookClient):
-    """Runs a lesson with the very Python that runs this script, whatever other kernels a user has registered."""
+    """Runs a lesson; ``home`` is the folder that stands in for the reader's."""
+
+    home = None
 
     def create_kernel_manager(self):
-        self.km = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+        self.km = AsyncKernelManager(**kernel_settings(self.home))
         return self.km
 
 
@@ -203,6 +218,7 @@ def execute(lesson: Path):
         on_cell_start=on_cell_start,
     )
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as home:
+        client.home = home
         errors = Path(home) / "kernel-stderr.txt"
         try:
             with errors.open("wb") as stderr:

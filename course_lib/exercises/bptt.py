@@ -443,7 +443,7 @@ CHUNKS = Exercise(
     number="4.4",
     title="Whom does a chunk blame?",
     prompt=r"""
-You have seen two pictures of who blames whom: the full triangle, and the band of a window that slides along. What most
+You have seen two pictures of who blames whom: the full triangle, and the band of a window that slides along. What many
 programs do is neither. They cut the sequence into chunks of `chunk` steps (the last may be shorter), carry the state
 across each border forwards, and stop the gradient there.
 
@@ -665,7 +665,7 @@ truncation length `k` to the list of errors, one for each seed; `answer` is the 
 below .2, or `None` if you found none. Which lengths, up to 5 or so, which seeds and which control are yours to choose.
 
 The check hands your experiment devices of its own, from worlds in which the answer is known, and sees whether you find
-it. Once it passes, run `experiment(third_bit_error)` in a new cell and make coffee.
+it. Once it passes, run `experiment(third_bit_error)` in a new cell; fifteen runs take about as many seconds.
 """,
     stub='''
 def experiment(measure):

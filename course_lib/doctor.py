@@ -1,0 +1,251 @@
+"""Says in plain words what is wrong with an environment, and how to mend it.
+
+It is asked when something is broken, so it needs nothing but Python: whatever else it uses is imported where
+it is used, and its absence is one more finding. Each check returns a list of :class:`Finding`.
+"""
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "requirements.lock"
+
+PYTHONS = ((3, 11), (3, 13))    # the oldest and the newest version, both included
+MEMORY = 2.0                    # GiB that the largest lesson needs, with TensorFlow, a browser beside it
+DISK = 1.0                      # GiB, for figures, pages and what notebooks leave behind
+
+# What lessons import. Not TensorFlow: importing it takes longer than all other checks together.
+IMPORTED = ("numpy", "matplotlib", "IPython", "ipykernel", "ipywidgets", "jupyterlab", "tqdm", "pooch")
+
+REBUILD = "Delete the folder .venv and run `make lab` (or `python make.py lab`), which builds it anew."
+
+
+class Finding(NamedTuple):
+    """One sentence on one thing, and what to do about it; no ``mend`` means that all is well."""
+
+    text: str
+    mend: str = ""
+
+
+def check_python(version=sys.version_info) -> list[Finding]:
+    """Check the version of Python, a tuple that begins with major and minor."""
+    text = f"Python {'.'.join(map(str, version[:3]))} at {sys.executable}"
+    oldest, newest = PYTHONS
+    if oldest <= tuple(version[:2]) <= newest:
+        return [Finding(text)]
+    span = f"{oldest[0]}.{oldest[1]} to {newest[0]}.{newest[1]}"
+    text += f"; the course runs on {span}."
+    return [Finding(text, "Install one of these and run `make lab`, which looks for it.")]
+
+
+def check_checkout() -> list[Finding]:
+    """Check that a notebook, wherever it is, imports this copy of course_lib and no other."""
+    mend = f"In {ROOT}: `{sys.executable} -m pip install --no-deps --no-build-isolation --editable .`"
+    code = "import importlib.util as u; s = u.find_spec('course_lib'); print(s.origin if s else '')"
+    with tempfile.TemporaryDirectory() as elsewhere:
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=elsewhere, capture_output=True, encoding="utf-8", check=False,
+            env=os.environ | {"PYTHONUTF8": "1"},
+        )  # fmt: skip
+    origin = done.stdout.strip()
+    own = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not origin and own.exists() and own.parent != Path(sys.executable).parent:
+        text = f"The course was not installed for {sys.executable}, but there is an environment in .venv."
+        return [Finding(text, f"Ask about that one: `{own} -m course_lib doctor`")]
+    if not origin:
+        return [Finding("course_lib is not installed, so lessons cannot import it.", mend)]
+    found = Path(origin).resolve().parents[1]
+    if found != ROOT:
+        return [Finding(f"Lessons import course_lib from {found}, not from {ROOT}.", mend)]
+    return [Finding(f"course_lib is imported from {ROOT}")]
+
+
+def locked_packages(lock_text: str, environment=None) -> dict[str, str]:
+    """Read from a lock which packages, and which version of each, a machine needs.
+
+    Parameters
+    ----------
+    lock_text : str
+        Content of requirements.lock.
+    environment : dict of str, optional
+        The machine, as values of the markers of PEP 508 such as ``sys_platform``; by default, this one.
+
+    Returns
+    -------
+    dict of str to str
+        Name -> version.
+
+    Raises
+    ------
+    ImportError
+        If the package ``packaging`` is missing.
+    ValueError
+        If a line is not a requirement with an exact version.
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    packages = {}
+    for line in lock_text.splitlines():
+        line = line.partition("#")[0].strip()
+        if not line:
+            continue
+        requirement = Requirement(line)
+        exact = re.fullmatch(r"==([^*,]+)", str(requirement.specifier))
+        if not exact:
+            raise ValueError(f"Expected lines like name==1.2.3 in the lock, got {line!r}; `make lock` writes it anew.")
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            packages[canonicalize_name(requirement.name)] = exact[1]
+    return packages
+
+
+def check_packages(lock=LOCK) -> list[Finding]:
+    """Compare the installed packages with the lock. What else is installed does no harm and is not mentioned."""
+    try:
+        packages = locked_packages(Path(lock).read_text(encoding="utf-8"))
+    except ImportError as error:
+        return [Finding(f"The packages cannot be compared with the lock: {error}.", REBUILD)]
+    except OSError as error:
+        return [Finding(f"The list of packages cannot be read: {error}.", "`git checkout -- requirements.lock`")]
+    findings = []
+    for name, version in packages.items():
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = None
+        if found is None:
+            findings.append(Finding(f"{name} is missing.", f"`{sys.executable} -m pip install {name}=={version}`"))
+        elif found != version:
+            findings.append(
+                Finding(
+                    f"{name} is version {found}, the course was checked with {version}.",
+                    f"`{sys.executable} -m pip install {name}=={version}`",
+                )
+            )
+    if len(findings) > 5:
+        few = " ".join(finding.text for finding in findings[:3])
+        return [Finding(f"{len(findings)} of {len(packages)} packages are not as in the lock: {few} ...", REBUILD)]
+    return findings or [Finding(f"{len(packages)} packages, each as in requirements.lock")]
+
+
+def check_imports(names=IMPORTED) -> list[Finding]:
+    """Import what lessons import, in another process, because a broken package may end the one that imports it."""
+    code = "import sys\nfor name in sys.argv[1:]:\n    print(name, flush=True)\n    __import__(name)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode == 0:
+        return [Finding("the packages that lessons use can be imported")]
+    name = (done.stdout.split() or ["Python"])[-1]
+    reason = (done.stderr.strip().splitlines() or [f"the process ended with code {done.returncode}"])[-1]
+    return [Finding(f"{name} is installed but cannot be imported: {reason}", REBUILD)]
+
+
+def check_memory(available: float | None = None) -> list[Finding]:
+    """Check the free memory, by default this machine's, in GiB."""
+    if available is None:
+        try:
+            import psutil
+        except ImportError as error:
+            return [Finding(f"The free memory cannot be measured: {error}.", REBUILD)]
+        available = psutil.virtual_memory().available / 2**30
+    text = f"{available:.1f} GiB of memory free"
+    if available >= MEMORY:
+        return [Finding(text)]
+    return [Finding(f"{text}; the largest lessons need {MEMORY:g}.", "Close other programs and unused notebooks.")]
+
+
+def check_disk(free: float | None = None) -> list[Finding]:
+    """Check the free disk space where the course is, by default as it is now, in GiB."""
+    if free is None:
+        free = shutil.disk_usage(ROOT).free / 2**30
+    text = f"{free:.1f} GiB of disk free"
+    if free >= DISK:
+        return [Finding(text)]
+    return [Finding(f"{text}; {DISK:g} is needed.", "Empty the wastebasket or delete what you no longer need.")]
+
+
+def check_kernel() -> list[Finding]:
+    """Check that a notebook's Python is this one."""
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    except ImportError as error:
+        return [Finding(f"Notebooks cannot start a kernel: {error}.", REBUILD)]
+    try:
+        program = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return [Finding("There is no kernel for notebooks to run on: ipykernel is missing or broken.", REBUILD)]
+    # A bare "python" means the Python that serves the notebooks. Links are not followed: two environments may
+    # share one interpreter and differ in their packages.
+    if os.path.isabs(program) and Path(program).parent != Path(sys.executable).parent:
+        mend = f"`{sys.executable} -m ipykernel install --sys-prefix`"
+        return [Finding(f"Notebooks would run on {program} instead of {sys.executable}.", mend)]
+    return [Finding("the notebooks' kernel is registered and runs on this Python")]
+
+
+def check_datasets() -> list[Finding]:
+    """Check the data files against their checksums."""
+    try:
+        from course_lib import datasets
+    except ImportError as error:
+        return [Finding(f"The data files cannot be checked: {error}.", "Mend the packages first.")]
+    problems = datasets.verify()
+    if not problems:
+        return [Finding("the data files are intact")]
+    return [Finding(problem, "`git checkout -- datasets` does so for all of them.") for problem in problems]
+
+
+FIRST = (check_python, check_checkout)
+THEN = (
+    check_packages,
+    check_imports,
+    check_memory,
+    check_disk,
+    check_kernel,
+    check_datasets,
+)
+
+
+def examine(first=FIRST, then=THEN) -> list[Finding]:
+    """Run all checks; those in ``then`` only if ``first`` finds nothing, because in a wrong place they mislead.
+
+    A check that fails itself is a finding too: the doctor never leaves with a traceback.
+    """
+    findings = []
+    for checks in (first, then):
+        for check in checks:
+            try:
+                findings += check()
+            except Exception as error:  # whatever a broken environment raises
+                text = f"{check.__name__} could not be done: {type(error).__name__}: {error}"
+                findings.append(Finding(text, REBUILD))
+        if any(finding.mend for finding in findings):
+            break
+    return findings
+
+
+def report(findings: list[Finding]) -> str:
+    """Return findings as text: one line for what is well, and for the rest what is wrong and what mends it."""
+    lines = []
+    for text, mend in findings:
+        lines += [f"PROBLEM  {text}", f"         To mend it: {mend}"] if mend else [f"ok       {text}"]
+    problems = sum(bool(finding.mend) for finding in findings)
+    plural = "" if problems == 1 else "s"
+    advice = f"{problems} problem{plural}. Begin with the first, then ask again: it may explain others."
+    lines.append("\n" + (advice if problems else "This environment is fine."))
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the report; return 0 if the environment is fine, else 1."""
+    findings = examine()
+    print(report(findings))
+    return int(any(finding.mend for finding in findings))
