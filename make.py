@@ -169,10 +169,10 @@ def choose_python(commands, probe=probe):
             "same command again."
         )
     raise SystemExit(
-        "The course needs a 64-bit CPython {}, the usual kind. Tried: {}. Install one (Windows: `winget install "
-        "Python.Python.3.12`; macOS: `brew install python@3.12` or the installer from python.org; Debian and Ubuntu: "
-        "`sudo apt install python3-venv`, or python3.12-venv where python3 is another version), then run the same "
-        "command again.".format(", ".join(sorted(PYTHONS)), ", ".join(seen))
+        "The course needs Python {}, the usual kind (CPython, 64 bit). Tried: {}. Install one (Windows: `winget "
+        "install Python.Python.3.12`; macOS: `brew install python@3.12` or the installer from python.org; Debian "
+        "and Ubuntu: `sudo apt install python3-venv`, or python3.12-venv where python3 is another version), then "
+        "run the same command again.".format(" or ".join(sorted(PYTHONS)), ", ".join(seen))
     )
 
 
@@ -522,7 +522,7 @@ def test(arguments):
     """check everything: style, the package, the exercises, every output of every lesson"""
     ensure_environment()
     env = variables(headless=True, one_thread=True)
-    style = module("ruff", "check", ".", env=env)
+    style = module("ruff", "check", "--output-format", "concise", ".", env=env)
     workers = str(min(2, os.cpu_count() or 1))
     code = module("pytest", "-n", workers, "--dist", "loadfile", *arguments, env=env)
     if style:
@@ -624,7 +624,8 @@ def site(arguments):
     ensure_environment()
     env = variables(headless=True, one_thread=True)
     options = ["-b", "html", "--fail-on-warning", "--keep-going", "--quiet", *arguments]
-    return module("sphinx", *options, str(ROOT / "docs"), str(BUILD / "site"), env=env)
+    # The source is the whole project: a link from a lesson to docs/ is the same on the site and in JupyterLab.
+    return module("sphinx", *options, "-c", "docs", ".", str(BUILD / "site"), env=env)
 
 
 COMMANDS = {

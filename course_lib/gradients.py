@@ -110,8 +110,8 @@ def jacobian_norms(recurrent_kernel, slopes):
     slopes = np.asarray(slopes)
     units = recurrent_kernel.shape[0]
     if recurrent_kernel.shape != (units, units) or slopes.ndim != 2 or slopes.shape[1] != units:
-        raise ValueError(f"Expected recurrent_kernel (units, units) and slopes (time, units), but {recurrent_kernel.shape} "
-                         f"and {slopes.shape} came. One sequence at a time: pick a row of a batch.")
+        raise ValueError(f"Expected recurrent_kernel (units, units) and slopes (time, units), but "
+                         f"{recurrent_kernel.shape} and {slopes.shape} came. One sequence at a time: pick a row.")
     norms = np.ones(len(slopes) + 1)
     jacobian = np.eye(units)  # ∂h_T/∂h_t in row convention: dh_t = dh_T @ jacobian
     for t in reversed(range(len(slopes))):

@@ -338,7 +338,7 @@ class SoftmaxCrossEntropy:
         targets = np.asarray(targets)
         if targets.shape != scores.shape[:-1]:
             raise ValueError(f"Scores of shape {scores.shape} need one target id for each of {scores.shape[:-1]} "
-                             f"predictions, but targets of shape {targets.shape} came. One-hot targets? Use argmax(-1).")
+                             f"predictions, but targets of shape {targets.shape} came. One-hot? Use argmax(-1).")
         if not np.issubdtype(targets.dtype, np.integer):
             raise TypeError(f"Targets are class ids, whole numbers, but an array of {targets.dtype} came.")
         if targets.size and not 0 <= targets.min() <= targets.max() < scores.shape[-1]:

@@ -168,9 +168,9 @@ class Model:
             norm = global_norm(self.grads) if clip_norm is None else clip_by_global_norm(self.grads, clip_norm)
         if not (np.isfinite(loss) and np.isfinite(norm)):
             raise FloatingPointError(
-                f"Training stopped: the loss is {loss} and the gradient's norm {norm}. The weights are those from before "
-                f"this update, and model.history holds the run so far. Try a smaller learning rate, clip_norm=1, or look "
-                f"for infinities in the data with np.isfinite(x).all()."
+                f"Training stopped: the loss is {loss} and the gradient's norm {norm}. The weights are those from "
+                f"before this update, and model.history holds the run so far. Try a smaller learning rate, "
+                f"clip_norm=1, or look for infinities in the data with np.isfinite(x).all()."
             )
         optimizer.update(self.weights, self.grads)
         return loss, norm
@@ -234,7 +234,8 @@ class Model:
                                     dict(optimizer=optimizer, clip_norm=clip_norm))
                     if validation is not None:
                         history.validation_loss.append(self.evaluate(*validation))
-                    if any([callback(self, history) for callback in callbacks]):
+                    asked_to_stop = [callback(self, history) for callback in callbacks]
+                    if any(asked_to_stop):
                         history.stopped = "by a callback"
                         break
             except KeyboardInterrupt:
@@ -309,8 +310,8 @@ class Model:
                 return cls(built, KINDS[config["loss"][0]]())
         except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
             raise ValueError(
-                f"{path} cannot be read as a saved model ({type(error).__name__}: {error}). It is damaged, cut short, or "
-                f"was not written by model.save of this course: copy it again, or train and save the model anew."
+                f"{path} cannot be read as a saved model ({type(error).__name__}: {error}). It is damaged, cut short, "
+                f"or was not written by model.save of this course: copy it again, or train and save the model anew."
             ) from error
 
 

@@ -10,7 +10,7 @@ def global_norm(grads):
 
 
 def clip_by_global_norm(grads, limit):
-    """Shorten the whole gradient to length ``limit`` if it is longer, keeping its direction. Changes ``grads`` in place.
+    """Shorten the whole gradient, in place, to length ``limit`` if it is longer, keeping its direction.
 
     Parameters
     ----------

@@ -91,8 +91,8 @@ class RNN:
                              f"A whole sequence? Call forward once a step, or use unroll.")
         if hidden_state.shape != (len(inputs), self.hidden_dim):
             raise ValueError(f"A hidden state of shape {(len(inputs), self.hidden_dim)} is needed for {len(inputs)} "
-                             f"rows of input, but {hidden_state.shape} came. Call reset_state(batch_size={len(inputs)}) "
-                             f"before a new batch.")
+                             f"rows of input, but {hidden_state.shape} came. Call "
+                             f"reset_state(batch_size={len(inputs)}) before a new batch.")
         self.hidden_state = np.tanh(inputs @ self.kernel + hidden_state @ self.recurrent_kernel + self.bias)
         return self.hidden_state, self.hidden_state @ self.output_kernel + self.output_bias
 
@@ -135,8 +135,8 @@ def bptt(rnn, inputs, states, d_outputs, truncation=None):
     d_outputs : (batch, time, output_dim)
         δo_t = ∂L/∂o_t.
     truncation : int, optional
-        How many steps blame may travel before it is dropped. 1: the loss at step t blames the weights as used at
-        step t only, as in Elman 1990. None: all the way to the first step, the true gradient.
+        How many uses of the recurrent weights a loss may blame, its own step's included. 1: the loss at step t blames
+        the weights as used at step t only, as in Elman 1990. None: all uses, the true gradient.
 
     Returns
     -------
@@ -149,7 +149,8 @@ def bptt(rnn, inputs, states, d_outputs, truncation=None):
     gradient-based algorithm for on-line training of recurrent network trajectories (truncation).
     """
     if truncation is not None and truncation < 1:
-        raise ValueError(f"truncation counts the steps that blame may travel, so it is at least 1, but {truncation} came.")
+        raise ValueError(f"truncation counts the uses of the weights that a loss may blame, so it is at least 1, but "
+                         f"{truncation} came.")
     time = inputs.shape[1]
     d_kernel, d_recurrent_kernel, d_bias, d_output_kernel, d_output_bias = (np.zeros_like(w) for w in rnn.weights)
     dh = np.zeros((truncation or 1, *states[0].shape))  # dh[j]: blame that has already travelled j steps

@@ -393,7 +393,8 @@ def elman_letters(sentences, rng):
     words = [ELMAN_WORDS[i] for i in rng.integers(0, len(ELMAN_WORDS), count)]
     onsets = np.concatenate([np.arange(len(word)) == 0 for word in words])
     alphabet = sorted(set("".join(ELMAN_WORDS)))
-    codes = {letter: np.array([int(bit) for bit in f"{ord(letter) - ord('a') + 1:05b}"], np.float32) for letter in alphabet}
+    codes = {letter: np.array([int(bit) for bit in f"{ord(letter) - ord('a') + 1:05b}"], np.float32)
+             for letter in alphabet}
     return ElmanLetters("".join(words), onsets, codes, words)
 
 

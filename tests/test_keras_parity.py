@@ -1,4 +1,5 @@
 """Our layers, losses and optimisers against Keras in float64: outputs, states and every gradient to 1e-10."""
+
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -9,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.layers import ACTIVATIONS, Dense, Embedding, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy, orthogonal
+from course_lib.layers import (
+    ACTIVATIONS,
+    Dense,
+    Embedding,
+    MeanSquaredError,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    orthogonal,
+)
 from course_lib.optimizers import SGD, Adam, Momentum
 from course_lib.recurrent import SimpleRNN
 
@@ -18,8 +27,15 @@ keras = tf.keras
 CLOSE = dict(rtol=0, atol=1e-10)
 
 
-@given(batch=st.integers(1, 3), time=st.integers(1, 5), features=st.integers(1, 3), units=st.integers(1, 4),
-       seed=st.integers(0, 999), masked=st.booleans(), started=st.booleans())
+@given(
+    batch=st.integers(1, 3),
+    time=st.integers(1, 5),
+    features=st.integers(1, 3),
+    units=st.integers(1, 4),
+    seed=st.integers(0, 999),
+    masked=st.booleans(),
+    started=st.booleans(),
+)
 @settings(max_examples=15)
 def test_simple_rnn(batch, time, features, units, seed, masked, started):
     rng = np.random.default_rng(seed)
@@ -28,7 +44,10 @@ def test_simple_rnn(batch, time, features, units, seed, masked, started):
     theirs = keras.layers.SimpleRNN(units, return_sequences=True, return_state=True, dtype="float64")
     theirs.build((batch, time, features))
     theirs.set_weights(ours.get_weights())
-    x, h0 = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, units)) if started else np.zeros((batch, units))
+    x, h0 = (
+        rng.normal(size=(batch, time, features)),
+        rng.normal(size=(batch, units)) if started else np.zeros((batch, units)),
+    )
     mask = rng.random((batch, time)) < 0.6 if masked else None
     blame, blame_state = rng.normal(size=(batch, time, units)), rng.normal(size=(batch, units))
 
@@ -103,11 +122,14 @@ def test_losses(seed):
         keras.backend.set_floatx(before)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [
-    (lambda: SGD(0.1), lambda: keras.optimizers.SGD(0.1)),
-    (lambda: Momentum(0.1, 0.9), lambda: keras.optimizers.SGD(0.1, momentum=0.9)),
-    (lambda: Adam(0.01), lambda: keras.optimizers.Adam(0.01)),
-])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (lambda: SGD(0.1), lambda: keras.optimizers.SGD(0.1)),
+        (lambda: Momentum(0.1, 0.9), lambda: keras.optimizers.SGD(0.1, momentum=0.9)),
+        (lambda: Adam(0.01), lambda: keras.optimizers.Adam(0.01)),
+    ],
+)
 def test_optimizers(ours, theirs):
     rng = np.random.default_rng(0)
     mine, variable = [rng.normal(size=(3, 2))], None

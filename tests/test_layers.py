@@ -1,4 +1,5 @@
 """Dense, Embedding, Dropout, LastStep and the losses: gradients, agreement with known values, errors in words."""
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -34,8 +35,11 @@ def test_dense_gradients(seed, activation, shape):
 
     loss()
     dx = layer.backward(blame)
-    check_gradients(loss, {"x": x, "kernel": layer.kernel, "bias": layer.bias},
-                    {"x": dx, "kernel": layer.grads[0], "bias": layer.grads[1]})
+    check_gradients(
+        loss,
+        {"x": x, "kernel": layer.kernel, "bias": layer.bias},
+        {"x": dx, "kernel": layer.grads[0], "bias": layer.grads[1]},
+    )
 
 
 @given(seed=st.integers(0, 999))
@@ -76,13 +80,18 @@ def test_loss_gradients(seed, masked):
     mask = rng.random((3, 4)) < 0.6 if masked else None
     if masked:
         mask[0, 0] = True
-    targets = {SoftmaxCrossEntropy: rng.integers(0, 2, (3, 4)), MeanSquaredError: rng.normal(size=(3, 4, 2)),
-               SigmoidCrossEntropy: rng.random((3, 4, 2))}
+    targets = {
+        SoftmaxCrossEntropy: rng.integers(0, 2, (3, 4)),
+        MeanSquaredError: rng.normal(size=(3, 4, 2)),
+        SigmoidCrossEntropy: rng.random((3, 4, 2)),
+    }
     for kind, target in targets.items():
         loss = kind()
         loss.forward(scores, target, mask)
         analytic = loss.backward()
-        check_gradients(lambda loss=loss, t=target: loss.forward(scores, t, mask), {"scores": scores}, {"scores": analytic})
+        check_gradients(
+            lambda loss=loss, t=target: loss.forward(scores, t, mask), {"scores": scores}, {"scores": analytic}
+        )
         if masked:
             assert not analytic[~mask].any()
 
@@ -120,26 +129,50 @@ def test_glorot_uniform_fills_its_range():
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize(("error", "says", "mistake"), [
-    (ValueError, r"made for 3 features.*\(2, 4\) came", lambda: Dense(3, 2, rng=RNG).forward(np.zeros((2, 4)))),
-    (TypeError, "one_hot or an Embedding", lambda: Dense(3, 2, rng=RNG).forward(np.zeros((2, 3), int))),
-    (ValueError, "linear, sigmoid, tanh, relu, but 'softmax' came", lambda: Dense(3, 2, rng=RNG, activation="softmax")),
-    (RuntimeError, "backward was called before forward", lambda: Dense(3, 2, rng=RNG).backward(np.zeros((2, 2)))),
-    (ValueError, "rows 0 to 4 but ids from 5 to 5", lambda: Embedding(5, 3, rng=RNG).forward(np.array([5]))),
-    (TypeError, "whole numbers", lambda: Embedding(5, 3, rng=RNG).forward(np.array([0.5]))),
-    (ValueError, "below 1, but 1 came", lambda: Dropout(1, rng=RNG)),
-    (ValueError, "2 weights \\(kernel, bias\\) but 1 arrays", lambda: Dense(3, 2, rng=RNG).set_weights([np.zeros((3, 2))])),
-    (ValueError, r"Dense.bias has shape \(2,\)",
-     lambda: Dense(3, 2, rng=RNG).set_weights([np.zeros((3, 2)), np.zeros(3)])),
-    (ValueError, "Use argmax", lambda: SoftmaxCrossEntropy().forward(np.zeros((2, 3)), np.zeros((2, 3), int))),
-    (ValueError, "3 classes but targets from 3 to 3", lambda: SoftmaxCrossEntropy().forward(np.zeros((1, 3)), np.array([3]))),
-    (TypeError, "class ids", lambda: SoftmaxCrossEntropy().forward(np.zeros((1, 3)), np.array([0.0]))),
-    (ValueError, "broadcast", lambda: MeanSquaredError().forward(np.zeros((2, 1)), np.zeros(2))),
-    (ValueError, "no prediction to average",
-     lambda: MeanSquaredError().forward(np.zeros((2, 1)), np.zeros((2, 1)), np.zeros(2, bool))),
-    (ValueError, r"shape is \(2,\), but \(3,\)",
-     lambda: MeanSquaredError().forward(np.zeros((2, 1)), np.zeros((2, 1)), np.ones(3, bool))),
-])
+@pytest.mark.parametrize(
+    ("error", "says", "mistake"),
+    [
+        (ValueError, r"made for 3 features.*\(2, 4\) came", lambda: Dense(3, 2, rng=RNG).forward(np.zeros((2, 4)))),
+        (TypeError, "one_hot or an Embedding", lambda: Dense(3, 2, rng=RNG).forward(np.zeros((2, 3), int))),
+        (
+            ValueError,
+            "linear, sigmoid, tanh, relu, but 'softmax' came",
+            lambda: Dense(3, 2, rng=RNG, activation="softmax"),
+        ),
+        (RuntimeError, "backward was called before forward", lambda: Dense(3, 2, rng=RNG).backward(np.zeros((2, 2)))),
+        (ValueError, "rows 0 to 4 but ids from 5 to 5", lambda: Embedding(5, 3, rng=RNG).forward(np.array([5]))),
+        (TypeError, "whole numbers", lambda: Embedding(5, 3, rng=RNG).forward(np.array([0.5]))),
+        (ValueError, "below 1, but 1 came", lambda: Dropout(1, rng=RNG)),
+        (
+            ValueError,
+            "2 weights \\(kernel, bias\\) but 1 arrays",
+            lambda: Dense(3, 2, rng=RNG).set_weights([np.zeros((3, 2))]),
+        ),
+        (
+            ValueError,
+            r"Dense.bias has shape \(2,\)",
+            lambda: Dense(3, 2, rng=RNG).set_weights([np.zeros((3, 2)), np.zeros(3)]),
+        ),
+        (ValueError, "Use argmax", lambda: SoftmaxCrossEntropy().forward(np.zeros((2, 3)), np.zeros((2, 3), int))),
+        (
+            ValueError,
+            "3 classes but targets from 3 to 3",
+            lambda: SoftmaxCrossEntropy().forward(np.zeros((1, 3)), np.array([3])),
+        ),
+        (TypeError, "class ids", lambda: SoftmaxCrossEntropy().forward(np.zeros((1, 3)), np.array([0.0]))),
+        (ValueError, "broadcast", lambda: MeanSquaredError().forward(np.zeros((2, 1)), np.zeros(2))),
+        (
+            ValueError,
+            "no prediction to average",
+            lambda: MeanSquaredError().forward(np.zeros((2, 1)), np.zeros((2, 1)), np.zeros(2, bool)),
+        ),
+        (
+            ValueError,
+            r"shape is \(2,\), but \(3,\)",
+            lambda: MeanSquaredError().forward(np.zeros((2, 1)), np.zeros((2, 1)), np.ones(3, bool)),
+        ),
+    ],
+)
 def test_mistakes_are_answered_in_words(error, says, mistake):
     with pytest.raises(error, match=says):
         mistake()

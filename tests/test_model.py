@@ -1,4 +1,5 @@
 """Model: gradients through the whole stack, training, masks, carried state, NaN, interrupts, saving and loading."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -21,8 +22,15 @@ from course_lib.recurrent import SimpleRNN
 
 
 def letter_model(rng, dtype=np.float64):
-    return Model([Embedding(5, 3, rng=rng, dtype=dtype), SimpleRNN(3, 4, rng=rng, dtype=dtype),
-                  SimpleRNN(4, 4, rng=rng, dtype=dtype), Dense(4, 5, rng=rng, dtype=dtype)], SoftmaxCrossEntropy())
+    return Model(
+        [
+            Embedding(5, 3, rng=rng, dtype=dtype),
+            SimpleRNN(3, 4, rng=rng, dtype=dtype),
+            SimpleRNN(4, 4, rng=rng, dtype=dtype),
+            Dense(4, 5, rng=rng, dtype=dtype),
+        ],
+        SoftmaxCrossEntropy(),
+    )
 
 
 def names(model):
@@ -41,14 +49,18 @@ def test_gradients_of_a_whole_stack(seed, masked):
 
     loss()
     model.backward(model.loss.backward())
-    check_gradients(loss, dict(zip(names(model), model.weights, strict=True)),
-                    dict(zip(names(model), model.grads, strict=True)))
+    check_gradients(
+        loss, dict(zip(names(model), model.weights, strict=True)), dict(zip(names(model), model.grads, strict=True))
+    )
 
 
 def test_padding_changes_neither_loss_nor_gradient():
     rng = np.random.default_rng(0)
     model, x = letter_model(rng), rng.integers(0, 5, (3, 4))
-    longer, mask = np.concatenate([x, rng.integers(0, 5, (3, 5))], axis=1), np.repeat([[True] * 4 + [False] * 5], 3, axis=0)
+    longer, mask = (
+        np.concatenate([x, rng.integers(0, 5, (3, 5))], axis=1),
+        np.repeat([[True] * 4 + [False] * 5], 3, axis=0),
+    )
     losses, grads = [], []
     for ids, m in ((x, None), (longer, mask)):
         losses.append(model.loss.forward(model.forward(ids, m), ids, m))
@@ -76,7 +88,9 @@ def test_fit_learns_and_keeps_a_history():
     assert before > 0.5
     assert model.evaluate(*held_out) < 0.05
     assert history is model.history
-    assert [len(values) for values in (history.loss, history.validation_loss, history.gradient_norm, history.seconds)] == [30] * 4
+    assert [
+        len(values) for values in (history.loss, history.validation_loss, history.gradient_norm, history.seconds)
+    ] == [30] * 4
     assert history.loss[-1] < history.loss[0]
     assert history.stopped == ""
     predicted = model.predict(held_out[0], batch_size=100)
@@ -104,7 +118,7 @@ def test_carry_state_starts_each_piece_where_the_last_ended():
     forward = model.layers[1].forward
     model.layers[1].forward = lambda x, state, mask: seen.append(state) or forward(x, state, mask)
     ids = rng.integers(0, 5, (2, 12))
-    pieces = [(ids[:, i:i + 4], ids[:, i:i + 4]) for i in (0, 4, 8)]
+    pieces = [(ids[:, i : i + 4], ids[:, i : i + 4]) for i in (0, 4, 8)]
     model.fit(lambda: pieces, optimizer=SGD(0.0), epochs=2, carry_state=True)
     assert [state is None for state in seen] == [True, False, False] * 2
     whole = SimpleRNN(3, 4, rng=rng, dtype=np.float64)
@@ -209,8 +223,10 @@ def test_saving_and_loading(tmp_path, dtype):
     loaded.fit((ids, ids), optimizer=Adam(), rng=rng)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:len(b) // 2], lambda b: b"", lambda b: b"hello" * 99,
-                                    lambda b: b[:200] + b"\0" * 50 + b[250:]])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"hello" * 99, lambda b: b[:200] + b"\0" * 50 + b[250:]],
+)
 def test_a_damaged_file_is_answered_in_words(tmp_path, damage):
     path = tmp_path / "model.npz"
     letter_model(np.random.default_rng(0)).save(path)
@@ -221,12 +237,12 @@ def test_a_damaged_file_is_answered_in_words(tmp_path, damage):
 
 def test_a_file_that_holds_something_else(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(ValueError, match="was not written by model.save"):
+    with pytest.raises(ValueError, match=r"was not written by model\.save"):
         Model.load(tmp_path / "other.npz")
     np.savez(tmp_path / "pickle.npz", config=np.array({"layers": []}, dtype=object))
     with pytest.raises(ValueError, match="cannot be read"):
         Model.load(tmp_path / "pickle.npz")
-    with pytest.raises(FileNotFoundError, match="There is no file .*nothing.npz"):
+    with pytest.raises(FileNotFoundError, match=r"There is no file .*nothing.npz"):
         Model.load(tmp_path / "nothing.npz")
 
 
@@ -238,4 +254,4 @@ def test_mistakes_are_answered_in_words():
     with pytest.raises(ValueError, match="1 parts came"):
         model.fit((x,), optimizer=SGD(0.1), rng=rng)
     with pytest.raises(ValueError, match="no batch to train on"):
-        model.fit(lambda: [], optimizer=SGD(0.1))
+        model.fit(list, optimizer=SGD(0.1))

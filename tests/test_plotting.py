@@ -272,7 +272,8 @@ def test_plots_are_legible():
                                                     ylabel="unit", rows=["a", "b", "c"])))
     for steps in (9, 40):
         shares = rng.normal(size=(steps, steps))
-        check_legible(drawn(lambda ax, n=shares: plotting.blame_triangle(ax, n, n > 0, title="one: 50 %"), figsize=(5, 4.4)))
+        check_legible(drawn(lambda ax, n=shares: plotting.blame_triangle(ax, n, n > 0, title="one: 50 %"),
+                            figsize=(5, 4.4)))
     for rows in (1, 2, 5):
         recorded = {f"row {i}": [1, 2, 3.0 + i] for i in range(rows)}
         fig = drawn(lambda ax, r=recorded: plotting.recorded_and_live(ax, r, {"row 0": 2.5}, xlabel="loss, nats",
@@ -459,7 +460,8 @@ def test_triangle_colours_what_is_kept_and_dots_what_is_lost(steps, window):
     assert (hidden == ((s > t) | (t - s >= window))).all()
     assert mesh.norm(0.0) == 0.5  # the sign can be read from the colour
     (dots,) = ax.lines
-    assert {(row, column) for column, row in dots.get_xydata()} == set(zip(*(np.nonzero(t - s >= window) + np.ones((2, 1)))))
+    lost = {(row + 1, column + 1) for row, column in np.argwhere(t - s >= window).tolist()}
+    assert {(row, column) for column, row in dots.get_xydata().tolist()} == lost
     plt.close(fig)
 
 

@@ -1,4 +1,5 @@
 """The first RNN, its BPTT, and SimpleRNN: gradients, masks, truncation and errors."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +24,11 @@ def test_bptt_agrees_with_finite_differences(sizes, seed):
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
     rnn = small_rnn(rng, features, units)
-    x, h0, blame = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, units)), rng.normal(size=(batch, time, 2))
+    x, h0, blame = (
+        rng.normal(size=(batch, time, features)),
+        rng.normal(size=(batch, units)),
+        rng.normal(size=(batch, time, 2)),
+    )
 
     def loss():
         return np.sum(blame * unroll(rnn, x, h0)[1])
@@ -45,9 +50,9 @@ def test_truncated_bptt_is_the_gradient_with_older_states_held_fixed(sizes, seed
     expected = [np.zeros_like(w) for w in rnn.weights]
     for t in range(time):
         start = max(0, t - truncation + 1)
-        piece = np.zeros_like(blame[:, start:t + 1])
+        piece = np.zeros_like(blame[:, start : t + 1])
         piece[:, -1] = blame[:, t]
-        for total, part in zip(expected, bptt(rnn, x[:, start:t + 1], states[start:t + 2], piece), strict=True):
+        for total, part in zip(expected, bptt(rnn, x[:, start : t + 1], states[start : t + 2], piece), strict=True):
             total += part
     for name, a, b in zip(rnn.weight_names, bptt(rnn, x, states, blame, truncation), expected, strict=True):
         assert relative_error(a, b) < 1e-10, name
@@ -93,7 +98,9 @@ def test_simple_rnn_gradients(sizes, seed, masked, which):
 
     def loss():
         outputs, state = layer.forward(x, h0, mask)
-        return (0 if blame is None else np.sum(blame * outputs)) + (0 if blame_state is None else np.sum(blame_state * state))
+        return (0 if blame is None else np.sum(blame * outputs)) + (
+            0 if blame_state is None else np.sum(blame_state * state)
+        )
 
     loss()
     dx, dh0 = layer.backward(blame, blame_state)
@@ -190,21 +197,36 @@ LAYER, FIRST = layer_and_rnn()
 X = np.zeros((2, 4, 2), np.float32)
 
 
-@pytest.mark.parametrize(("error", "says", "mistake"), [
-    (ValueError, r"\(batch, time, 2\), but \(4, 2\) came. One sequence alone\? Write x\[None\]", lambda: LAYER.forward(X[0])),
-    (ValueError, r"\(2, 4, 3\) came", lambda: LAYER.forward(np.zeros((2, 4, 3)))),
-    (ValueError, "no steps", lambda: LAYER.forward(np.zeros((2, 0, 2)))),
-    (TypeError, "symbol ids", lambda: LAYER.forward(np.zeros((2, 4, 2), int))),
-    (ValueError, r"shape \(2, 3\), but \(1, 3\) came", lambda: LAYER.forward(X, np.zeros((1, 3)))),
-    (ValueError, "True at real steps, but int64", lambda: LAYER.forward(X, mask=np.ones((2, 4), np.int64))),
-    (ValueError, r"of shape \(2, 3\) came", lambda: LAYER.forward(X, mask=np.ones((2, 3), bool))),
-    (RuntimeError, "backward was called before forward", lambda: layer_and_rnn()[0].backward(X)),
-    (ValueError, "neither there is nothing", lambda: (LAYER.forward(X), LAYER.backward(None))),
-    (ValueError, r"d_outputs has the shape.*\(2, 4, 3\), but \(2, 4, 2\)", lambda: (LAYER.forward(X), LAYER.backward(X))),
-    (ValueError, "Call forward once a step", lambda: FIRST.forward(X)),
-    (ValueError, r"reset_state\(batch_size=2\)", lambda: FIRST.forward(np.zeros((2, 2)))),
-    (ValueError, "at least 1, but 0 came", lambda: bptt(FIRST, X, unroll(FIRST, X)[0], np.zeros((2, 4, 1)), truncation=0)),
-])
+@pytest.mark.parametrize(
+    ("error", "says", "mistake"),
+    [
+        (
+            ValueError,
+            r"\(batch, time, 2\), but \(4, 2\) came. One sequence alone\? Write x\[None\]",
+            lambda: LAYER.forward(X[0]),
+        ),
+        (ValueError, r"\(2, 4, 3\) came", lambda: LAYER.forward(np.zeros((2, 4, 3)))),
+        (ValueError, "no steps", lambda: LAYER.forward(np.zeros((2, 0, 2)))),
+        (TypeError, "symbol ids", lambda: LAYER.forward(np.zeros((2, 4, 2), int))),
+        (ValueError, r"shape \(2, 3\), but \(1, 3\) came", lambda: LAYER.forward(X, np.zeros((1, 3)))),
+        (ValueError, "True at real steps, but int64", lambda: LAYER.forward(X, mask=np.ones((2, 4), np.int64))),
+        (ValueError, r"of shape \(2, 3\) came", lambda: LAYER.forward(X, mask=np.ones((2, 3), bool))),
+        (RuntimeError, "backward was called before forward", lambda: layer_and_rnn()[0].backward(X)),
+        (ValueError, "neither there is nothing", lambda: (LAYER.forward(X), LAYER.backward(None))),
+        (
+            ValueError,
+            r"d_outputs has the shape.*\(2, 4, 3\), but \(2, 4, 2\)",
+            lambda: (LAYER.forward(X), LAYER.backward(X)),
+        ),
+        (ValueError, "Call forward once a step", lambda: FIRST.forward(X)),
+        (ValueError, r"reset_state\(batch_size=2\)", lambda: FIRST.forward(np.zeros((2, 2)))),
+        (
+            ValueError,
+            "at least 1, but 0 came",
+            lambda: bptt(FIRST, X, unroll(FIRST, X)[0], np.zeros((2, 4, 1)), truncation=0),
+        ),
+    ],
+)
 def test_mistakes_are_answered_in_words(error, says, mistake):
     with pytest.raises(error, match=says):
         mistake()

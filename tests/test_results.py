@@ -1,4 +1,5 @@
 """The results room: recorded by today's code, held as claimed, and the same experiments as in the lessons."""
+
 import ast
 import inspect
 import json
@@ -29,12 +30,19 @@ def test_every_file_belongs_to_a_reproduction():
     assert len({r.key for r in ALL}) == len(ALL)
 
 
-@pytest.mark.parametrize(("key", "spoil"), [
-    ("elman-xor", {"full": 0.06}), ("elman-xor", {"one_step": 0.1}),
-    ("elman-words", {"full": 0.89}), ("elman-words", {"mse": 0.2}),
-    ("embedded-reber", {"full": None}), ("embedded-reber", {"full": 30_400}),
-    ("embedded-reber", {"one_step": 24_000}), ("embedded-reber", {"after_switch": None}),
-])
+@pytest.mark.parametrize(
+    ("key", "spoil"),
+    [
+        ("elman-xor", {"full": 0.06}),
+        ("elman-xor", {"one_step": 0.1}),
+        ("elman-words", {"full": 0.89}),
+        ("elman-words", {"mse": 0.2}),
+        ("embedded-reber", {"full": None}),
+        ("embedded-reber", {"full": 30_400}),
+        ("embedded-reber", {"one_step": 24_000}),
+        ("embedded-reber", {"after_switch": None}),
+    ],
+)
 def test_each_bound_can_fail(key, spoil):
     r = results.find(key)
     rows = results.recorded(key).rows
@@ -59,7 +67,7 @@ def test_scoreboard_has_a_row_for_each_and_tells_stale_from_missing(monkeypatch,
     with pytest.raises(FileNotFoundError, match="make reproduce"):
         results.recorded("elman-xor")
     measured = [{"seed": 0, "full": 0.01, "one_step": 0.3}]
-    results.write(results.find("elman-xor"), measured, 1.0)
+    results.write(results.find("elman-xor"), measured, 1.0, code="of today")
     assert results.recorded("elman-xor").rows == measured
 
 
@@ -79,15 +87,25 @@ def test_the_hash_sees_code_and_not_comments(monkeypatch):
             return r.code_hash()
 
     assert hashed(source) == r.code_hash()
-    assert hashed("# a remark\n" + source.replace('"""Train on temporal XOR;', '"""Learn temporal XOR;')) == r.code_hash()
+    assert (
+        hashed("# a remark\n" + source.replace('"""Train on temporal XOR;', '"""Learn temporal XOR;')) == r.code_hash()
+    )
     assert hashed(source.replace("0.03 *", "0.02 *")) != r.code_hash()
 
 
 # The lesson shows the very experiments that were recorded.
-SHOWN = {"04_backpropagation_through_time": (
-    [experiments.xor_errors, experiments.letter_errors, experiments.onset_auc, experiments.solved, experiments.train_reber],
-    {"course_bptt": "bptt"},
-)}
+SHOWN = {
+    "04_backpropagation_through_time": (
+        [
+            experiments.xor_errors,
+            experiments.letter_errors,
+            experiments.onset_auc,
+            experiments.solved,
+            experiments.train_reber,
+        ],
+        {"course_bptt": "bptt"},
+    )
+}
 
 
 @pytest.mark.parametrize("lesson", SHOWN)

@@ -443,11 +443,10 @@ CHUNKS = Exercise(
     number="4.4",
     title="Whom does a chunk blame?",
     prompt=r"""
-You have seen two pictures of who blames whom: the full triangle, and the band of a window that slides along. What many
-programs do is neither. They cut the sequence into chunks of `chunk` steps (the last may be shorter), carry the state
-across each border forwards, and stop the gradient there.
+The last of the four pictures above is what most programs call truncated BPTT. They cut the sequence into chunks of
+`chunk` steps (the last may be shorter), carry the state across each border forwards, and stop the gradient there.
 
-Draw the third picture. `reach(T, chunk)` is a matrix of booleans of shape `(T, T)`: entry `[t, s]` says whether the
+Write the rule behind it. `reach(T, chunk)` is a matrix of booleans of shape `(T, T)`: entry `[t, s]` says whether the
 loss at step `t` blames the hidden state at step `s`. Steps are counted from 0.
 """,
     stub='''

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ class Reproduction:
         for name in modules:
             tree = ast.parse(inspect.getsource(importlib.import_module(name)))
             for node in ast.walk(tree):
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
                     node.body = node.body[1:]
             digest.update(_plain(tree).encode())
         return digest.hexdigest()[:16]
@@ -136,7 +137,7 @@ def recorded(key: str) -> Recorded:
     """
     file = find(key).file
     if not file.exists():
-        raise FileNotFoundError(f"{file.name} is missing: nothing was recorded for {key!r}. `make reproduce` measures it.")
+        raise FileNotFoundError(f"{file.name} is missing: nothing was recorded for {key!r}. `make reproduce` does it.")
     return Recorded(json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -152,7 +153,8 @@ def agree(key: str, live_rows: list[dict]) -> str:
     live = reproduction.held(live_rows)
     assert record.held and live, (
         f"{reproduction.paper}: the bound is “{reproduction.bound}”. Recorded: {reproduction.ours(record.rows)} "
-        f"({'held' if record.held else 'not held'}). Live: {reproduction.ours(live_rows)} ({'held' if live else 'not held'})."
+        f"({'held' if record.held else 'not held'}). Live: {reproduction.ours(live_rows)} "
+        f"({'held' if live else 'not held'})."
     )
     return (f"{reproduction.paper}: {reproduction.bound}. Held live on {_seeds(live_rows)}, "
             f"and recorded on {_seeds(record.rows)}.")
@@ -183,12 +185,19 @@ def scoreboard() -> list[dict]:
     return rows
 
 
-def write(reproduction: Reproduction, rows: list[dict], seconds: float) -> None:
-    """Record the measurements of one reproduction."""
+def timed(key: str, seed: int) -> tuple[dict, float]:
+    """One seed of one reproduction and the seconds it took; by name, so that another process can be asked for it."""
+    start = time.perf_counter()
+    row = {"seed": seed, **find(key).measure(seed)}
+    return row, time.perf_counter() - start
+
+
+def write(reproduction: Reproduction, rows: list[dict], seconds: float, code: str) -> None:
+    """Record the measurements of one reproduction, with the hash of the code that made them."""
     contents = {
         "paper": reproduction.paper, "claim": reproduction.claim, "said": reproduction.said,
         "bound": reproduction.bound, "held": bool(reproduction.held(rows)), "ours": reproduction.ours(rows),
-        "seconds": round(seconds, 1), "code": reproduction.code_hash(), "numpy": np.__version__, "rows": rows,
+        "seconds": round(seconds, 1), "code": code, "numpy": np.__version__, "rows": rows,
     }
     text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
     reproduction.file.write_text(text, encoding="utf-8", newline="\n")
