@@ -62,13 +62,15 @@ def test_scoreboard_has_a_row_for_each_and_tells_stale_from_missing(monkeypatch,
     rows = results.scoreboard()
     assert [row["held"] for row in rows] == [True] * len(ALL)
     assert not any(row["stale"] for row in rows)
-    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    monkeypatch.setattr(results.Reproduction, "file", property(lambda r: tmp_path / f"{r.key}.json"))
     assert {row["held"] for row in results.scoreboard()} == {None}
     with pytest.raises(FileNotFoundError, match="make reproduce"):
         results.recorded("elman-xor")
     measured = [{"seed": 0, "full": 0.01, "one_step": 0.3}]
     results.write(results.find("elman-xor"), measured, 1.0, code="of today")
     assert results.recorded("elman-xor").rows == measured
+    row = next(row for row in results.scoreboard() if row["paper"] == "Elman 1990, Fig. 3")
+    assert (row["held"], row["stale"]) == (True, True)
 
 
 def test_unknown_reproductions_are_named():
