@@ -550,6 +550,34 @@ def reber_batch(count, rng, embedded=True):
     return grammar_batch(grammar, [grammar.sample(rng) for _ in range(count)])
 
 
+def reber_pairs(count, rng, steps=12):
+    """Beginnings of embedded Reber strings, twice: with T and with P in second place.
+
+    Parameters
+    ----------
+    count : int
+    rng : numpy.random.Generator
+    steps : int
+        Letters of each; the maze begins with the third. Strings whose maze ends earlier are passed over.
+
+    Returns
+    -------
+    (2, count, steps, 7) float32
+        One-hot, in the order of :data:`REBER_SYMBOLS`.
+    """
+    _at_least(1, count=count)
+    _at_least(3, steps=steps)
+    rows = []
+    while len(rows) < count:
+        string = embedded_reber.sample(rng)
+        if len(string) >= steps + 2:
+            rows.append([REBER_SYMBOLS.index(letter) for letter in string[:steps]])
+    pairs = one_hot(np.array([rows, rows]), len(REBER_SYMBOLS))
+    for one_of_each, letter in zip(pairs, "TP", strict=True):
+        one_of_each[:, 1] = one_hot(REBER_SYMBOLS.index(letter), len(REBER_SYMBOLS))
+    return pairs
+
+
 def reber_floor(embedded=True, first_given=True):
     """Nats per symbol of the best predictor: all nats of a string over all its symbols.
 

@@ -598,3 +598,17 @@ def test_mackey_glass_and_persistence_say_what_is_wrong():
             tasks.mackey_glass(10, rng, **wrong)
     with pytest.raises(ValueError, match="more than 3 values, but 2 came"):
         tasks.persistence_mse([1.0, 2.0], ahead=3)
+
+
+def test_reber_pairs_differ_in_the_second_letter_alone():
+    rng = np.random.default_rng(0)
+    pairs = tasks.reber_pairs(50, rng, steps=9)
+    assert pairs.shape == (2, 50, 9, 7)
+    letters = [["".join(tasks.REBER_SYMBOLS[i] for i in row) for row in half] for half in pairs.argmax(axis=3)]
+    for with_t, with_p in zip(*letters, strict=True):
+        assert with_t[1] + with_p[1] == "TP"
+        assert with_t[0] + with_t[2:] == with_p[0] + with_p[2:]
+        after_t, after_p = map(tasks.embedded_reber.legal, (with_t, with_p))
+        assert after_t == after_p or (after_t, after_p) == ({"T"}, {"P"})  # in the maze, or at its very end
+    with pytest.raises(ValueError, match="steps"):
+        tasks.reber_pairs(1, rng, steps=2)

@@ -53,7 +53,7 @@ def letter_errors(text, truncation, rng):
     rnn, adam = RNN(5, 20, 5, rng=rng), Adam(0.01)
     for _ in range(10):
         state = None
-        for x, y in stream(codes, 5, 20):
+        for x, y in stream(codes, 4, 10):
             states, outputs = unroll(rnn, x, state)
             state = states[-1]
             d_outputs = 2 * (outputs - y) / outputs.size
@@ -151,16 +151,27 @@ def train_reber(rnn, rng, most, truncation=None):
     return None
 
 
+def memory_of_second_letter(rnn, pairs):
+    """How far apart the states are after strings that differ in their second letter alone, by step."""
+    states = [unroll(rnn, one_of_each)[0][1:] for one_of_each in pairs]
+    return np.linalg.norm(states[0] - states[1], axis=2).mean(axis=1)
+
+
 def measure_reber(seed):
     """Strings needed with full BPTT, with one step (up to 200,000), and with full BPTT after 30,000 of one step."""
     rng = np.random.default_rng(seed)
-    full = train_reber(RNN(7, 16, 7, rng=rng), rng, 100_000)
-    stuck = RNN(7, 16, 7, rng=rng)
+    fresh = RNN(7, 16, 7, rng=rng)
+    trained, stuck = deepcopy(fresh), deepcopy(fresh)
+    full = train_reber(trained, rng, 100_000)
     one_step = train_reber(stuck, rng, 30_000, truncation=1)
+    pairs = tasks.reber_pairs(500, rng)
+    memory = {f"memory_{name}": float(memory_of_second_letter(net, pairs)[-1])
+              for name, net in (("fresh", fresh), ("full", trained), ("one_step", stuck))}
     solved_by_one_step = float(solved(stuck, tasks.reber_batch(2000, rng)).mean())
     after_switch = train_reber(deepcopy(stuck), rng, 100_000)
     one_step = one_step or train_reber(stuck, rng, 170_000, truncation=1)
-    return {"full": full, "one_step": one_step, "solved_by_one_step": solved_by_one_step, "after_switch": after_switch}
+    return {"full": full, "one_step": one_step, "solved_by_one_step": solved_by_one_step,
+            "after_switch": after_switch, **memory}
 
 
 def _range(rows, name, form):
@@ -177,7 +188,8 @@ def _reber_ours(rows):
 
 def _reber_held(rows):
     return all(row["full"] is not None and row["full"] <= 30_000 and row["one_step"] is None
-               and row["after_switch"] is not None for row in rows)
+               and row["after_switch"] is not None and row["memory_one_step"] < row["memory_fresh"] < row["memory_full"]
+               for row in rows)
 
 
 REPRODUCTIONS = (
@@ -185,9 +197,9 @@ REPRODUCTIONS = (
         key="elman-xor", lesson="04", paper="Elman 1990, Fig. 3",
         claim="a recurrent network predicts the third bit of temporal XOR",
         said="error dips at every third bit (one-step gradient, read off a curve)",
-        bound="third-bit RMSE below .05 with full BPTT, above .15 with one-step truncation",
+        bound="third-bit RMSE below .05 with full BPTT, above .1 with one-step truncation",
         seeds=range(20), measure=measure_xor,
-        held=lambda rows: all(row["full"] < 0.05 and row["one_step"] > 0.15 for row in rows),
+        held=lambda rows: all(row["full"] < 0.05 and row["one_step"] > 0.1 for row in rows),
         ours=lambda rows: f"full {_range(rows, 'full', '.3f')}, one step {_range(rows, 'one_step', '.2f')}",
         code=CODE,
     ),
@@ -205,7 +217,8 @@ REPRODUCTIONS = (
         key="embedded-reber", lesson="04", paper="Hochreiter & Schmidhuber 1997, Table 1",
         claim="Elman nets never learn the embedded Reber grammar",
         said="Elman net: 0 % after 200,000 strings; LSTM: 97-100 % in 8,440-39,740",
-        bound="tanh with full BPTT solves it within 30,000 strings, with one-step truncation not within 200,000",
+        bound="tanh with full BPTT solves it within 30,000 strings, with one-step truncation not within 200,000, and "
+              "forgets the second letter faster than before training",
         seeds=range(10), measure=measure_reber, held=_reber_held,
         ours=_reber_ours,
         code=CODE,
