@@ -36,7 +36,8 @@ def orthogonal(shape, rng, dtype=np.float32):
     """A random matrix with orthonormal rows or columns: it turns a state without stretching it.
 
     The QR decomposition of a normal matrix, with the signs of R's diagonal moved into Q so that every rotation is
-    equally likely. A matrix for several gates, (units, gates·units), is drawn in one piece, as Keras does.
+    equally likely, reflections included. A matrix for several gates, (units, gates·units), is drawn in one piece, as
+    Keras does.
 
     Parameters
     ----------
@@ -109,12 +110,17 @@ class Layer:
             mine[...] = new
 
     def _need_forward(self):
-        if not hasattr(self, "_cache"):
-            raise RuntimeError(
-                f"{type(self).__name__}.backward was called before forward. The gradient depends on the values of the "
-                f"forward pass: call forward first, then backward once."
-            )
-        return self._cache
+        return _remembered(self)
+
+
+def _remembered(part):
+    """What the forward pass of a layer or a loss kept for its backward pass."""
+    if not hasattr(part, "_cache"):
+        raise RuntimeError(
+            f"{type(part).__name__}.backward was called before forward. The gradient depends on the values of the "
+            f"forward pass: call forward first, then backward once."
+        )
+    return part._cache
 
 
 def _real_numbers(x, layer):
@@ -353,7 +359,7 @@ class SoftmaxCrossEntropy:
 
     def backward(self):
         """-> ∂L/∂scores (..., classes)."""
-        log_probabilities, targets, share = self._cache
+        log_probabilities, targets, share = _remembered(self)
         d_scores = np.exp(log_probabilities)
         index = targets[..., None]
         np.put_along_axis(d_scores, index, np.take_along_axis(d_scores, index, axis=-1) - 1, axis=-1)
@@ -376,7 +382,7 @@ class MeanSquaredError:
 
     def backward(self):
         """-> ∂L/∂predictions (..., features)."""
-        error, share = self._cache
+        error, share = _remembered(self)
         return 2 * error * share
 
 
@@ -396,5 +402,5 @@ class SigmoidCrossEntropy:
 
     def backward(self):
         """-> ∂L/∂scores (..., features)."""
-        scores, targets, share = self._cache
+        scores, targets, share = _remembered(self)
         return (ACTIVATIONS["sigmoid"][0](scores) - targets) * share

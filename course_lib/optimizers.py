@@ -55,14 +55,14 @@ class SGD:
 
 
 class Momentum:
-    """v ← μ v - η g,  w ← w + v: the step keeps part of its last direction.
+    """v ← α v - η g,  w ← w + v: the step keeps part of its last direction.
 
     Parameters
     ----------
     learning_rate : float
         η.
     momentum : float
-        μ, the part kept.
+        α, the part kept.
 
     References
     ----------

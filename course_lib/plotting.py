@@ -524,7 +524,7 @@ def _draw_blame(ax, sizes, outputs, losses, cuts, radius, half, gap, inch):
         elif sizes[t - 1] > 0:
             _ribbon(ax, (t + 1 - side, lift), (t + side, lift), rise, (widths[t], widths[t - 1]), inch)
     for t in losses:
-        width = widths[-1] if t == len(sizes) else 0.03 / inch
+        width = widths[-1] if len(losses) == 1 and t == len(sizes) else 0.04 / inch  # blame of one loss among many
         x = t + 0.1 / inch + width / 2
         rows = [(gap - half, radius), (1.8 * gap - 0.9 * half, gap + half)]  # from output to state, from loss to output
         for above, below in rows if outputs[t - 1] is not None else [(gap - 0.9 * half, radius)]:

@@ -143,6 +143,11 @@ def bptt(rnn, inputs, states, d_outputs, truncation=None):
     list of array
         ∂L/∂W for the weights in the order of ``rnn.weights``.
 
+    Raises
+    ------
+    ValueError
+        If the truncation is below 1.
+
     References
     ----------
     Werbos 1990, Backpropagation through time: what it does and how to do it; Williams and Peng 1990, An efficient

@@ -185,3 +185,36 @@ def test_a_refused_set_weights_changes_nothing():
         layer.set_weights([np.ones((3, 2)), np.zeros(3)])
     for a, b in zip(before, layer.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy, MeanSquaredError, SigmoidCrossEntropy])
+def test_a_loss_needs_its_forward_pass_too(loss):
+    with pytest.raises(RuntimeError, match=f"{loss.__name__}.backward was called before forward"):
+        loss().backward()
+
+
+def test_negative_ids_are_not_taken_for_the_last_ones():
+    with pytest.raises(ValueError, match="ids from -1 to 2"):
+        Embedding(5, 3, rng=RNG).forward(np.array([2, -1]))
+    with pytest.raises(ValueError, match="targets from -1 to -1"):
+        SoftmaxCrossEntropy().forward(np.zeros((1, 3)), np.array([-1]))
+
+
+def test_get_weights_returns_copies():
+    layer = Dense(3, 2, rng=np.random.default_rng(0))
+    layer.get_weights()[0][:] = 9
+    assert (layer.kernel != 9).all()
+
+
+def test_starting_values():
+    rng = np.random.default_rng(0)
+    assert not Dense(3, 2, rng=rng).bias.any()
+    table = Embedding(200, 50, rng=rng).kernel
+    assert 0.049 < np.abs(table).max() <= 0.05
+
+
+def test_orthogonal_is_as_likely_to_turn_either_way():
+    """Without the sign of R's diagonal, the first entry of Q is never positive."""
+    rng = np.random.default_rng(0)
+    positive = np.mean([orthogonal((3, 3), rng)[0, 0] > 0 for _ in range(400)])
+    assert 0.4 < positive < 0.6

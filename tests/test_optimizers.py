@@ -38,3 +38,12 @@ def test_clipping_keeps_direction_and_says_the_old_length():
     np.testing.assert_allclose([g[0][0], g[1][0, 0]], [0.6, 0.8])
     with pytest.raises(ValueError, match="above zero, but 0 came"):
         clip_by_global_norm(g, 0)
+
+
+def test_two_steps_of_adam_by_hand():
+    w, optimizer = [np.zeros(1)], Adam(0.1, beta_1=0.8, beta_2=0.9, epsilon=0.01)
+    optimizer.update(w, [np.array([1.0])])  # m = .2, v = .1
+    first = -0.1 * np.sqrt(0.1) / 0.2 * 0.2 / (np.sqrt(0.1) + 0.01)
+    np.testing.assert_allclose(w[0], first)
+    optimizer.update(w, [np.array([3.0])])  # m = .16 + .6, v = .09 + .9
+    np.testing.assert_allclose(w[0], first - 0.1 * np.sqrt(0.19) / 0.36 * 0.76 / (np.sqrt(0.99) + 0.01))

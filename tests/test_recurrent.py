@@ -230,3 +230,37 @@ X = np.zeros((2, 4, 2), np.float32)
 def test_mistakes_are_answered_in_words(error, says, mistake):
     with pytest.raises(error, match=says):
         mistake()
+
+
+def test_unroll_begins_at_the_initial_state_and_can_go_on():
+    rng = np.random.default_rng(0)
+    rnn, x, h0 = small_rnn(rng, 2, 3), rng.normal(size=(2, 6, 2)), rng.normal(size=(2, 3))
+    states, outputs = unroll(rnn, x, h0)
+    np.testing.assert_array_equal(states[0], h0)
+    a = x[:, 0] @ rnn.kernel + h0 @ rnn.recurrent_kernel + rnn.bias
+    np.testing.assert_allclose(states[1], np.tanh(a), atol=1e-14)
+    first, _ = unroll(rnn, x[:, :4], h0)
+    second, rest = unroll(rnn, x[:, 4:], first[-1])
+    np.testing.assert_allclose(second[-1], states[-1], atol=1e-14)
+    np.testing.assert_allclose(rest, outputs[:, 4:], atol=1e-14)
+
+
+def test_starting_values():
+    rng = np.random.default_rng(0)
+    for network in (SimpleRNN(2, 5, rng=rng, dtype=np.float64), RNN(2, 5, 1, rng=rng)):
+        w = network.recurrent_kernel
+        np.testing.assert_allclose(w @ w.T, np.eye(5), atol=1e-12)
+        assert not network.bias.any()
+    with pytest.raises(ValueError, match=r"\(1, 3\) is needed for 1 rows of input, but \(1, 4\) came"):
+        RNN(2, 3, 1, rng=0).forward(np.zeros((1, 2)), np.zeros((1, 4)))
+
+
+def test_the_blame_that_was_passed_in_is_not_changed():
+    rng = np.random.default_rng(0)
+    layer = SimpleRNN(2, 3, rng=rng, dtype=np.float64)
+    layer.forward(rng.normal(size=(2, 4, 2)), mask=rng.random((2, 4)) < 0.5)
+    blame, blame_state = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 3))
+    kept = blame.copy(), blame_state.copy()
+    layer.backward(blame, blame_state)
+    np.testing.assert_array_equal(blame, kept[0])
+    np.testing.assert_array_equal(blame_state, kept[1])

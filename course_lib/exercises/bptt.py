@@ -138,6 +138,10 @@ def _mean_over_time(states, das):
     return recurrent_kernel_gradient(states, das) / len(das)
 
 
+def _mean_over_batch(states, das):
+    return recurrent_kernel_gradient(states, das) / das.shape[1]
+
+
 def _state_after(states, das):
     return sum(states[t + 1].T @ das[t] for t in range(len(das)))
 
@@ -153,6 +157,8 @@ WRONG_SUMS = (
                       "loss add up."),
     (_state_after, "You pair δa_t with h_t, the state that comes out of step t. W_h multiplies the state that goes in, "
                    "h_{t-1}. Mind the index: `states` has one entry more than `das`."),
+    (_mean_over_batch, "This is divided by the number of rows in the batch. The loss has done that already, if it is a "
+                       "mean; the blame `das` comes with it."),
     (_blame_first, "This is the transpose of the gradient. Entry [i, j] of W_h leads from unit i of the state before "
                    "to unit j; so should entry [i, j] of its gradient."),
 )
@@ -443,7 +449,7 @@ CHUNKS = Exercise(
     number="4.4",
     title="Whom does a chunk blame?",
     prompt=r"""
-The last of the four pictures above is what most programs call truncated BPTT. They cut the sequence into chunks of
+The last of the four pictures above is what programs often mean by truncated BPTT. They cut the sequence into chunks of
 `chunk` steps (the last may be shorter), carry the state across each border forwards, and stop the gradient there.
 
 Write the rule behind it. `reach(T, chunk)` is a matrix of booleans of shape `(T, T)`: entry `[t, s]` says whether the
@@ -655,7 +661,8 @@ DESIGN = Exercise(
     number="4.5",
     title="How far back must blame travel?",
     prompt=r"""
-Temporal XOR: how many steps back must blame travel until the third bit is learned? You have the measuring device:
+Temporal XOR: how many uses `k` of $W_h$, its own step's included, must a loss be allowed to blame until the third bit
+is learned? You have the measuring device:
 `third_bit_error(truncation, seed)` trains a network and returns its RMSE on the third bits (guessing gives .5). Now
 design the experiment around it.
 
@@ -680,8 +687,9 @@ def experiment(measure):
         "where `all(error < 0.2 for error in errors)`, and take the `min` of these, if there are any.",
     ),
     solution=experiment,
-    why="A conclusion is as good as the ways in which it could have failed: a control, several seeds, no gap, and the "
-        "courage to say None.",
+    why="A conclusion is as good as the ways in which it could have failed: a control, several seeds, no gap, and "
+        "the courage to say None. On the real device the answer is 2: blame has to get one step back, to where the "
+        "bit before the last was read. With more seeds you will find some at k = 1 that get below .2 by luck.",
     check=_check_experiment,
     misconceptions=(
         (_one_seed, "at least three seeds"),

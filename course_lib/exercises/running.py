@@ -19,19 +19,21 @@ import numpy as np
 
 TIME_LIMIT = 20.0  # seconds for one check
 PATIENCE = 3.0  # seconds in which an attempt has to hear that it should stop
-PRINT_SHOWN = 1_000  # characters of the attempt's own printing that the answer repeats
+PRINT_SHOWN = 1_000  # characters of the attempt's own printing that the answer repeats,
+LINES_SHOWN = 20  # on at most so many lines
 PRINT_LIMIT = 1_000_000  # characters after which printing counts as endless
 
 LOOK_AT = [  # (type of exception, what to look at); the first that fits
     (ModuleNotFoundError, "Nothing beyond what the lesson has imported is needed here."),
-    (NameError, "That name means nothing here: a slip of the pen, or a cell further up that has not been run."),
+    (NameError, "That name means nothing here: a typing mistake, or a cell further up that has not been run."),
     (IndexError, "An index runs from 0 to length - 1, and T steps have T + 1 states. Print the shapes and the index."),
     (KeyError, "That key is not in the dictionary. Print its keys just before the line."),
     (AttributeError, "Print the type of what stands before the dot: is it what you think it is?"),
     (ZeroDivisionError, "Something that you divide by is 0. Print it just before the line."),
     (RecursionError, "The function calls itself without an end."),
     (TypeError, "Look at how many arguments are passed, in which order, and of which type each of them is."),
-    (ValueError, "Usually two shapes that do not fit. Print both: in a product, the inner sizes must be equal."),
+    (ValueError, "Often two shapes that do not fit: print both; in a product, the inner sizes must be equal. If it "
+                 "speaks of the truth value of an array: between arrays write `&` and `|`, not `and` and `or`."),
 ]
 
 
@@ -128,6 +130,7 @@ class _Printed(io.TextIOBase):
 
     def write(self, text):
         self.head += text[:max(0, PRINT_SHOWN - len(self.head))]
+        self.head = "\n".join(self.head.split("\n")[:LINES_SHOWN])
         self.count += len(text)
         if self.count > PRINT_LIMIT:
             raise _TooMuchPrinted

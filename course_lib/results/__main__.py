@@ -14,6 +14,7 @@ def main(keys):
     # so that NumPy reads these when it is imported.
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         os.environ[name] = "1"
+    os.environ["COURSE_STATIC"] = "1"  # no bars from several processes at once
     all_held = True
     with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
         for r in [find(key) for key in keys] or reproductions():
