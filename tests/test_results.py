@@ -59,7 +59,8 @@ def test_each_bound_can_fail(key, spoil):
 
 def test_agreement_is_said_in_a_line():
     said = results.agree("elman-xor", [{"full": 0.01, "one_step": 0.3}])
-    assert said.endswith("Held live on 1 seed, and recorded on 20 seeds.")
+    assert " ".join(said.split()).endswith("Held live on 1 seed, and recorded on 20 seeds.")
+    assert max(map(len, said.splitlines())) <= 96
 
 
 def test_scoreboard_has_a_row_for_each_and_tells_stale_from_missing(monkeypatch, tmp_path):

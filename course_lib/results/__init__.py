@@ -10,9 +10,12 @@ import ast
 import hashlib
 import importlib
 import inspect
+import io
 import json
 import pkgutil
+import textwrap
 import time
+import tokenize
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,24 +73,22 @@ class Reproduction:
     def code_hash(self) -> str:
         """A hash of the code behind the figures. Comments, docstrings and line breaks do not change it."""
         modules = sorted({self.measure.__module__, *self.code})
-        digest = hashlib.sha256()
-        for name in modules:
-            tree = ast.parse(inspect.getsource(importlib.import_module(name)))
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-                    node.body = node.body[1:]
-            digest.update(_plain(tree).encode())
-        return digest.hexdigest()[:16]
+        sources = [inspect.getsource(importlib.import_module(name)) for name in modules]
+        return hashlib.sha256("".join(map(_code_only, sources)).encode()).hexdigest()[:16]
 
 
-def _plain(node) -> str:
-    """The syntax tree as text, the same in every Python version: only what is there, no fields that are empty."""
-    if isinstance(node, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
-        return f"{type(node).__name__}({','.join(f'{name}={_plain(value)}' for name, value in fields)})"
-    if isinstance(node, list):
-        return f"[{','.join(map(_plain, node))}]"
-    return repr(node)
+def _code_only(source: str) -> str:
+    """A module's text without comments, docstrings and white space (a syntax tree varies with Python's version)."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            docstring = node.body[0]
+            lines[docstring.lineno - 1:docstring.end_lineno] = [""] * (docstring.end_lineno - docstring.lineno + 1)
+    return "".join("".join(lines).split())
 
 
 def reproductions() -> list[Reproduction]:
@@ -156,8 +157,8 @@ def agree(key: str, live_rows: list[dict]) -> str:
         f"({'held' if record.held else 'not held'}). Live: {reproduction.ours(live_rows)} "
         f"({'held' if live else 'not held'})."
     )
-    return (f"{reproduction.paper}: {reproduction.bound}. Held live on {_seeds(live_rows)}, "
-            f"and recorded on {_seeds(record.rows)}.")
+    return textwrap.fill(f"{reproduction.paper}: {reproduction.bound}. Held live on {_seeds(live_rows)}, and recorded "
+                         f"on {_seeds(record.rows)}.", 96)
 
 
 def _seeds(rows) -> str:
