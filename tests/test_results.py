@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
-from course_lib import results
+from course_lib import results, tasks
+from course_lib.layers import Dense, SoftmaxCrossEntropy
+from course_lib.model import Model
+from course_lib.recurrent import SimpleRNN
 from course_lib.results import bptt as experiments
+from course_lib.sequences import one_hot
 
 ALL = results.reproductions()
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -76,6 +81,44 @@ def test_scoreboard_has_a_row_for_each_and_tells_stale_from_missing(monkeypatch,
     assert results.recorded("elman-xor").rows == measured
     row = next(row for row in results.scoreboard() if row["paper"] == "Elman 1990, Fig. 3")
     assert (row["held"], row["stale"]) == (True, True)
+
+
+def test_table_surprise_by_hand():
+    ids = np.array([0, 1, 0, 1, 0, 0])
+    singles = experiments.table_surprise(ids, ids, 1, symbols=2, prior=2.0)
+    p = (np.array([4, 2]) + 2 * 0.5) / (6 + 2)  # counts and two imagined symbols, spread evenly
+    np.testing.assert_allclose(singles, -np.log2(p[ids[1:]]))
+    pairs = experiments.table_surprise(ids, ids, 2, symbols=2, prior=2.0)
+    after = (np.array([[1, 2], [2, 0]]) + 2 * p) / np.array([[3 + 2], [2 + 2]])  # row: the symbol before
+    np.testing.assert_allclose(pairs, -np.log2(after[ids[:-1], ids[1:]]))
+
+
+def test_onset_auc_by_hand():
+    onsets = np.array([True, False, True, False])  # the first letter is never predicted
+    assert experiments.onset_auc(np.array([1.0, 2.0, 1.0]), onsets) == 1
+    assert experiments.onset_auc(np.array([3.0, 2.0, 1.0]), onsets) == 0.5
+    assert experiments.onset_auc(np.array([2.0, 2.0, 2.0]), onsets) == 0.5
+
+
+def test_no_predictor_of_one_letter_has_less_error_than_the_memoryless_optimum():
+    rng = np.random.default_rng(0)
+    text = tasks.elman_letters(50, rng)
+    least = (experiments.letter_pair_errors(text) ** 2).mean()
+    codes = np.array([text.codes[letter] for letter in text.letters])
+    now = np.array(list(text.letters[:-1]))
+    means = {letter: codes[1:][now == letter].mean(axis=0) for letter in text.codes}
+    for _ in range(20):  # nudge the answer to one letter at a time
+        letter = rng.choice(list(means))
+        other = means | {letter: means[letter] + rng.normal(scale=0.1, size=5)}
+        assert ((np.array([other[x] for x in now]) - codes[1:]) ** 2).mean() > least
+
+
+def test_network_surprise_is_the_loss_in_bits():
+    rng = np.random.default_rng(0)
+    model = Model([SimpleRNN(26, 4, rng=rng), Dense(4, 26, rng=rng)], SoftmaxCrossEntropy())
+    ids = rng.integers(0, 26, 30)
+    loss = model.evaluate(one_hot(ids[None, :-1], 26), ids[None, 1:])
+    assert experiments.network_surprise(model, ids).mean() == pytest.approx(loss / np.log(2), rel=1e-5)
 
 
 def test_unknown_reproductions_are_named():
