@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from course_lib import plotting, widgets
 from course_lib.gradients import relative_error
+from course_lib.widgets import bptt as bptt_widgets
 
 numbers = st.floats(-3, 3)
 
@@ -106,7 +107,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 
 def test_the_still_panel_shows_what_it_is_there_to_show():
-    pattern = widgets._PATTERN
+    pattern = bptt_widgets._PATTERN
     fades, keeps, grows, saturates = (abs(widgets.scalar_blame(w, size * pattern)[1][0])
                                       for w, size in ((0.5, 0.1), (1, 0.1), (1.5, 0.01), (1.5, 2)))
     assert fades < 0.5**11
@@ -148,10 +149,27 @@ def test_a_panel_hands_its_values_by_name(kernel, shown):
     assert isinstance(a.value, int)
 
 
+def test_the_three_kinds_of_knob_hand_on_what_the_reader_gives(kernel, shown):
+    calls = []
+
+    def draw(**values):
+        calls.append(values)
+        return plt.figure(figsize=(1, 1)), f"A blank figure for the values {values}."
+
+    controls = {"number": widgets.Slider("turned", 0, 5, 1, 2), "name": widgets.Choice("chosen", ("a", "b"), "a"),
+                "text": widgets.TextBox("typed", "hello")}
+    widgets.panel(draw, controls, static=None)
+    number, name, text, _ = shown[0].children
+    number.value, name.value, text.value = 3, "b", "you"
+    assert calls[0] == {"number": 2, "name": "a", "text": "hello"}
+    assert calls[-1] == {"number": 3, "name": "b", "text": "you"}
+    assert [knob.description for knob in (number, name, text)] == ["turned", "chosen", "typed"]
+
+
 @pytest.mark.parametrize("setting", [(2.0, 0.0, 12), (-2.0, 3.0, 1), (0.0, 0.1, 12), (1.3, 0.1, 4)])
 def test_the_corners_of_the_panel_can_be_drawn(setting):
     plotting.use_style()
-    fig, alt = widgets._draw_bptt(*setting)
+    fig, alt = bptt_widgets._draw_bptt(*setting)
     assert f"weight {setting[0]:g} " in alt
     hollow = [line for line in fig.axes[0].lines if line.get_markerfacecolor() == plotting.PAPER]
     lost = sorted(x for line in hollow for x in line.get_xdata())

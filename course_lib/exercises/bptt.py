@@ -12,26 +12,14 @@ from numbers import Integral
 import numpy as np
 
 from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import NotAttempted, Review, array_of_shape, function_from
+from course_lib.exercises.running import NotAttempted, Review, array_of_shape, first_match, function_from, listed
 from course_lib.gradients import numerical_gradient, relative_error
 from course_lib.recurrent import RNN, unroll
 
 
-def _first_match(got, args, wrong):
-    """What to say if ``got`` is what one of the known wrong functions returns, else None."""
-    return next((says for function, says in wrong
-                 if (known := function(*args)).shape == got.shape and np.allclose(got, known)), None)
-
-
-def _listed(items):
-    """["a", "b", "c"] -> "a, b and c"."""
-    *first, last = [str(item) for item in items]
-    return f"{', '.join(first)} and {last}" if first else last
-
-
 def _steps(numbers):
     """[1, 2, 3] -> "steps 1, 2 and 3"; [4] -> "step 4"."""
-    return f"step{'s' if len(numbers) > 1 else ''} {_listed(numbers)}"
+    return f"step{'s' if len(numbers) > 1 else ''} {listed(numbers)}"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -80,7 +68,7 @@ def _check_carry_back(attempt):
         got = array_of_shape(attempt(*args), dh.shape, what)
         if np.allclose(got, carry_back(*args)):
             continue
-        if says := _first_match(got, args, WRONG_CARRIES):
+        if says := first_match(got, args, WRONG_CARRIES):
             return says
         # With a slope of 1, or with the identity as the matrix, only the other half of the line is at work.
         matrix_right, slope_right = (
@@ -172,7 +160,7 @@ def _check_recurrent_kernel_gradient(attempt):
         got = array_of_shape(attempt(states, das), (units, units), what)
         if np.allclose(got, recurrent_kernel_gradient(states, das)):
             continue
-        if says := _first_match(got, (states, das), WRONG_SUMS):
+        if says := first_match(got, (states, das), WRONG_SUMS):
             return says
         right, wrong = [], []
         for t in range(steps):
@@ -335,7 +323,7 @@ def _agree(got, known):
 
 
 def _code(names):
-    return _listed(f"`{name}`" for name in names) if names else "none of the five"
+    return listed(f"`{name}`" for name in names) if names else "none of the five"
 
 
 FIND_THE_LINE = Exercise(
@@ -433,7 +421,7 @@ def _check_reach(attempt):
             continue
         if not np.isin(got, (0, 1)).all():
             return "The entries should be True or False (or 1 and 0); there are others."
-        if says := _first_match(got, (T, chunk), WRONG_REACHES):
+        if says := first_match(got, (T, chunk), WRONG_REACHES):
             return says
         t, s = np.argwhere(got != wanted)[0].tolist()
         if s > t:
@@ -612,7 +600,7 @@ def _about_the_runs(results, log):
                     if not any(np.isclose(error, run, rtol=0, atol=1e-9, equal_nan=True) for run in log[k].values())]
         if invented:
             return (f"`results[{k}]` holds {invented[0]:.3g}, which was not measured at k = {k} "
-                    f"({_listed(f'{run:.3g}' for run in log[k].values())} was). Report what came out, as it came out.")
+                    f"({listed(f'{run:.3g}' for run in log[k].values())} was). Report what came out, as it came out.")
         if len(errors) < 3:
             return (f"At k = {k} you report {len(errors)} run{'s' if len(errors) != 1 else ''}. One lucky start proves "
                     f"little: take at least three seeds for each k.")
@@ -637,23 +625,23 @@ def _about_the_answer(results, answer, truth, world):
     if answer is not None:
         failed = [error for error in results[answer] if not error < LEARNED]
         if failed:
-            shown = _listed(f"{error:.3g}" for error in results[answer])
+            shown = listed(f"{error:.3g}" for error in results[answer])
             return (f"The conclusion does not follow. In {world}, your answer is k = {answer}, where the seeds "
                     f"gave {shown}: not every one is below {LEARNED}." +
                     (" NaN is a run that failed, and no comparison with it is true." if math.isnan(failed[0]) else ""))
         missing = [k for k in range(1, answer) if k not in results]
         if missing:
-            return (f"In {world}, you answer k = {answer} without having measured k = {_listed(missing)}. Who says "
+            return (f"In {world}, you answer k = {answer} without having measured k = {listed(missing)}. Who says "
                     f"that {answer} is the smallest?")
     if answer != truth:
         smaller = [k for k in results if all(error < LEARNED for error in results[k])]
         if smaller:
             return (f"The conclusion does not follow. In {world}, your answer is {answer}, but at k = {smaller[0]} "
                     f"every seed is below {LEARNED} already.")
-        return (f"In {world}, you measured k = {_listed(results)} and found none that is enough. Look further: "
+        return (f"In {world}, you measured k = {listed(results)} and found none that is enough. Look further: "
                 f"up to 5 at least.")
     if answer is None and max(results) < 3:
-        return f"You say None after k = {_listed(results)}. Look further before you give up: up to 5 at least."
+        return f"You say None after k = {listed(results)}. Look further before you give up: up to 5 at least."
     return None
 
 

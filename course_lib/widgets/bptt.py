@@ -1,87 +1,12 @@
-"""Interactive panels: sliders beside a picture. Without a live kernel, the same idea as one static picture."""
+"""Lesson 04: blame flowing back through an unrolled network."""
 from __future__ import annotations
-
-import os
-from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from course_lib import plotting
+from course_lib.widgets.controls import Slider, panel
 
-
-@dataclass(frozen=True)
-class Slider:
-    """One knob of a panel. Whole-number ``low``, ``high`` and ``step`` make a slider over whole numbers.
-
-    Parameters
-    ----------
-    label : str
-        What the reader turns, in words.
-    low, high, step, start : float or int
-        Ends of the range, size of a step, first value.
-    """
-
-    label: str
-    low: float
-    high: float
-    step: float
-    start: float
-
-
-def is_live():
-    """Is somebody there to turn a knob? True in a notebook's kernel, unless COURSE_STATIC=1 asks for still pictures."""
-    if os.environ.get("COURSE_STATIC") == "1":
-        return False
-    try:
-        import ipywidgets  # noqa: F401 (here and below: half a second that a still picture does not need)
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    return hasattr(get_ipython(), "kernel")
-
-
-def panel(draw, controls, static):
-    """Show a picture that follows its sliders; where nobody can turn them, show the static picture instead.
-
-    Parameters
-    ----------
-    draw : callable
-        Takes the sliders' values by name, returns (figure, alt text).
-    controls : dict of str to Slider
-        Name -> slider, in the order they are shown.
-    static : callable
-        Takes nothing, returns (figure, alt text): one picture that makes the panel's point on paper.
-    """
-    if not is_live():
-        plotting.show(*static())
-        return
-    import ipywidgets as widgets
-    from IPython.display import display
-
-    sliders = {}
-    for name, knob in controls.items():
-        whole = all(isinstance(number, int) for number in (knob.low, knob.high, knob.step, knob.start))
-        kind = widgets.IntSlider if whole else widgets.FloatSlider
-        sliders[name] = kind(value=knob.start, min=knob.low, max=knob.high, step=knob.step, description=knob.label,
-                             continuous_update=False, style={"description_width": "14em"},
-                             layout=widgets.Layout(width="min(100%, 36em)"))
-    picture = widgets.HTML()
-
-    def redraw(_change=None):
-        drawn = plotting.Picture(*draw(**{name: slider.value for name, slider in sliders.items()}))
-        # a live region: a screen reader speaks the new alt text when a slider has moved
-        picture.value = f'<div role="status" aria-live="polite">{drawn.html}</div>'
-
-    redraw()
-    for slider in sliders.values():
-        slider.observe(redraw, names="value")
-    display(widgets.VBox([*sliders.values(), picture]))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Lesson 04: blame flowing back through an unrolled network
-# ---------------------------------------------------------------------------------------------------------------------
 _STEPS = 12
 _PATTERN = np.array([1, -1, 1, 1, -1, 1, -1, -1, 1, -1, 1, -1.0])  # inputs of both signs, with no rhythm to ride on
 

@@ -1,0 +1,50 @@
+"""What the tests of every lesson's results ask: can each bound fail, and does the lesson show what was recorded?"""
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_lib import results
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+def bound_can_fail(key, spoil):
+    """Assert that a reproduction, held as recorded, is not held once one seed's row has the ``spoil``ed numbers."""
+    r = results.find(key)
+    rows = results.recorded(key).rows
+    assert r.held(rows)
+    rows[-1] = rows[-1] | spoil
+    assert not r.held(rows)
+    with pytest.raises(AssertionError, match=r"Live: .*not held"):
+        results.agree(key, rows)
+
+
+def lesson_shows(lesson, functions, renamed=None):
+    """Assert that the lesson's cells define the very functions that ``make reproduce`` ran.
+
+    Parameters
+    ----------
+    lesson : str
+        Name of the notebook without its ending.
+    functions : list of function
+    renamed : dict of str to str, optional
+        Names that the lesson uses for something -> the package's name for it.
+    """
+    notebook = nbformat.read(NOTEBOOKS / f"{lesson}.ipynb", as_version=4)
+    shown = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.FunctionDef):
+                    shown[node.name] = node
+    for function in functions:
+        node = shown[function.__name__]
+        for name in ast.walk(node):
+            if isinstance(name, ast.Name) and name.id in (renamed or {}):
+                name.id = renamed[name.id]
+        assert ast.unparse(node) == ast.unparse(ast.parse(inspect.getsource(function)).body[0])
