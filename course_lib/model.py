@@ -17,6 +17,7 @@ from course_lib.sequences import batches
 
 KINDS = {kind.__name__: kind for kind in (
     layers.Dense, layers.Embedding, layers.Dropout, layers.LastStep, recurrent.SimpleRNN,
+    recurrent.LSTM, recurrent.GRU, recurrent.Bidirectional,
     layers.SoftmaxCrossEntropy, layers.MeanSquaredError, layers.SigmoidCrossEntropy,
 )}
 
@@ -213,7 +214,13 @@ class Model:
         ------
         FloatingPointError
             If the loss or the gradient stops being finite; see :meth:`train_on_batch`.
+        ValueError
+            If the data have another form, or a state cannot be carried.
         """
+        if carry_state and any(isinstance(layer, recurrent.Bidirectional) for layer in self.layers):
+            raise ValueError("carry_state starts a piece where the one before it ended, but a Bidirectional also reads "
+                             "from the end, and what comes after a piece is not known yet. Train it on whole "
+                             "sequences, or take a layer that reads forwards only.")
         if not callable(data):
             if rng is None:
                 raise ValueError("fit shuffles arrays, so it needs a source of randomness: pass rng=rng.")
@@ -274,8 +281,8 @@ class Model:
         def described(part):
             return [type(part).__name__, part.config() if hasattr(part, "config") else {}]
 
-        arrays = {f"{i}.{name}": getattr(layer, name)
-                  for i, layer in enumerate(self.layers) for name in layer.weight_names}
+        arrays = {f"{i}.{name}": array for i, layer in enumerate(self.layers)
+                  for name, array in zip(layer.weight_names, layer.weights, strict=True)}
         config = json.dumps({"layers": [described(layer) for layer in self.layers], "loss": described(self.loss)})
         with open(path, "wb") as file:  # an open file, because numpy would add .npz to a name without it
             np.savez_compressed(file, config=np.array(config), **arrays)
@@ -299,13 +306,11 @@ class Model:
                 config = json.loads(str(file["config"]))
                 rng = np.random.default_rng(0)
                 built = []
-                for i, (kind, arguments) in enumerate(config["layers"]):
-                    maker = KINDS[kind]
-                    names = maker.weight_names
-                    if names:
-                        arguments["dtype"] = file[f"{i}.{names[0]}"].dtype
-                    layer = maker(**arguments, **({"rng": rng} if names or maker is Dropout else {}))
-                    layer.set_weights([file[f"{i}.{name}"] for name in names])
+                for i, description in enumerate(config["layers"]):
+                    arrays = {name: file[name] for name in file.files if name.startswith(f"{i}.")}
+                    dtype = next((array.dtype for array in arrays.values()), None)
+                    layer = _built(*description, dtype, rng)
+                    layer.set_weights([arrays[f"{i}.{name}"] for name in layer.weight_names])
                     built.append(layer)
                 return cls(built, KINDS[config["loss"][0]]())
         except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
@@ -313,6 +318,16 @@ class Model:
                 f"{path} cannot be read as a saved model ({type(error).__name__}: {error}). It is damaged, cut short, "
                 f"or was not written by model.save of this course: copy it again, or train and save the model anew."
             ) from error
+
+
+def _built(kind, arguments, dtype, rng):
+    """A layer from what :meth:`Model.save` wrote about it, with weights still to be set."""
+    maker = KINDS[kind]
+    if maker is recurrent.Bidirectional:  # described by its two layers
+        return maker(**{side: _built(*description, dtype, rng) for side, description in arguments.items()})
+    if maker.weight_names:
+        return maker(**arguments, dtype=dtype, rng=rng)
+    return maker(**arguments, rng=rng) if maker is Dropout else maker(**arguments)
 
 
 class _Bar:

@@ -20,14 +20,71 @@ from course_lib.layers import (
     orthogonal,
 )
 from course_lib.optimizers import SGD, Adam, Momentum
-from course_lib.recurrent import SimpleRNN
+from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
 keras = tf.keras
 CLOSE = dict(rtol=0, atol=1e-10)
 
 
-@given(
+OURS = {
+    "SimpleRNN": SimpleRNN,
+    "LSTM": LSTM,
+    "GRU": GRU,
+    "GRU, reset before": lambda *sizes, **more: GRU(*sizes, reset_after=False, **more),
+}
+THEIRS = {
+    "SimpleRNN": keras.layers.SimpleRNN,
+    "LSTM": keras.layers.LSTM,
+    "GRU": keras.layers.GRU,
+    "GRU, reset before": lambda *sizes, **more: keras.layers.GRU(*sizes, reset_after=False, **more),
+}
+
+
+def as_keras(kind, arrays):
+    """Our state, a pair for an LSTM, from Keras' flat list."""
+    return tuple(arrays) if kind == "LSTM" else arrays[0]
+
+
+def flat(nested):
+    """Keras' flat list from our states."""
+    return [array for part in nested for array in flat(part)] if isinstance(nested, tuple) else [nested]
+
+
+def assert_equal_to_keras(ours, theirs, x, starts, mask, rng):
+    """Outputs, states and the gradients of everything; ``starts`` is our state, or None to begin at zeros."""
+    tx = tf.constant(x)
+    tstarts = None if starts is None else [tf.constant(s) for s in flat(starts)]
+    tmask = None if mask is None else tf.constant(mask)
+    with tf.GradientTape() as tape:
+        watched = [tx, *(tstarts or [])]
+        tape.watch(watched)
+        outputs, *states = theirs(tx, initial_state=tstarts, mask=tmask)
+        blame, blame_states = rng.normal(size=outputs.shape), [rng.normal(size=s.shape) for s in states]
+        loss = tf.reduce_sum(outputs * blame)
+        loss += sum(tf.reduce_sum(d * state) for d, state in zip(blame_states, states, strict=True))
+    expected = tape.gradient(loss, [*watched, *theirs.trainable_variables], unconnected_gradients="zero")
+
+    our_outputs, our_states = ours.forward(x, starts, mask)
+    dx, d_starts = ours.backward(blame, nested_like(our_states, iter(blame_states)))
+    np.testing.assert_allclose(our_outputs, outputs, **CLOSE)
+    for mine, keras_state in zip(flat(our_states), states, strict=True):
+        np.testing.assert_allclose(mine, keras_state, **CLOSE)
+    gradients = [dx, *(flat(d_starts) if starts is not None else []), *ours.grads]
+    for mine, keras_gradient in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(mine, keras_gradient, **CLOSE)
+
+
+def nested_like(states, arrays):
+    """Keras' flat list in the nesting of our states."""
+    return tuple(nested_like(s, arrays) for s in states) if isinstance(states, tuple) else next(arrays)
+
+
+def random_start(kind, batch, units, rng):
+    return as_keras(kind, list(rng.normal(size=(2 if kind == "LSTM" else 1, batch, units))))
+
+
+sequences_of_any_size = dict(
     batch=st.integers(1, 3),
     time=st.integers(1, 5),
     features=st.integers(1, 3),
@@ -36,35 +93,58 @@ CLOSE = dict(rtol=0, atol=1e-10)
     masked=st.booleans(),
     started=st.booleans(),
 )
+
+
+@pytest.mark.parametrize("kind", OURS)
+@given(**sequences_of_any_size)
 @settings(max_examples=15)
-def test_simple_rnn(batch, time, features, units, seed, masked, started):
+def test_recurrent_layers(kind, batch, time, features, units, seed, masked, started):
     rng = np.random.default_rng(seed)
-    ours = SimpleRNN(features, units, rng=rng, dtype=np.float64)
-    ours.bias[:] = rng.normal(size=units)
-    theirs = keras.layers.SimpleRNN(units, return_sequences=True, return_state=True, dtype="float64")
+    ours = OURS[kind](features, units, rng=rng, dtype=np.float64)
+    theirs = THEIRS[kind](units, return_sequences=True, return_state=True, dtype="float64")
     theirs.build((batch, time, features))
-    theirs.set_weights(ours.get_weights())
-    x, h0 = (
-        rng.normal(size=(batch, time, features)),
-        rng.normal(size=(batch, units)) if started else np.zeros((batch, units)),
-    )
+    ours.set_weights([rng.normal(size=w.shape) for w in theirs.get_weights()])
+    theirs.set_weights(ours.get_weights())  # there, and below back again
+    x, starts = rng.normal(size=(batch, time, features)), random_start(kind, batch, units, rng) if started else None
     mask = rng.random((batch, time)) < 0.6 if masked else None
-    blame, blame_state = rng.normal(size=(batch, time, units)), rng.normal(size=(batch, units))
+    assert_equal_to_keras(ours, theirs, x, starts, mask, rng)
+    theirs.set_weights([rng.normal(size=w.shape) for w in theirs.get_weights()])
+    ours.set_weights(theirs.get_weights())
+    assert_equal_to_keras(ours, theirs, x, starts, mask, rng)
 
-    tx, th = tf.constant(x), tf.constant(h0)
-    with tf.GradientTape() as tape:
-        tape.watch([tx, th])
-        outputs, state = theirs(tx, initial_state=th, mask=None if mask is None else tf.constant(mask))
-        loss = tf.reduce_sum(outputs * blame) + tf.reduce_sum(state * blame_state)
-    expected = tape.gradient(loss, [tx, th, *theirs.trainable_variables], unconnected_gradients="zero")
 
-    our_outputs, our_state = ours.forward(x, h0, mask)
-    dx, dh0 = ours.backward(blame, blame_state)
-    np.testing.assert_allclose(our_outputs, outputs, **CLOSE)
-    np.testing.assert_allclose(our_state, state, **CLOSE)
-    for mine, keras_gradient in zip([dx, dh0, *ours.grads], expected, strict=True):
-        np.testing.assert_allclose(mine, keras_gradient, **CLOSE)
-    ours.set_weights(theirs.get_weights())  # and back
+@pytest.mark.parametrize("kind", OURS)
+@given(**sequences_of_any_size)
+@settings(max_examples=10)
+def test_bidirectional(kind, batch, time, features, units, seed, masked, started):
+    rng = np.random.default_rng(seed)
+    ours = Bidirectional(*(OURS[kind](features, units, rng=rng, dtype=np.float64) for _ in range(2)))
+    one_way = THEIRS[kind](units, return_sequences=True, return_state=True, dtype="float64")
+    theirs = keras.layers.Bidirectional(one_way, dtype="float64")
+    theirs.build((batch, time, features))
+    ours.set_weights([rng.normal(size=w.shape) for w in theirs.get_weights()])
+    theirs.set_weights(ours.get_weights())
+    x = rng.normal(size=(batch, time, features))
+    starts = tuple(random_start(kind, batch, units, rng) for _ in range(2)) if started else None
+    mask = rng.random((batch, time)) < 0.6 if masked else None
+    assert_equal_to_keras(ours, theirs, x, starts, mask, rng)
+    ours.set_weights(theirs.get_weights())
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_starting_values_have_keras_shapes_and_sizes(kind):
+    rng, many = np.random.default_rng(0), 40
+    ours = OURS[kind](3, many, rng=rng)
+    theirs = THEIRS[kind](many)
+    theirs.build((1, 1, 3))
+    for mine, keras_weight in zip(ours.weights, theirs.get_weights(), strict=True):
+        assert (mine.shape, mine.dtype) == (keras_weight.shape, keras_weight.dtype)
+    (kernel, recurrent_kernel, bias), (kernel_k, recurrent_k, bias_k) = ours.weights, theirs.get_weights()
+    assert np.abs(kernel).max() == pytest.approx(np.abs(kernel_k).max(), rel=0.1)  # the same limits
+    assert kernel.std() == pytest.approx(kernel_k.std(), rel=0.2)
+    for w in (recurrent_kernel, recurrent_k):
+        np.testing.assert_allclose(w @ w.T, np.eye(many), atol=1e-5)
+    np.testing.assert_array_equal(bias, bias_k)  # an LSTM's forget bias is 1 in both
 
 
 @given(seed=st.integers(0, 999), activation=st.sampled_from(sorted(ACTIVATIONS)))

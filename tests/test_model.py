@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib import model as model_module
@@ -18,7 +18,7 @@ from course_lib.layers import (
 )
 from course_lib.model import Model
 from course_lib.optimizers import SGD, Adam
-from course_lib.recurrent import SimpleRNN
+from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 
 def letter_model(rng, dtype=np.float64):
@@ -223,6 +223,105 @@ def test_saving_and_loading(tmp_path, dtype):
     loaded.fit((ids, ids), optimizer=Adam(), rng=rng)
 
 
+def both_ways_model(rng, dtype=np.float64):
+    """Letters read both ways, by an LSTM and by a GRU, then once more forwards by each kind of layer."""
+    return Model(
+        [
+            Embedding(5, 3, rng=rng, dtype=dtype),
+            Bidirectional(
+                LSTM(3, 4, rng=rng, dtype=dtype, forget_bias=0.5), GRU(3, 4, rng=rng, dtype=dtype, reset_after=False)
+            ),
+            GRU(8, 3, rng=rng, dtype=dtype),
+            LSTM(3, 3, rng=rng, dtype=dtype, forget_bias=2.0),
+            SimpleRNN(3, 3, rng=rng, dtype=dtype),
+            Dense(3, 5, rng=rng, dtype=dtype),
+        ],
+        SoftmaxCrossEntropy(),
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_saving_and_loading_every_recurrent_layer(tmp_path, dtype):
+    rng = np.random.default_rng(0)
+    model, ids, path = both_ways_model(rng, dtype), rng.integers(0, 5, (2, 6)), tmp_path / "both_ways.model"
+    model.save(path)
+    loaded = Model.load(path)
+    both = loaded.layers[1]
+    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+    assert (type(both.forward_layer), type(both.backward_layer)) == (LSTM, GRU)
+    assert (both.forward_layer.forget_bias, both.backward_layer.reset_after) == (0.5, False)
+    assert (loaded.layers[2].reset_after, loaded.layers[3].forget_bias) == (True, 2.0)
+    assert [w.dtype for w in loaded.weights] == [dtype] * len(model.weights)
+    for mine, read in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(mine, read)
+    np.testing.assert_array_equal(loaded.predict(ids), model.predict(ids))
+    loaded.fit((ids, ids), optimizer=Adam(), rng=rng, clip_norm=0.1)
+    for before, after in zip(model.weights, loaded.weights, strict=True):
+        assert (before != after).any()
+
+
+def test_a_model_saved_before_there_were_gates_is_still_read(tmp_path):
+    """The format as it was first written: names of arrays, and what the JSON says of each layer."""
+    rng = np.random.default_rng(0)
+    layer, dense = SimpleRNN(2, 3, rng=rng), Dense(3, 1, rng=rng)
+    config = (
+        '{"layers": [["SimpleRNN", {"features": 2, "units": 3}], '
+        '["Dense", {"features": 3, "units": 1, "activation": "linear"}]], "loss": ["MeanSquaredError", {}]}'
+    )
+    arrays = {f"{i}.{name}": getattr(part, name) for i, part in enumerate((layer, dense)) for name in part.weight_names}
+    np.savez_compressed(tmp_path / "old.npz", config=np.array(config), **arrays)
+    x = rng.normal(size=(2, 4, 2)).astype(np.float32)
+    np.testing.assert_array_equal(Model.load(tmp_path / "old.npz").predict(x), dense.forward(layer.forward(x)[0]))
+
+
+def test_carried_state_of_an_lstm_is_the_pair():
+    rng = np.random.default_rng(0)
+    model, x = Model([LSTM(2, 3, rng=rng)], MeanSquaredError()), rng.normal(size=(2, 8, 2)).astype(np.float32)
+    whole = model.forward(x)
+    first = model.forward(x[:, :5])
+    second = model.forward(x[:, 5:], initial_states=model.states)
+    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
+    pieces = [(x[:, :5], first), (x[:, 5:], second)]
+    history = model.fit(lambda: pieces, optimizer=SGD(0.1), carry_state=True)
+    assert history.loss[0] < 1e-10  # with the state carried, the targets are what the model says already
+
+
+@given(seed=st.integers(0, 999), masked=st.booleans())
+@settings(max_examples=6)  # nine hundred losses each
+def test_gradients_of_a_stack_that_reads_both_ways(seed, masked):
+    rng = np.random.default_rng(seed)
+    model = both_ways_model(rng)
+    x, y = rng.integers(0, 5, (2, 4)), rng.integers(0, 5, (2, 4))
+    mask = np.arange(4) < np.array([[4], [rng.integers(1, 4)]]) if masked else None
+
+    def loss():
+        return model.loss.forward(model.forward(x, mask), y, mask)
+
+    loss()
+    model.backward(model.loss.backward())
+    check_gradients(
+        loss, dict(zip(names(model), model.weights, strict=True)), dict(zip(names(model), model.grads, strict=True))
+    )
+
+
+def test_reading_both_ways_finds_what_comes_later():
+    """Each output shall be the next input: no task for one who reads forwards, an easy one for one who reads back."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (64, 8, 1)).astype(np.float32)
+    y = np.roll(x, -1, axis=1)
+    mask = np.arange(8) < rng.integers(3, 8, (64, 1))  # the last real step of a row has a next one to guess
+    y[:, -1] = 0
+    mask_of_answers = mask.copy()
+    mask_of_answers[np.arange(64), mask.sum(axis=1) - 1] = False
+    losses = []
+    for reader in (SimpleRNN(1, 8, rng=rng), Bidirectional(*(SimpleRNN(1, 4, rng=rng) for _ in range(2)))):
+        model = Model([reader, Dense(8, 1, rng=rng)], SigmoidCrossEntropy())
+        model.fit((x, y, mask), optimizer=Adam(0.02), epochs=100, rng=rng)
+        losses.append(model.loss.forward(model.forward(x, mask), y, mask_of_answers))
+    assert losses[0] > 0.5
+    assert losses[1] < 0.1
+
+
 @pytest.mark.parametrize(
     "damage",
     [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"hello" * 99, lambda b: b[:200] + b"\0" * 50 + b[250:]],
@@ -253,5 +352,8 @@ def test_mistakes_are_answered_in_words():
         model.fit((x, y), optimizer=SGD(0.1))
     with pytest.raises(ValueError, match="1 parts came"):
         model.fit((x,), optimizer=SGD(0.1), rng=rng)
+    both_ways = Model([Bidirectional(SimpleRNN(1, 2, rng=rng), SimpleRNN(1, 2, rng=rng))], MeanSquaredError())
+    with pytest.raises(ValueError, match="also reads from the end"):
+        both_ways.fit((x, x), optimizer=SGD(0.1), rng=rng, carry_state=True)
     with pytest.raises(ValueError, match="no batch to train on"):
         model.fit(list, optimizer=SGD(0.1))

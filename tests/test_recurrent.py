@@ -1,4 +1,4 @@
-"""The first RNN, its BPTT, and SimpleRNN: gradients, masks, truncation and errors."""
+"""The first RNN, its BPTT, SimpleRNN and Bidirectional: gradients, masks, truncation and errors."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.gradients import check_gradients, relative_error
-from course_lib.recurrent import RNN, SimpleRNN, bptt, unroll
+from course_lib.layers import Dense
+from course_lib.recurrent import RNN, Bidirectional, SimpleRNN, bptt, unroll
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 3), st.integers(1, 4))  # batch, time, in, hidden
 
@@ -172,6 +173,21 @@ def test_reading_in_pieces_is_reading_at_once():
     assert whole.dtype == np.float32
 
 
+def test_what_a_caller_does_with_inputs_and_mask_does_not_reach_the_gradients():
+    rng = np.random.default_rng(0)
+    for batch in (1, 3):  # a single row is in time-major order as it is, and would be kept without a copy
+        layer, x = SimpleRNN(2, 3, rng=rng, dtype=np.float64), rng.normal(size=(batch, 4, 2))
+        mask = rng.random((batch, 4)) < 0.6
+        outputs, _ = layer.forward(x, None, mask)
+        layer.backward(np.ones_like(outputs))
+        clean = [g.copy() for g in layer.grads]
+        layer.forward(x, None, mask)
+        x[:], mask[:] = 9, ~mask
+        layer.backward(np.ones_like(outputs))
+        for a, b in zip(layer.grads, clean, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_what_a_caller_does_with_outputs_does_not_reach_the_gradients():
     rng = np.random.default_rng(0)
     layer, x = SimpleRNN(2, 3, rng=rng, dtype=np.float64), rng.normal(size=(2, 4, 2))
@@ -188,12 +204,174 @@ def test_what_a_caller_does_with_outputs_does_not_reach_the_gradients():
         np.testing.assert_array_equal(a, b)
 
 
+# ----------------------------------------------------------------------------------------------------- Bidirectional
+def two_ways(rng, features, units, dtype=np.float64):
+    layer = Bidirectional(*(SimpleRNN(features, units, rng=rng, dtype=dtype) for _ in range(2)))
+    for side in (layer.forward_layer, layer.backward_layer):
+        side.bias[:] = rng.normal(size=units)
+    return layer
+
+
+@given(sizes=sizes, seed=st.integers(0, 999), masked=st.booleans(), which=st.sampled_from(["outputs", "state", "both"]))
+def test_bidirectional_gradients(sizes, seed, masked, which):
+    batch, time, features, units = sizes
+    rng = np.random.default_rng(seed)
+    layer = two_ways(rng, features, units)
+    x = rng.normal(size=(batch, time, features))
+    starts = tuple(rng.normal(size=(2, batch, units)))
+    mask = rng.random((batch, time)) < 0.6 if masked else None
+    blame = None if which == "state" else rng.normal(size=(batch, time, 2 * units))
+    blame_states = None if which == "outputs" else tuple(rng.normal(size=(2, batch, units)))
+
+    def loss():
+        outputs, states = layer.forward(x, starts, mask)
+        total = 0 if blame is None else np.sum(blame * outputs)
+        if blame_states is not None:
+            total += sum(np.sum(d * state) for d, state in zip(blame_states, states, strict=True))
+        return total
+
+    loss()
+    dx, d_starts = layer.backward(blame, blame_states)
+    names = layer.weight_names
+    arrays = {"x": x, "forward h0": starts[0], "backward h0": starts[1]} | dict(zip(names, layer.weights, strict=True))
+    grads = {"x": dx, "forward h0": d_starts[0], "backward h0": d_starts[1]} | dict(
+        zip(names, layer.grads, strict=True)
+    )
+    check_gradients(loss, arrays, grads)
+
+
+def test_bidirectional_is_one_reading_forwards_and_one_backwards():
+    rng = np.random.default_rng(0)
+    layer, x = two_ways(rng, 2, 3), rng.normal(size=(2, 5, 2))
+    outputs, (forward_final, backward_final) = layer.forward(x)
+    forwards, forward_state = layer.forward_layer.forward(x)
+    backwards, backward_state = layer.backward_layer.forward(x[:, ::-1])
+    np.testing.assert_array_equal(outputs[..., :3], forwards)
+    np.testing.assert_array_equal(outputs[..., 3:], backwards[:, ::-1])
+    np.testing.assert_array_equal(forward_final, forward_state)
+    np.testing.assert_array_equal(backward_final, backward_state)
+    np.testing.assert_array_equal(backward_final, outputs[:, 0, 3:])
+    assert layer.weight_names[0] == "forward_layer.kernel"
+    assert [w is v for w, v in zip(layer.weights[3:], layer.backward_layer.weights, strict=True)] == [True] * 3
+
+
+@given(sizes=sizes, seed=st.integers(0, 999), padding=st.integers(1, 3), front=st.booleans())
+def test_bidirectional_reads_a_padded_row_as_if_it_stood_alone(sizes, seed, padding, front):
+    batch, time, features, units = sizes
+    rng = np.random.default_rng(seed)
+    layer = two_ways(rng, features, units)
+    x, blame = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2 * units))
+    starts = tuple(rng.normal(size=(2, batch, units)))
+    outputs, states = layer.forward(x, starts)
+    dx, _ = layer.backward(blame)
+    grads = layer.grads
+    before, after = (padding, 0) if front else (0, padding)
+    padded, padded_blame = (
+        np.pad(a, [(0, 0), (before, after), (0, 0)], constant_values=9.0)  # neither inputs nor blame count there
+        for a in (x, blame)
+    )
+    mask = np.zeros((batch, time + padding), bool)
+    real = slice(before, before + time)
+    mask[:, real] = True
+    padded_outputs, padded_states = layer.forward(padded, starts, mask)
+    padded_dx, _ = layer.backward(padded_blame)
+    np.testing.assert_allclose(padded_outputs[:, real], outputs, atol=1e-12)
+    assert not padded_outputs[~mask].any()
+    np.testing.assert_allclose(padded_states, states, atol=1e-12)
+    np.testing.assert_allclose(padded_dx[:, real], dx, atol=1e-12)
+    assert not padded_dx[~mask].any()
+    for a, b in zip(layer.grads, grads, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-10)
+
+
+def test_bidirectional_weights_can_be_copied_out_and_in():
+    rng = np.random.default_rng(0)
+    layer, other = two_ways(rng, 2, 3), two_ways(rng, 2, 3)
+    x = rng.normal(size=(2, 5, 2))
+    assert (layer.forward(x)[0] != other.forward(x)[0]).any()
+    other.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(layer.forward(x)[0], other.forward(x)[0])
+    with pytest.raises(ValueError, match=r"Bidirectional.backward_layer.bias has shape \(3,\) but.*\(4,\) came"):
+        layer.set_weights([*layer.get_weights()[:-1], np.zeros(4)])
+
+
+def test_bidirectional_keeps_its_own_mask_and_leaves_what_came_alone():
+    rng = np.random.default_rng(0)
+    layer, x, mask = two_ways(rng, 2, 3), rng.normal(size=(2, 4, 2)), rng.random((2, 4)) < 0.5
+    blame, kept = np.ones((2, 4, 6)), mask.copy()
+    outputs, _ = layer.forward(x, None, mask)
+    dx, _ = layer.backward(blame)
+    assert (blame == 1).all()
+    np.testing.assert_array_equal(mask, kept)
+    outputs, _ = layer.forward(x, None, mask)
+    outputs += 9
+    mask[:] = ~mask
+    np.testing.assert_array_equal(layer.backward(blame)[0], dx)
+
+
+def test_bidirectional_state_may_be_given_to_one_side_only():
+    rng = np.random.default_rng(0)
+    layer, x, h0 = two_ways(rng, 2, 3), rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3))
+    for one_sided, whole in (((h0, None), (h0, 0 * h0)), ([None, h0], [0 * h0, h0])):
+        np.testing.assert_array_equal(layer.forward(x, one_sided)[0], layer.forward(x, whole)[0])
+        a, b = layer.backward(None, one_sided)[0], layer.backward(None, whole)[0]
+        np.testing.assert_array_equal(a, b)
+
+
+def bidirectional(dtype=np.float32):
+    return two_ways(np.random.default_rng(0), 2, 3, dtype)
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "mistake"),
+    [
+        (TypeError, "two recurrent layers, such as SimpleRNN, but Dense came", lambda: Bidirectional(LAYER, A_DENSE)),
+        (TypeError, "but Bidirectional came", lambda: Bidirectional(bidirectional(), LAYER)),
+        (TypeError, "but int came", lambda: Bidirectional(8, 8)),
+        (ValueError, "the same layer twice", lambda: Bidirectional(LAYER, LAYER)),
+        (
+            ValueError,
+            r"same features, units and dtype, but \(2, 3, 'float32'\) and \(2, 3, 'float64'\) came",
+            lambda: Bidirectional(LAYER, SimpleRNN(2, 3, rng=np.random.default_rng(0), dtype=np.float64)),
+        ),
+        (
+            ValueError,
+            r"as a pair.*an array of shape \(2, 2, 3\) came",
+            lambda: bidirectional().forward(X, np.zeros((2, 2, 3))),
+        ),
+        (ValueError, "as a pair.*a tuple of 1 came", lambda: bidirectional().forward(X, (None,))),
+        (ValueError, "as a pair.*a float came", lambda: bidirectional().forward(X, 0.0)),
+        (ValueError, r"shape \(2, 3\), but \(1, 3\) came", lambda: bidirectional().forward(X, (None, X[:1, :3, 0]))),
+        (ValueError, r"\(batch, time, 2\), but \(4, 2\) came", lambda: bidirectional().forward(X[0])),
+        (ValueError, r"of shape \(2, 3\) came", lambda: bidirectional().forward(X, mask=np.ones((2, 3), bool))),
+        (TypeError, "symbol ids", lambda: bidirectional().forward([[[1, 2]]])),
+        (RuntimeError, "Bidirectional.backward was called before forward", lambda: bidirectional().backward(X)),
+        (ValueError, "neither there is nothing", lambda: ran(bidirectional()).backward(None)),
+        (ValueError, r"\(2, 4, 6\), but \(2, 4, 3\)", lambda: ran(bidirectional()).backward(np.zeros((2, 4, 3)))),
+        (
+            ValueError,
+            "the gradient of its final state as a pair.*an array of shape",
+            lambda: ran(bidirectional()).backward(None, np.zeros((2, 3))),
+        ),
+    ],
+)
+def test_mistakes_with_bidirectional_are_answered_in_words(error, says, mistake):
+    with pytest.raises(error, match=says):
+        mistake()
+
+
+def ran(layer):
+    layer.forward(X)
+    return layer
+
+
 # ------------------------------------------------------------------------------------------------------------ errors
 def layer_and_rnn():
     return SimpleRNN(2, 3, rng=np.random.default_rng(0)), RNN(2, 3, 1, rng=0)
 
 
 LAYER, FIRST = layer_and_rnn()
+A_DENSE = Dense(2, 3, rng=np.random.default_rng(0))
 X = np.zeros((2, 4, 2), np.float32)
 
 
