@@ -3,6 +3,7 @@
 =======================  ====================================================================
 `load_pronunciations`    spelling -> sound, the CMU Pronouncing Dictionary
 `load_words`             the dictionary's plain English words, to imitate
+`load_spellings`         words and their sounds, parted for training, validation and the test
 `load_digits`            handwritten digits, 8 x 8 pixels
 `load_sunspots`          one real series, yearly from 1700 to 2008
 `load_python_manual`     English prose that every Python installation carries
@@ -180,6 +181,35 @@ def split_of(word: str) -> str:
     if percentile < 90:
         return "train"
     return "validation" if percentile < 95 else "test"
+
+
+def load_spellings(part: str) -> tuple[list[str], list[list[Phonemes]]]:
+    """Load the plain words of one part of the dictionary with the ways to say them, stress removed.
+
+    Parameters
+    ----------
+    part : {"train", "validation", "test"}
+        As `split_of` divides the words.
+
+    Returns
+    -------
+    words : list of str
+        In alphabetical order, letters a to z only.
+    accepted : list of list of tuple of str
+        The different pronunciations of each word.
+
+    Raises
+    ------
+    ValueError
+        For an unknown part.
+    FileNotFoundError, ValueError
+        If the file is missing or damaged; the message says how to mend it.
+    """
+    if part not in ("train", "validation", "test"):
+        raise ValueError(f"Expected a part of the dictionary, 'train', 'validation' or 'test', but {part!r} came.")
+    known = load_pronunciations()
+    words = [word for word in load_words() if split_of(word) == part]
+    return words, [list(dict.fromkeys(map(without_stress, known[word]))) for word in words]
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ import base64
 import html
 import io
 import math
+import textwrap
+from itertools import pairwise
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -577,3 +579,102 @@ def blame_triangle(ax, shares, kept, *, title):
         axis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(False)
     return mesh
+
+
+def draw_spoken(words):
+    """Letters above, the sounds that a network says for them below, the surer the darker.
+
+    Parameters
+    ----------
+    words : list of (str, Spoken)
+        What to write above a word, such as its respelling, and the word with its sounds
+        (:class:`course_lib.speaker.Spoken`). After twelve letters a word goes on in a new row.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no word.
+    """
+    if not words:
+        raise ValueError("There is no word to draw.")
+    most = 12  # letters in a row
+    rows = [(above if start == 0 else "", list(zip(spoken.word, spoken.sounds, spoken.certainty, strict=True))
+             [start:start + most]) for above, spoken in words for start in range(0, len(spoken.word), most)]
+    pitch, half = 7 / (most + 0.4), 0.235  # inches from one letter to the next, and half a box
+    heights = [1.78 if above else 1.4 for above, _ in rows]
+    fig = plt.figure(figsize=(7, sum(heights) + 0.05), layout="none")
+    ax = fig.add_axes((0, 0, 1, 1), xlim=(0, 7), ylim=(-sum(heights) - 0.05, 0))
+    ax.axis("off")
+    top = 0.0
+    for (above, letters), height in zip(rows, heights, strict=True):
+        ax.text(0.14, top - 0.12, above, ha="left", va="top", fontsize=13)
+        top -= height
+        upper, lower = top + 1.13, top + 0.5
+        for i, (letter, sounds, certainty) in enumerate(letters):
+            x, color = (i + 0.7) * pitch, COLORS["output"] if sounds else PENCIL
+            _box(ax, x, upper, half, COLORS["input"], letter, letter, 14)
+            _arrow(ax, (x, upper - half), (x, lower + half), 8)
+            ax.add_patch(FancyBboxPatch(
+                (x - half, lower - half), 2 * half, 2 * half, edgecolor=color, linewidth=1.4, zorder=3,
+                facecolor=_mix(color, float(certainty) ** 2 * (0.85 if sounds else 0.25)),
+                linestyle="-" if sounds else ":", boxstyle=f"round,pad=0,rounding_size={half / 3}"))
+            ax.text(x, lower, "\n".join(sounds) or "–", ha="center", va="center", zorder=5, linespacing=0.95,
+                    fontsize=11.5 if len(sounds) < 2 else 10,
+                    color="white" if sounds and certainty > 0.78 else INK)
+            ax.text(x, lower - half - 0.04, f"{certainty:.0%}", ha="center", va="top", fontsize=10, color=PENCIL)
+    return fig
+
+
+def draw_course_map(lessons):
+    """The walk through the course: a box for each lesson, in order, one row for each part.
+
+    Parameters
+    ----------
+    lessons : sequence of Lesson
+        :data:`course_lib.overview.LESSONS`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    parts = list(dict.fromkeys(lesson.part for lesson in lessons))
+    colors = dict(zip(parts, ("input", "hidden", "cell", "output", "target"), strict=False))
+    row = 1.18
+    fig = plt.figure(figsize=(7, row * len(parts)), layout="none")
+    ax = fig.add_axes((0, 0, 1, 1), xlim=(0, 7), ylim=(-row * len(parts), 0))
+    ax.axis("off")
+    width, height, gap = 1.5, 0.66, 0.2
+    places = {}  # number of a lesson: left edge and middle of its box
+    for number, part in enumerate(parts):
+        middle = -row * number - 0.68
+        ax.text(0.2, middle + height / 2 + 0.07, part, ha="left", va="bottom", fontsize=10.5,
+                color=COLORS[colors[part]])
+        for column, lesson in enumerate(lesson for lesson in lessons if lesson.part == part):
+            left = 0.2 + column * (width + gap)
+            places[lesson.number] = left, middle
+            ax.add_patch(FancyBboxPatch(
+                (left, middle - height / 2), width, height, facecolor=_mix(COLORS[colors[part]], 0.13),
+                edgecolor=COLORS[colors[part]], boxstyle="round,pad=0,rounding_size=0.09", linewidth=1.5, zorder=3))
+            ax.text(left + 0.09, middle + 0.3, lesson.number, ha="left", va="top", fontsize=10.5, zorder=5,
+                    fontweight="bold", color=COLORS[colors[part]])
+            ax.text(left + width - 0.09, middle + 0.29, f"{lesson.minutes} min", ha="right", va="top", fontsize=10,
+                    zorder=5, color=PENCIL)
+            ax.text(left + width / 2, middle - 0.1, textwrap.fill(lesson.title, 17), ha="center", va="center",
+                    fontsize=10, zorder=5, linespacing=1.0)
+    for lesson, following in pairwise(lessons):
+        (x, y), (x_next, y_next) = places[lesson.number], places[following.number]
+        if y == y_next:
+            _arrow(ax, (x + width, y), (x_next, y), 9)
+        else:  # down and back to the left edge, then into the first box of the next row
+            below = y - height / 2 - 0.11
+            ax.plot([x + width / 2, x + width / 2, 0.09, 0.09], [y - height / 2, below, below, y_next], "-",
+                    color=PENCIL, linewidth=1.4, solid_joinstyle="round")
+            _arrow(ax, (0.09, y_next), (x_next, y_next), 9)
+    x, y = places["00"]
+    ax.text(x + width + 0.25, y, "A network says your name.\nBy lesson 11 you will have built it.", ha="left",
+            va="center", fontsize=11)
+    return fig

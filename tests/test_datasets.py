@@ -175,6 +175,17 @@ def test_words_are_plain_sorted_and_unique(pronunciations):
     assert "o'clock" not in words
 
 
+def test_spellings_of_a_part_are_its_words_with_each_way_to_say_them(pronunciations):
+    words, accepted = datasets.load_spellings("validation")
+    assert words == [word for word in datasets.load_words() if datasets.split_of(word) == "validation"]
+    assert len(words) == len(accepted) == 5_939
+    for word, rights in zip(words, accepted, strict=True):
+        assert set(rights) == {datasets.without_stress(right) for right in pronunciations[word]}
+        assert len(set(rights)) == len(rights)
+    with pytest.raises(ValueError, match="'validation' or 'test', but 'all' came"):
+        datasets.load_spellings("all")
+
+
 def test_split_never_changes():
     assert Counter(map(datasets.split_of, datasets.load_words())) == {
         "train": 105_655, "validation": 5_939, "test": 5_899,

@@ -1,0 +1,294 @@
+"""A small network that reads English spelling and says how it sounds: what lesson 00 shows and lesson 11 will outdo.
+
+It reads a word letter by letter, once from the left and once from the right, with plain recurrent layers as in lessons
+03 and 04. For each letter it then names the sounds that the letter stands for: none, one or two.
+
+    speaker = load_speaker()
+    speaker.say("phone").phonemes        # ('F', 'OW', 'N')
+
+``python -m course_lib.train_speaker`` makes the model anew. Sounds are the 39 phonemes of the CMU Pronouncing
+Dictionary, without stress.
+"""
+from __future__ import annotations
+
+import json
+import unicodedata
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from course_lib.layers import softmax
+from course_lib.model import Model
+from course_lib.sequences import Vocabulary, one_hot, pad
+
+FOLDER = Path(__file__).parent / "models"
+LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
+LONGEST = 40  # letters of a word; the longest of the dictionary has 34
+
+# phoneme: (how to write it for an English reader, a word that has it, with the sound in capitals)
+SOUNDS = {
+    "AA": ("ah", "fAther"), "AE": ("a", "cAt"), "AH": ("uh", "cUt"), "AO": ("aw", "lAW"), "AW": ("ow", "cOW"),
+    "AY": ("eye", "mY"), "B": ("b", "Bee"), "CH": ("ch", "CHeese"), "D": ("d", "Day"), "DH": ("th", "THis"),
+    "EH": ("e", "bEd"), "ER": ("ur", "bIRd"), "EY": ("ay", "dAY"), "F": ("f", "Fee"), "G": ("g", "Go"),
+    "HH": ("h", "He"), "IH": ("i", "sIt"), "IY": ("ee", "sEE"), "JH": ("j", "Joy"), "K": ("k", "Key"),
+    "L": ("l", "Lee"), "M": ("m", "Me"), "N": ("n", "No"), "NG": ("ng", "siNG"), "OW": ("oh", "gO"),
+    "OY": ("oy", "tOY"), "P": ("p", "Pea"), "R": ("r", "Read"), "S": ("s", "Sea"), "SH": ("sh", "SHe"),
+    "T": ("t", "Tea"), "TH": ("th", "THin"), "UH": ("uu", "bOOk"), "UW": ("oo", "tOO"), "V": ("v", "Vet"),
+    "W": ("w", "We"), "Y": ("y", "Yes"), "Z": ("z", "Zoo"), "ZH": ("zh", "viSion"),
+}
+VOWELS = {"AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"}
+# Pairs of consonants that can begin an English syllable; of three, s and one of these.
+ONSETS = {*(stop + " " + liquid for stop in ("P", "B", "K", "G", "F") for liquid in ("L", "R")), "T R", "D R", "TH R",
+          "SH R", "S L", "S P", "S T", "S K", "S M", "S N", "S W", "T W", "D W", "K W", "G W", "HH W",
+          *(first + " Y" for first in ("P", "B", "K", "F", "V", "M", "HH"))}
+
+
+class Spoken(NamedTuple):
+    """A word with its sounds.
+
+    Attributes
+    ----------
+    word : str
+    sounds : tuple of tuple of str
+        For each letter the phonemes that it stands for; empty for a silent one.
+    certainty : (len(word),) array
+        The probability that the network gives to what it says for each letter.
+    """
+
+    word: str
+    sounds: tuple[tuple[str, ...], ...]
+    certainty: np.ndarray
+
+    @property
+    def phonemes(self):
+        """The sounds of the whole word."""
+        return tuple(phoneme for chunk in self.sounds for phoneme in chunk)
+
+
+class Speaker:
+    """Spelling in, sounds out.
+
+    Parameters
+    ----------
+    model : Model
+        Takes one-hot letters (batch, time, 26) and a mask, gives a score for each chunk of sounds at each letter.
+    chunks : list of str
+        What a letter may stand for: "" (silent), "F", "K S", ...
+    """
+
+    def __init__(self, model, chunks):
+        self.model = model
+        self.chunks = [tuple(chunk.split()) for chunk in chunks]
+
+    def say_all(self, words, batch_size=256):
+        """Say many words.
+
+        Parameters
+        ----------
+        words : list of str
+            Each of the letters a to z only, at most 40 of them; :func:`words_of` makes such words of any text.
+        batch_size : int
+            Words read side by side. They are sorted by length first, so that little padding is read.
+
+        Returns
+        -------
+        list of Spoken
+            In the order of the words.
+
+        Raises
+        ------
+        ValueError
+            If a word is empty or too long, or has a character that is not a letter from a to z.
+        """
+        for word in words:
+            if not 0 < len(word) <= LONGEST:
+                raise ValueError(f"The network reads words of 1 to {LONGEST} letters, but {word!r} has {len(word)}.")
+        order = sorted(range(len(words)), key=lambda n: len(words[n]))
+        spoken = [None] * len(words)
+        for start in range(0, len(order), batch_size):
+            chosen = order[start:start + batch_size]
+            ids, mask = pad([LETTERS.encode(words[n]) for n in chosen])
+            p = softmax(self.model.forward(one_hot(ids, len(LETTERS)), mask))
+            for n, best, certainty in zip(chosen, p.argmax(axis=2), p.max(axis=2), strict=True):
+                length = len(words[n])
+                spoken[n] = Spoken(words[n], tuple(self.chunks[i] for i in best[:length]), certainty[:length])
+        return spoken
+
+    def say(self, word):
+        """Say one word: a :class:`Spoken`."""
+        return self.say_all([word])[0]
+
+
+def letter_by_letter(words, table):
+    """Say words as somebody would who forgets each letter before reading the next.
+
+    Parameters
+    ----------
+    words : list of str
+    table : dict of str to str
+        The sounds of each letter, such as ``model_card()["alone"]``.
+
+    Returns
+    -------
+    list of tuple of str
+        The phonemes of each word.
+    """
+    return [tuple(" ".join(table[letter] for letter in word).split()) for word in words]
+
+
+def load_speaker():
+    """The model that comes with the course.
+
+    Returns
+    -------
+    Speaker
+    """
+    return Speaker(Model.load(FOLDER / "speaker.npz"), model_card()["chunks"])
+
+
+def model_card():
+    """What the model was trained on and how often it is wrong, as measured on words it had never seen.
+
+    Returns
+    -------
+    dict
+        ``word_error_rate`` and ``phoneme_error_rate`` on the ``test_words`` words of the test split, ``chunks``, and
+        how it was trained. For comparison, ``alone``: for each letter the sounds that it stands for most often in the
+        training words; and ``windows``: the two error rates of tables that see so many letters at a time.
+    """
+    return json.loads((FOLDER / "speaker.json").read_text(encoding="utf-8"))
+
+
+def words_of(text):
+    """The words in a text as the network can read them: small letters from a to z, without accents.
+
+    Parameters
+    ----------
+    text : str
+        Such as "José O'Brien".
+
+    Returns
+    -------
+    list of str
+        Such as ["jose", "obrien"]. Spaces and dashes part words; other signs and digits are left out.
+
+    Raises
+    ------
+    ValueError
+        If a letter of another alphabet is among them, if no letter is left, or if a word has more than 40.
+    """
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    plain = plain.translate(str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th",
+                                           "ł": "l", "ı": "i", **dict.fromkeys("-‐‑‒–—", " ")}))
+    foreign = next((c for c in plain if c.isalpha() and c not in LETTERS), None)
+    words = ["".join(letter for letter in word if letter in LETTERS) for word in plain.split()]
+    words = [word for word in words if word]
+    if foreign or not words:
+        raise ValueError(f"The network reads the letters a to z, but {foreign or text!r} came. Write the name in Latin "
+                         f"letters, such as Li Lei for 李雷.")
+    if max(map(len, words)) > LONGEST:
+        raise ValueError(f"The network reads words of up to {LONGEST} letters, but one of {max(map(len, words))} came. "
+                         f"A space or a hyphen parts words.")
+    return words
+
+
+def syllables(phonemes):
+    """Cut the sounds of a word into syllables: each has one vowel, and as much before it as can begin a syllable.
+
+    Parameters
+    ----------
+    phonemes : sequence of str
+
+    Returns
+    -------
+    list of list of str
+    """
+    phonemes = tuple(phonemes)
+    vowels = [i for i, phoneme in enumerate(phonemes) if phoneme in VOWELS]
+    cuts = [0]
+    for before, after in pairwise(vowels):
+        between = phonemes[before + 1:after]
+        onset = min(len(between), 1)
+        if " ".join(between[-2:]) in ONSETS:
+            onset = 2
+            if " ".join(between[-3:]) in {"S P L", "S P R", "S T R", "S K R", "S K W"}:
+                onset = 3
+        if between[-1:] == ("NG",):  # no English syllable begins with it
+            onset = 0
+        cuts.append(after - onset)
+    return [list(phonemes[start:end]) for start, end in zip(cuts, [*cuts[1:], len(phonemes)], strict=True)]
+
+
+def respell(phonemes):
+    """The sounds written for an English reader: ('F', 'OW', 'N', 'IY') -> "foh-nee".
+
+    Parameters
+    ----------
+    phonemes : sequence of str
+        Without stress.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If one is not a phoneme of the dictionary.
+    """
+    for phoneme in phonemes:
+        if phoneme not in SOUNDS:
+            raise ValueError(f"{phoneme!r} is not one of the dictionary's 39 phonemes: {' '.join(SOUNDS)}. Remove the "
+                             f"stress first, with datasets.without_stress.")
+    return "-".join("".join(SOUNDS[phoneme][0] for phoneme in syllable) for syllable in syllables(phonemes))
+
+
+def edit_distance(one, other):
+    """How many insertions, deletions and exchanges make one sequence into the other (Levenshtein's distance).
+
+    Parameters
+    ----------
+    one, other : sequences
+
+    Returns
+    -------
+    int
+    """
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, b in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (a != b))
+    return row[-1]
+
+
+class ErrorRates(NamedTuple):
+    """How often a speaker is wrong; see :func:`error_rates`."""
+
+    words: float
+    phonemes: float
+
+
+def error_rates(said, accepted):
+    """Compare what was said with the pronunciations that the dictionary accepts.
+
+    Parameters
+    ----------
+    said : list of tuple of str
+        The phonemes said for each word.
+    accepted : list of list of tuple of str
+        The pronunciations of each word; the nearest one counts.
+
+    Returns
+    -------
+    words : float
+        The share of words that equal none of their pronunciations.
+    phonemes : float
+        Insertions, deletions and exchanges against the nearest pronunciation, divided by all phonemes of those.
+    """
+    nearest = [min((edit_distance(mine, right), len(right)) for right in rights)
+               for mine, rights in zip(said, accepted, strict=True)]
+    wrong = sum(distance > 0 for distance, _ in nearest)
+    return ErrorRates(wrong / len(nearest), sum(d for d, _ in nearest) / sum(length for _, length in nearest))

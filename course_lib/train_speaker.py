@@ -1,0 +1,306 @@
+"""``python -m course_lib.train_speaker``: train the network that pronounces names, and write it with its model card.
+
+Three steps. The dictionary gives a word and its sounds, but not which letter makes which sound: expectation
+maximisation finds that out by counting (:func:`align`). Then a network learns to name each letter's sounds from the
+letters around it. Then it is tested on words that neither step has seen.
+"""
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+
+import numpy as np
+
+from course_lib import datasets, speaker
+from course_lib.layers import Dense, Dropout, SoftmaxCrossEntropy
+from course_lib.model import Model
+from course_lib.optimizers import Adam
+from course_lib.recurrent import Bidirectional, SimpleRNN
+from course_lib.sequences import Vocabulary, one_hot, pad
+
+PHONEMES = tuple(sorted(speaker.SOUNDS))
+COUNT = len(PHONEMES)  # of phonemes; a chunk's number is 0 for silence, 1 + a for one phoneme, then the pairs a, b
+MOST = 2  # phonemes that one letter may stand for
+
+UNITS, DROPOUT, EPOCHS, BATCH, RATE, CLIP, SEED = 128, 0.2, 14, 64, 2e-3, 1.0, 0
+RARE = 20  # a chunk seen less often than this is not offered to the network
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Which letter makes which sound?
+# ---------------------------------------------------------------------------------------------------------------------
+def _same_sizes(pairs):
+    """Group (word, phonemes) pairs by both lengths: yield (places, letter ids (n, L), phoneme ids (n, P))."""
+    numbers = Vocabulary(PHONEMES)
+    groups = defaultdict(list)
+    for place, (word, phonemes) in enumerate(pairs):
+        if len(phonemes) <= MOST * len(word):
+            groups[len(word), len(phonemes)].append(place)
+    return [(np.array(places), np.array([speaker.LETTERS.encode(pairs[n][0]) for n in places]),
+             np.array([numbers.encode(pairs[n][1]) for n in places]).reshape(len(places), -1))
+            for places in groups.values()]
+
+
+def _chunk_numbers(phonemes, size):
+    """(n, P) phoneme ids -> (n, P - size + 1) the number of the chunk of that size which begins at each place."""
+    count, length = phonemes.shape
+    if size == 0:
+        return np.zeros((count, length + 1), int)
+    if size == 1:
+        return phonemes + 1
+    return 1 + COUNT + phonemes[:, :-1] * COUNT + phonemes[:, 1:]
+
+
+def _expected_counts(table, groups):
+    """How often each letter stands for each chunk, over all alignments of all words, each by its probability."""
+    counts = np.zeros_like(table)
+    for _, letters, phonemes in groups:
+        (n, L), P = letters.shape, phonemes.shape[1]
+        chunks = [_chunk_numbers(phonemes, size) for size in range(min(MOST, P) + 1)]
+        p = [table[letters[:, :, None], chunk[:, None]] for chunk in chunks]  # (n, L, places) for each size
+        forward, backward = np.zeros((L + 1, n, P + 1)), np.zeros((L + 1, n, P + 1))
+        forward[0, :, 0], backward[L, :, P] = 1, 1
+        for i in range(L):  # forward[i, :, j]: the first i letters made the first j phonemes
+            for size in range(len(chunks)):
+                forward[i + 1, :, size:] += forward[i, :, :P + 1 - size] * p[size][:, i]
+        for i in reversed(range(L)):
+            for size in range(len(chunks)):
+                backward[i, :, :P + 1 - size] += backward[i + 1, :, size:] * p[size][:, i]
+        total = forward[L, :, P, None]
+        total[total == 0] = np.inf  # no alignment has a probability any more: such a word does not count
+        for i in range(L):
+            for size, chunk in enumerate(chunks):
+                share = forward[i, :, :P + 1 - size] * p[size][:, i] * backward[i + 1, :, size:] / total
+                np.add.at(counts, (letters[:, i, None], chunk), share)
+    return counts
+
+
+def letter_table(pairs, rounds=8):
+    """The probability that a letter stands for a chunk of sounds, found by expectation maximisation.
+
+    Parameters
+    ----------
+    pairs : list of (str, tuple of str)
+        Words and their phonemes. Words with more than two phonemes a letter are passed over.
+    rounds : int
+        Each counts all alignments by their probability under the table before, then makes the counts the new table.
+
+    Returns
+    -------
+    (26, chunks) array
+        Rows sum to 1. Chunk 0 is silence, 1 + a the phoneme a, and after those come the pairs.
+
+    References
+    ----------
+    Dempster, Laird and Rubin 1977, Maximum likelihood from incomplete data via the EM algorithm.
+    """
+    groups = _same_sizes(pairs)
+    table = np.zeros((len(speaker.LETTERS), 1 + COUNT + COUNT**2))
+    table[:, 0], table[:, 1:1 + COUNT], table[:, 1 + COUNT:] = 0.2, 0.7 / COUNT, 0.1 / COUNT**2
+    for _ in range(rounds):
+        counts = _expected_counts(table, groups)
+        table = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+    return table
+
+
+def align(pairs, table):
+    """The likeliest alignment of each word: how many phonemes each of its letters stands for.
+
+    Parameters
+    ----------
+    pairs : list of (str, tuple of str)
+    table : (26, chunks) array
+        From :func:`letter_table`.
+
+    Returns
+    -------
+    list of (len(word),) array, or None where the table allows no alignment
+    """
+    with np.errstate(divide="ignore"):
+        log_table = np.log(table)
+    sizes = [None] * len(pairs)
+    for places, letters, phonemes in _same_sizes(pairs):
+        (n, L), P = letters.shape, phonemes.shape[1]
+        best = np.full((L + 1, n, P + 1), -np.inf)
+        best[0, :, 0] = 0
+        chosen = np.zeros((L + 1, n, P + 1), int)
+        for i in range(L):
+            for size in range(min(MOST, P) + 1):
+                p = log_table[letters[:, i, None], _chunk_numbers(phonemes, size)]
+                score = np.full((n, P + 1), -np.inf)
+                score[:, size:] = best[i, :, :P + 1 - size] + p
+                better = score > best[i + 1]
+                best[i + 1] = np.where(better, score, best[i + 1])
+                chosen[i + 1] = np.where(better, size, chosen[i + 1])
+        end, path = np.full(n, P), np.zeros((n, L), int)
+        for i in reversed(range(L)):
+            path[:, i] = chosen[i + 1, np.arange(n), end]
+            end = end - path[:, i]
+        for place, found, steps in zip(places, np.isfinite(best[L, :, P]), path, strict=True):
+            sizes[place] = steps if found else None
+    return sizes
+
+
+def chunked(phonemes, sizes):
+    """Cut phonemes into chunks of the given sizes: (('F', 'AH', 'K', 'S'), [1, 1, 2]) -> ["F", "AH", "K S"]."""
+    ends = np.cumsum(sizes)
+    return [" ".join(phonemes[end - size:end]) for end, size in zip(ends, sizes, strict=True)]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The network
+# ---------------------------------------------------------------------------------------------------------------------
+def training_data(part="train"):
+    """Words with a chunk of sounds for each letter.
+
+    Returns
+    -------
+    rows : list of (letter ids, chunk ids)
+    chunks : list of str
+        The chunks in the order of their ids.
+    """
+    words, accepted = datasets.load_spellings(part)
+    pairs = [(word, phonemes) for word, rights in zip(words, accepted, strict=True) for phonemes in rights]
+    sizes = align(pairs, letter_table(pairs))
+    cut = [(word, chunked(phonemes, steps))
+           for (word, phonemes), steps in zip(pairs, sizes, strict=True) if steps is not None]
+    counts = Counter(chunk for _, word_chunks in cut for chunk in word_chunks)
+    chunks = Vocabulary(sorted(chunk for chunk, n in counts.items() if n >= RARE))
+    return [(speaker.LETTERS.encode(word), chunks.encode(word_chunks)) for word, word_chunks in cut
+            if all(chunk in chunks for chunk in word_chunks)], list(chunks.symbols)
+
+
+WIDTHS = (1, 3, 5, 7, 9)  # of the windows that the network is compared with
+
+
+class WindowTable:
+    """What a letter stands for most often, given the letters around it: context without a memory.
+
+    Parameters
+    ----------
+    rows : list of (letter ids, chunk ids)
+    width : int
+        Letters in the window, an odd number; the one in the middle is said. Where a window was never met, the next
+        narrower one is asked.
+    """
+
+    def __init__(self, rows, width):
+        self.sides = range(width // 2, -1, -1)  # letters on each side, the widest window first
+        counts = {side: defaultdict(Counter) for side in self.sides}
+        for letters, targets in rows:
+            for side in self.sides:
+                for window, chunk in zip(self._windows(letters, side), targets, strict=True):
+                    counts[side][window][chunk] += 1
+        self.best = {side: {window: found.most_common(1)[0][0] for window, found in table.items()}
+                     for side, table in counts.items()}
+
+    @staticmethod
+    def _windows(letters, side):
+        padded = (-1,) * side + tuple(letters) + (-1,) * side
+        return [padded[i:i + 2 * side + 1] for i in range(len(letters))]
+
+    def say(self, letters):
+        """Letter ids (length,) -> chunk ids, a list."""
+        said = []
+        for around in zip(*(self._windows(letters, side) for side in self.sides), strict=True):
+            said.append(next(self.best[side][window] for side, window in zip(self.sides, around, strict=True)
+                             if window in self.best[side]))
+        return said
+
+
+def window_rates(rows, chunks, part="test"):
+    """The error rates of tables of windows of each width in :data:`WIDTHS`, in that order."""
+    words, accepted = datasets.load_spellings(part)
+    ids = [speaker.LETTERS.encode(word) for word in words]
+    rates = []
+    for width in WIDTHS:
+        table = WindowTable(rows, width)
+        said = [tuple(" ".join(chunks[chunk] for chunk in table.say(letters)).split()) for letters in ids]
+        rates.append(speaker.error_rates(said, accepted))
+    return rates
+
+
+def batches_by_length(rows, rng):
+    """One pass over the rows in batches of words of about the same length, so that little padding is read.
+
+    Yields
+    ------
+    inputs (batch, time, 26), targets (batch, time), mask (batch, time)
+    """
+    lengths = np.array([len(letters) for letters, _ in rows])
+    order = np.argsort(lengths + rng.random(len(rows)))  # words of one length in random order
+    starts = rng.permutation(np.arange(0, len(order), BATCH))
+    for start in starts:
+        chosen = [rows[n] for n in order[start:start + BATCH]]
+        letters, mask = pad([letters for letters, _ in chosen])
+        targets, _ = pad([chunks for _, chunks in chosen])
+        yield one_hot(letters, len(speaker.LETTERS)), targets, mask
+
+
+def new_model(chunks, rng):
+    """Two layers that read both ways, and a score for each chunk at each letter."""
+    def both_ways(features):
+        return Bidirectional(SimpleRNN(features, UNITS, rng=rng), SimpleRNN(features, UNITS, rng=rng))
+
+    return Model([both_ways(len(speaker.LETTERS)), Dropout(DROPOUT, rng=rng), both_ways(2 * UNITS),
+                  Dropout(DROPOUT, rng=rng), Dense(2 * UNITS, chunks, rng=rng)], SoftmaxCrossEntropy())
+
+
+def measure(model, chunks, part):
+    """The error rates of a model on one part of the dictionary: an :class:`~course_lib.speaker.ErrorRates`."""
+    words, accepted = datasets.load_spellings(part)
+    said = speaker.Speaker(model, chunks).say_all(words)
+    return speaker.error_rates([spoken.phonemes for spoken in said], accepted)
+
+
+def train(rows, chunks):
+    """Train a new model, printing how it gets on."""
+    start = time.perf_counter()
+    rng = np.random.default_rng(SEED)
+    model, adam = new_model(len(chunks), rng), Adam()
+    for epoch in range(EPOCHS):
+        adam.learning_rate = RATE * (1 - epoch / EPOCHS)
+        history = model.fit(lambda: batches_by_length(rows, rng), optimizer=adam, clip_norm=CLIP,
+                            steps=-(-len(rows) // BATCH))
+        rates = measure(model, chunks, "validation")
+        print(f"epoch {epoch + 1}: loss {history.loss[-1]:.3f}, {rates.words:.1%} of validation words wrong, "
+              f"{time.perf_counter() - start:.0f} s", flush=True)
+    return model
+
+
+def write_card(model, rows, chunks):
+    """Measure a model on the untouched test words and write ``models/speaker.json``; return the card."""
+    rates, tables = measure(model, chunks, "test"), window_rates(rows, chunks)
+    alone = WindowTable(rows, 1).best[0]
+    card = {
+        "what": "English spelling to phonemes, letter by letter: two bidirectional plain recurrent layers",
+        "data": "CMU Pronouncing Dictionary, words of the letters a to z, stress removed; split_of(word) splits it",
+        "training": f"{len(rows):,} pronunciations, {EPOCHS} epochs, batches of {BATCH}, Adam from {RATE} falling to "
+                    f"0, gradients clipped at {CLIP}, dropout {DROPOUT}, {UNITS} units a direction, seed {SEED}",
+        "test_words": len(datasets.load_spellings("test")[0]),
+        "word_error_rate": round(rates.words, 4), "phoneme_error_rate": round(rates.phonemes, 4),
+        "parameters": sum(w.size for w in model.weights),
+        "chunks": chunks,
+        "alone": {speaker.LETTERS.symbols[letter]: chunks[chunk] for (letter,), chunk in sorted(alone.items())},
+        "windows": {str(width): [round(rate, 4) for rate in found]
+                    for width, found in zip(WIDTHS, tables, strict=True)},
+    }
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    (speaker.FOLDER / "speaker.json").write_text(text, encoding="utf-8", newline="\n")
+    return card
+
+
+def main():
+    """Train, measure on the test words, write ``models/speaker.npz`` and ``models/speaker.json``."""
+    rows, chunks = training_data()
+    print(f"{len(rows):,} pronunciations aligned with their letters, {len(chunks)} chunks of sounds")
+    model = train(rows, chunks)
+    speaker.FOLDER.mkdir(exist_ok=True)
+    model.save(speaker.FOLDER / "speaker.npz")
+    card = write_card(model, rows, chunks)
+    print(f"test words wrong: {card['word_error_rate']:.1%}, phonemes wrong: {card['phoneme_error_rate']:.1%}")
+
+
+if __name__ == "__main__":
+    main()

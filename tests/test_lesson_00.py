@@ -1,0 +1,130 @@
+"""Lesson 00: the panel says whatever is typed, the drawings are legible, the map is the README's."""
+import re
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_papers import lesson_map
+from test_plotting import check_legible, texts_of
+
+from course_lib import overview, plotting, speaker, widgets
+from course_lib.widgets import start
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with mpl.rc_context():
+        plotting.use_style()
+        yield
+        plt.close("all")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    return shown
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The map
+# ---------------------------------------------------------------------------------------------------------------------
+def test_the_map_is_that_of_the_readme():
+    for lesson, (number, title, question, minutes, _) in zip(overview.LESSONS, lesson_map(), strict=True):
+        plain = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", title)
+        assert lesson[:4] == (number, plain, question, int(minutes))
+
+
+def test_every_lesson_belongs_to_one_part():
+    numbers = [number for part in overview.PARTS.values() for number in part]
+    assert numbers == [lesson.number for lesson in overview.LESSONS] == [f"{n:02}" for n in range(16)]
+    assert all(lesson.number in overview.PARTS[lesson.part] for lesson in overview.LESSONS)
+
+
+def test_the_map_is_legible_and_has_every_lesson(shown):
+    fig = plotting.draw_course_map(overview.LESSONS)
+    check_legible(fig)
+    texts = [text.get_text().replace("\n", " ") for text in texts_of(fig)]
+    for lesson in overview.LESSONS:
+        assert lesson.number in texts
+        assert lesson.title in texts
+        assert f"{lesson.minutes} min" in texts
+    widgets.course_map()
+    assert all(f"{n.number} {n.title}" in shown[0].alt for n in overview.LESSONS)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Words and their sounds
+# ---------------------------------------------------------------------------------------------------------------------
+chunks = st.lists(st.sampled_from(sorted(speaker.SOUNDS)), max_size=2).map(tuple)
+
+
+@st.composite
+def spoken_words(draw):
+    letters = draw(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=40))
+    sounds = tuple(draw(chunks) for _ in letters)
+    certainty = np.array([draw(st.floats(0, 1)) for _ in letters])
+    return speaker.Spoken(letters, sounds, certainty)
+
+
+@given(st.lists(spoken_words(), min_size=1, max_size=4))
+@settings(max_examples=10)
+def test_spoken_words_are_legible(words):
+    fig = plotting.draw_spoken([(f"{spoken.word[:20]}: above", spoken) for spoken in words])
+    check_legible(fig)
+    texts = [text.get_text() for text in texts_of(fig)]
+    for spoken in words:
+        for sounds, certainty in zip(spoken.sounds, spoken.certainty, strict=True):
+            assert "\n".join(sounds) or "–" in texts
+            assert f"{certainty:.0%}" in texts
+    assert fig.get_figwidth() == 7
+    plt.close(fig)
+
+
+def test_nothing_to_draw():
+    with pytest.raises(ValueError, match="no word"):
+        plotting.draw_spoken([])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The panel
+# ---------------------------------------------------------------------------------------------------------------------
+def test_a_name_is_said_word_by_word(shown):
+    widgets.say("Ada O'Brien-Łukasz")
+    (picture,) = shown
+    for word in ("ada, said", "obrien, said", "lukasz, said"):
+        assert word in picture.alt
+    with pytest.raises(ValueError, match="Latin letters"):
+        widgets.say("李雷")
+
+
+def test_the_still_panel_shows_three_words(monkeypatch, shown):
+    monkeypatch.setenv("COURSE_STATIC", "1")
+    widgets.speaker_panel()
+    (picture,) = shown
+    assert [word for word in ("phillipp", "bragging", "concoctions") if word in picture.alt] == [
+        "phillipp", "bragging", "concoctions"]
+
+
+def test_the_live_panel_says_what_is_typed_and_answers_what_it_cannot(monkeypatch, shown):
+    monkeypatch.delenv("COURSE_STATIC", raising=False)
+    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (), {"kernel": "a kernel"}))
+    widgets.speaker_panel()
+    text, picture = shown[0].children
+    assert "lovelace, said" in picture.value
+    text.value = "phone"
+    assert "phone, said fohn" in picture.value
+    for strange in ("42", "李雷", ""):
+        text.value = strange
+        assert "Latin letters" in picture.value
+    text.value = "a b c d e f"
+    assert picture.value.count(", said ") == 4
+    assert plt.get_fignums() == []
+
+
+def test_the_answer_to_what_cannot_be_said_is_legible():
+    fig, _ = start._draw_speaker("a" * 60)
+    check_legible(fig)

@@ -1,0 +1,321 @@
+"""The speaking model: letters find their sounds, the shipped model is as wrong as its card says, any name will do."""
+import itertools
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_lib import datasets, speaker, train_speaker
+from course_lib.layers import softmax
+from course_lib.model import Model
+from course_lib.sequences import one_hot
+
+phonemes = st.sampled_from(sorted(speaker.SOUNDS))
+PAIRS_BEGIN = 1 + len(speaker.SOUNDS)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return speaker.load_speaker()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The shipped model
+# ---------------------------------------------------------------------------------------------------------------------
+def test_the_card_says_how_often_the_shipped_model_is_wrong():
+    card = speaker.model_card()
+    model = Model.load(speaker.FOLDER / "speaker.npz")
+    rates = train_speaker.measure(model, card["chunks"], "test")
+    # another order of the same sums may turn a word that hangs in the balance
+    assert rates.words == pytest.approx(card["word_error_rate"], abs=5e-4)
+    assert rates.phonemes == pytest.approx(card["phoneme_error_rate"], abs=2e-4)
+    assert card["test_words"] == len(datasets.load_spellings("test")[0]) == 5899
+    assert card["parameters"] == sum(w.size for w in model.weights)
+    assert card["word_error_rate"] < 0.4
+
+
+def test_it_is_small():
+    assert (speaker.FOLDER / "speaker.npz").stat().st_size < 3_000_000
+
+
+def test_the_card_is_what_the_training_code_writes(tmp_path, monkeypatch):
+    card, model = speaker.model_card(), Model.load(speaker.FOLDER / "speaker.npz")
+    rows, chunks = train_speaker.training_data()
+    monkeypatch.setattr(speaker, "FOLDER", tmp_path)
+    monkeypatch.setattr(train_speaker, "measure", lambda *_: speaker.ErrorRates(card["word_error_rate"],
+                                                                               card["phoneme_error_rate"]))
+    assert train_speaker.write_card(model, rows, chunks) == card == speaker.model_card()
+
+
+def test_a_word_is_said_alike_alone_and_in_company(shipped):
+    words = ["phone", "a", "concierge", "xylophone", "pacific", "go"]
+    together = shipped.say_all(words)
+    for word, spoken in zip(words, together, strict=True):
+        alone = shipped.say(word)
+        assert spoken.word == word
+        assert alone.sounds == spoken.sounds
+        np.testing.assert_allclose(alone.certainty, spoken.certainty, atol=1e-5)
+        assert len(spoken.sounds) == len(spoken.certainty) == len(word)
+    assert together[0].phonemes == ("F", "OW", "N")
+    assert [s.sounds for s in shipped.say_all(words, batch_size=2)] == [s.sounds for s in together]
+
+
+def test_what_cannot_be_said_is_named(shipped):
+    with pytest.raises(ValueError, match="1 to 40 letters, but '' has 0"):
+        shipped.say("")
+    with pytest.raises(ValueError, match="has 41"):
+        shipped.say("a" * 41)
+    with pytest.raises(ValueError, match="'é' at position 3"):
+        shipped.say("josé")
+    assert len(shipped.say("a" * 40).sounds) == 40
+
+
+def test_certainty_is_the_probability_of_what_is_said(shipped):
+    spoken = shipped.say("phone")
+    p = softmax(shipped.model.forward(one_hot(speaker.LETTERS.encode("phone")[None], 26)))[0]
+    for sounds, certainty, row in zip(spoken.sounds, spoken.certainty, p, strict=True):
+        assert row[shipped.chunks.index(sounds)] == pytest.approx(certainty, abs=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Any name
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Jean—Luc Ǿrsted", ["jean", "luc", "orsted"]),
+        ("a" * 40, ["a" * 40]),
+        ("Ada Lovelace", ["ada", "lovelace"]),
+        ("José O'Brien", ["jose", "obrien"]),
+        ("Mary-Jane", ["mary", "jane"]),
+        ("Łukasz Größe", ["lukasz", "grosse"]),
+        ("Søren Ærø", ["soren", "aero"]),
+        ("  X Æ A-12 ", ["x", "ae", "a"]),
+        ("Nguyễn", ["nguyen"]),
+    ],
+)
+def test_a_name_becomes_words_of_letters(text, words):
+    assert speaker.words_of(text) == words
+
+
+def test_a_name_without_latin_letters_is_answered():
+    for text in ("李雷", "", "42", "Hɑnna", "Li 雷"):
+        with pytest.raises(ValueError, match="Latin letters, such as Li Lei"):
+            speaker.words_of(text)
+    with pytest.raises(ValueError, match="one of 41 came"):
+        speaker.words_of("a" * 41)
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_typed_is_read_or_answered(text):
+    try:
+        words, answer = speaker.words_of(text), ""
+    except ValueError as error:
+        words, answer = [], str(error)
+    assert bool(words) != answer.startswith("The network reads")
+    assert all(re.fullmatch("[a-z]{1,40}", word) for word in words)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sounds on paper
+# ---------------------------------------------------------------------------------------------------------------------
+def test_there_is_a_spelling_for_each_phoneme_of_the_dictionary():
+    dictionary = datasets.load_pronunciations()
+    known = {p for rights in dictionary.values() for right in rights for p in datasets.without_stress(right)}
+    assert known == set(speaker.SOUNDS)
+    assert known >= speaker.VOWELS
+    assert len({spelling for spelling, _ in speaker.SOUNDS.values()}) >= 38  # th as in this and as in thin
+    for phoneme, (_, example) in speaker.SOUNDS.items():
+        assert re.search("[A-Z]", example), phoneme
+        said = [p for right in dictionary[example.lower()] for p in datasets.without_stress(right)]
+        assert phoneme in said, f"{example} has no {phoneme}: {said}"
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [
+        ("singer", "sing-ur"), ("strengths", "strengkths"), ("banana", "buh-na-nuh"), ("pastry", "pay-stree"),
+        ("bathrobe", "ba-throhb"), ("asquith", "a-skwith"), ("finger", "fing-gur"), ("abstract", "ab-strakt"),
+        ("idea", "eye-dee-uh"), ("shh", "sh"),
+    ],
+)
+def test_respelling(word, written):
+    sounds = {"shh": ("SH",)}.get(word) or datasets.without_stress(datasets.load_pronunciations()[word][0])
+    assert speaker.respell(sounds) == written
+
+
+@given(st.lists(phonemes, max_size=12))
+def test_syllables_keep_the_sounds_and_have_one_vowel_each(sounds):
+    parts = speaker.syllables(tuple(sounds))
+    assert [p for part in parts for p in part] == sounds
+    assert parts == speaker.syllables(sounds)  # a list as well as a tuple
+    vowels = [sum(p in speaker.VOWELS for p in part) for part in parts]
+    assert vowels == [1] * len(parts) or (len(parts) == 1 and vowels == [0])
+
+
+def test_stressed_phonemes_are_refused():
+    with pytest.raises(ValueError, match="'OW1' is not one of the dictionary's 39 phonemes"):
+        speaker.respell(("G", "OW1"))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Errors
+# ---------------------------------------------------------------------------------------------------------------------
+strings = st.text("abc", max_size=6)
+
+
+@given(strings, strings, strings)
+def test_edit_distance_is_a_metric(a, b, c):
+    d = speaker.edit_distance
+    assert d(a, b) == d(b, a)
+    assert (d(a, b) == 0) == (a == b)
+    assert d(a, c) <= d(a, b) + d(b, c)
+    assert abs(len(a) - len(b)) <= d(a, b) <= max(len(a), len(b))
+
+
+def test_edit_distance_by_hand():
+    assert speaker.edit_distance("kitten", "sitting") == 3
+    assert speaker.edit_distance(("F", "OW"), ("F", "OW", "N")) == 1
+    assert speaker.edit_distance("", "abc") == 3
+
+
+def test_error_rates_take_the_nearest_pronunciation():
+    said = [("T", "AH"), ("K", "AE", "T"), ("D",)]
+    accepted = [[("T", "EY", "M"), ("T", "AH")], [("K", "AE", "T")], [("D", "AO", "G"), ("D", "AA")]]
+    rates = speaker.error_rates(said, accepted)
+    assert rates.words == pytest.approx(1 / 3)
+    assert rates.phonemes == pytest.approx(1 / (2 + 3 + 2))
+
+
+def test_without_memory_a_letter_always_sounds_the_same():
+    assert speaker.letter_by_letter(["taxe", "e"], {"t": "T", "a": "AE", "x": "K S", "e": ""}) == [
+        ("T", "AE", "K", "S"), ()]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Alignment
+# ---------------------------------------------------------------------------------------------------------------------
+def all_alignments(letters, count):
+    """Every way to share ``count`` phonemes among the letters, 0 to 2 each."""
+    return [sizes for sizes in itertools.product(range(3), repeat=letters) if sum(sizes) == count]
+
+
+def chunk_number(chunk):
+    """The column of (), (a,) or (a, b) in the table."""
+    ids = [train_speaker.PHONEMES.index(p) for p in chunk]
+    if len(ids) == 2:
+        return PAIRS_BEGIN + ids[0] * len(speaker.SOUNDS) + ids[1]
+    return 1 + ids[0] if ids else 0
+
+
+def probability(word, sounds, sizes, table):
+    """Of a word with its sounds, aligned so; and the (letter, chunk) cells that it uses."""
+    ends = np.cumsum(sizes)
+    cells = [(ord(letter) - ord("a"), chunk_number(sounds[end - size:end]))
+             for letter, size, end in zip(word, sizes, ends, strict=True)]
+    return float(np.prod([table[cell] for cell in cells])), cells
+
+
+words_with_sounds = st.tuples(st.text("abc", min_size=1, max_size=4),
+                              st.lists(st.sampled_from(["AA", "B", "K"]), min_size=1, max_size=5).map(tuple))
+
+
+@given(st.lists(words_with_sounds, min_size=1, max_size=4), st.integers(0, 1000))
+def test_counts_and_alignments_equal_those_of_trying_all(pairs, seed):
+    table = np.random.default_rng(seed).dirichlet(np.ones(PAIRS_BEGIN + 39**2), 26)
+    expected = np.zeros_like(table)
+    best = []
+    for word, sounds in pairs:
+        ways = [probability(word, sounds, sizes, table) for sizes in all_alignments(len(word), len(sounds))]
+        total = sum(p for p, _ in ways)
+        for p, cells in ways:
+            for cell in cells:
+                expected[cell] += p / total
+        best.append(max((p for p, _ in ways), default=None))
+    counts = train_speaker._expected_counts(table, train_speaker._same_sizes(pairs))
+    np.testing.assert_allclose(counts, expected, atol=1e-12)
+    for (word, sounds), sizes, p in zip(pairs, train_speaker.align(pairs, table), best, strict=True):
+        if p is None:
+            assert sizes is None
+        else:
+            assert probability(word, sounds, sizes, table)[0] == pytest.approx(p)
+
+
+def test_a_hidden_table_is_found():
+    truth = {"a": ("AE",), "b": ("B",), "e": (), "g": ("G",), "o": ("AA",), "t": ("T",), "x": ("K", "S")}
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list(truth), rng.integers(3, 8))) for _ in range(300)]
+    pairs = [(word, tuple(p for letter in word for p in truth[letter])) for word in words]
+    pairs = [(word, sounds) for word, sounds in pairs if sounds]
+    table = train_speaker.letter_table(pairs, rounds=20)
+    np.testing.assert_allclose(table.sum(axis=1)[[ord(c) - ord("a") for c in truth]], 1)
+    for letter, chunk in truth.items():
+        assert table[ord(letter) - ord("a")].argmax() == chunk_number(chunk), letter
+    for (word, sounds), sizes in zip(pairs, train_speaker.align(pairs, table), strict=True):
+        assert train_speaker.chunked(sounds, sizes) == [" ".join(truth[letter]) for letter in word]
+
+
+def test_words_that_cannot_be_aligned_are_passed_over():
+    pairs = [("a", ("AE",)), ("w", ("D", "AH", "B", "AH"))]
+    table = train_speaker.letter_table(pairs)
+    sizes = train_speaker.align(pairs, table)
+    assert sizes[0].tolist() == [1]
+    assert sizes[1] is None
+
+
+def test_a_pass_reads_each_word_once_and_pads_little():
+    rng = np.random.default_rng(0)
+    rows = [(rng.integers(0, 26, n), rng.integers(0, 5, n)) for n in rng.integers(1, 12, 3000)]
+    seen, padded = [], 0
+    for inputs, targets, mask in train_speaker.batches_by_length(rows, rng):
+        assert inputs.shape == (*targets.shape, 26)
+        seen += [(tuple(x.argmax(1)[m]), tuple(y[m])) for x, y, m in zip(inputs, targets, mask, strict=True)]
+        padded += (~mask).sum()
+    assert sorted(seen) == sorted((tuple(letters), tuple(chunks)) for letters, chunks in rows)
+    first, second = ([batch[1].shape for batch in train_speaker.batches_by_length(rows, rng)] for _ in range(2))
+    assert first != second  # the batches come in another order,
+    once, again = ({tuple(y[0]) for _, y, _ in train_speaker.batches_by_length(rows, rng)} for _ in range(2))
+    assert once != again  # and hold other words
+    assert padded < 0.03 * sum(len(letters) for letters, _ in rows)
+
+
+def test_a_window_sees_so_many_letters_and_asks_a_narrower_one_when_lost():
+    def ids(text):
+        return np.array([ord(letter) - ord("a") for letter in text])
+
+    rows = [(ids("ab"), [1, 2]), (ids("cb"), [3, 4]), (ids("cb"), [3, 4]), (ids("abc"), [1, 5, 0])]
+    narrow, wide = train_speaker.WindowTable(rows, 1), train_speaker.WindowTable(rows, 3)
+    assert narrow.say(ids("ab")) == [1, 4]  # b is 4 twice, 2 and 5 once each
+    assert wide.say(ids("ab")) == [1, 2]
+    assert wide.say(ids("abc")) == [1, 5, 0]
+    assert wide.say(ids("bb")) == [4, 4]  # neither window was met, so b alone is asked
+
+
+def test_windows_of_one_letter_are_the_table_of_letters():
+    card = speaker.model_card()
+    words, accepted = datasets.load_spellings("test")
+    rates = speaker.error_rates(speaker.letter_by_letter(words, card["alone"]), accepted)
+    assert card["windows"]["1"] == [round(rates.words, 4), round(rates.phonemes, 4)]
+
+
+def test_the_command_trains_measures_and_writes(tmp_path, monkeypatch, capsys):
+    real = datasets.load_spellings
+
+    def few(part):
+        words, accepted = real(part)
+        return words[::40], accepted[::40]
+
+    monkeypatch.setattr(datasets, "load_spellings", few)
+    monkeypatch.setattr(train_speaker, "EPOCHS", 1)
+    monkeypatch.setattr(train_speaker, "UNITS", 16)
+    monkeypatch.setattr(speaker, "FOLDER", tmp_path / "models")
+    train_speaker.main()
+    printed = capsys.readouterr().out
+    assert "epoch 1: loss" in printed
+    card = json.loads((tmp_path / "models" / "speaker.json").read_text(encoding="utf-8"))
+    assert f"test words wrong: {card['word_error_rate']:.1%}" in printed
+    assert 0 < card["word_error_rate"] <= 1
+    assert speaker.load_speaker().say("go").word == "go"
