@@ -27,6 +27,7 @@ def course(made, tmp_path, monkeypatch):
     monkeypatch.setattr(lessons, "ROOT", tmp_path / "course")
     monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path / "course" / "notebooks")
     monkeypatch.setattr(lessons, "HTML", tmp_path / "course" / "_build" / "html")
+    monkeypatch.setattr(lessons, "PICTURES", {})
     return tmp_path / "course"
 
 
@@ -48,6 +49,16 @@ def test_refresh_twice_stores_the_same_file(course, capsys):
     assert lessons.main(["refresh"]) == 0
     assert lesson.read_text(encoding="utf-8") == before
     assert "00_halving unchanged" in capsys.readouterr().out
+
+
+def test_refresh_brings_the_readme_its_pictures(course, monkeypatch):
+    monkeypatch.setattr(lessons, "PICTURES", {"halving.png": ("00", ALT), "other.png": ("04", "absent")})
+    (course / "docs" / "images").mkdir(parents=True)
+    assert lessons.main(["refresh", "00"]) == 0
+    assert [path.name for path in (course / "docs" / "images").iterdir()] == ["halving.png"]
+    assert (course / "docs" / "images" / "halving.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="no figure whose alt text says 'absent'"):
+        lessons.picture(course / "notebooks" / "00_halving.ipynb", "absent")
 
 
 def test_refresh_mends_what_a_notebook_editor_leaves(course):

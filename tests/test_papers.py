@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
+import lessons
 import pytest
 import yaml
 from lesson_guard import CITATION, LINK, _without_code, anchors
@@ -192,6 +193,15 @@ def test_the_map_and_the_lesson_agree_on_minutes(lesson):
     assert stated, f"{lesson.stem}: the first cell does not say how many minutes it takes"
     minutes = {row[0]: row[3] for row in lesson_map()}
     assert stated[1] == minutes[lesson.name[:2]]
+
+
+def test_the_readmes_pictures_are_those_of_the_lessons():
+    for name, (number, words) in lessons.PICTURES.items():
+        assert f"docs/images/{name}" in read("README.md")
+        (lesson,) = lessons.find([number])
+        assert (ROOT / "docs" / "images" / name).read_bytes() == lessons.picture(lesson, words), (
+            f"{name} is not the figure that {lesson.stem} has stored: `make refresh ARGS={number}` copies it")
+    assert {path.name for path in (ROOT / "docs" / "images").iterdir()} == set(lessons.PICTURES)
 
 
 def test_the_readme_names_the_tensorflow_of_the_lock():

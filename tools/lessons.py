@@ -11,6 +11,7 @@ use the same environment, the same kernel and the same normal form of a file as 
 from __future__ import annotations
 
 import argparse
+import base64
 import copy
 import json
 import os
@@ -50,6 +51,12 @@ KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "nam
 LANGUAGE = {"name": "python"}
 CELL_METADATA = ("course", "tags")
 IGNORE = "nbval-ignore-output"
+
+# The README's pictures: the file in docs/images, the lesson that draws it, words of the figure's alt text.
+PICTURES = {
+    "detectable.png": ("00", "detectable, said"),
+    "blame-triangle.png": ("04", "Four triangles of coloured squares"),
+}
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -242,6 +249,23 @@ def keep_ignored(stored, fresh) -> None:
             new.outputs = old.outputs
 
 
+def picture(lesson: Path, words: str) -> bytes:
+    """Return, as PNG, the first stored figure of a lesson whose alt text has these words."""
+    for cell in nbformat.read(lesson, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            if words in text(output.get("data", {}).get("text/plain", "")):
+                return base64.b64decode(re.search(r"base64,([^\"]+)", text(output["data"]["text/html"]))[1])
+    raise ValueError(f"{lesson.stem} has no figure whose alt text says {words!r}.")
+
+
+def copy_pictures(lessons) -> None:
+    """Take the README's pictures from the lessons that draw them."""
+    for name, (number, words) in PICTURES.items():
+        for lesson in lessons:
+            if lesson.name.startswith(number):
+                (ROOT / "docs" / "images" / name).write_bytes(picture(lesson, words))
+
+
 def refresh(names) -> int:
     """Execute lessons and store their outputs; a lesson that fails keeps the file it has."""
     failed = 0
@@ -260,6 +284,7 @@ def refresh(names) -> int:
         if changed:
             lesson.write_text(new, encoding="utf-8", newline="\n")
         seconds = time.perf_counter() - begin
+        copy_pictures([lesson])
         print(f"{lesson.stem} {'stored anew' if changed else 'unchanged'} in {seconds:.0f} s", flush=True)
     return int(failed > 0)
 
