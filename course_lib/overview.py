@@ -38,8 +38,8 @@ _PART_OF = {number: part for part, numbers in PARTS.items() for number in number
 LESSONS = tuple(Lesson(number, title, question, minutes, _PART_OF[number]) for number, title, question, minutes in (
     ("00", "start here", "What will I be able to build?", 20),
     ("01", "neurons", "What did we borrow from the brain, and what did we leave behind?", 60),
-    ("02", "sequences", "How do I turn a sequence into numbers, and how well could anyone predict it?", 50),
-    ("03", "vanilla RNN", "How does a network remember?", 50),
+    ("02", "sequences", "How do I turn a sequence into numbers, and how well could anyone predict it?", 60),
+    ("03", "vanilla RNN", "How does a network remember?", 60),
     ("04", "backpropagation through time", "How does blame travel back in time?", 60),
     ("05", "long memory", "Why do they forget?", 50),
     ("06", "LSTM", "What would a memory that keeps look like?", 60),
