@@ -118,3 +118,76 @@ def jacobian_norms(recurrent_kernel, slopes):
         jacobian = (jacobian * slopes[t]) @ recurrent_kernel.T
         norms[t] = np.linalg.norm(jacobian, 2)
     return norms
+
+
+def blame_norms(recurrent_kernel, slopes, d_states):
+    """How much of a loss's blame arrives at each state: ‖∂L/∂h_t‖, over a whole batch.
+
+    Where :func:`jacobian_norms` asks what could arrive, in the best of all directions, this asks what does.
+
+    Parameters
+    ----------
+    recurrent_kernel : (units, units)
+        W_h.
+    slopes : (time, batch, units)
+        f'(a_t), the slope of the activation at each step: ``1 - h**2`` for tanh.
+    d_states : (time, batch, units)
+        What the losses blame each h_t for directly, before anything has travelled: δo_t W_yᵀ. For one loss at the end,
+        zeros but for the last step.
+
+    Returns
+    -------
+    (time + 1,) array
+        Entry t is ‖∂L/∂h_t‖, the root of the sum of its squares over batch and units; entry 0 belongs to h_0.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio 2013, On the difficulty of training recurrent neural networks, eqs. 3-5.
+    """
+    slopes, d_states = np.asarray(slopes), np.asarray(d_states)
+    units = recurrent_kernel.shape[0]
+    if recurrent_kernel.shape != (units, units) or slopes.ndim != 3 or slopes.shape[2] != units:
+        raise ValueError(f"Expected recurrent_kernel (units, units) and slopes (time, batch, units), but "
+                         f"{recurrent_kernel.shape} and {slopes.shape} came. Time comes first here, as in `states`.")
+    if d_states.shape != slopes.shape:
+        raise ValueError(f"d_states has the shape of slopes, {slopes.shape}, one blame for each state, but "
+                         f"{d_states.shape} came. For one loss at the end, fill the other steps with zeros.")
+    norms = np.zeros(len(slopes) + 1)
+    dh = np.zeros(slopes.shape[1:])
+    for t in reversed(range(len(slopes))):
+        dh = dh + d_states[t]
+        norms[t + 1] = np.linalg.norm(dh)
+        dh = (dh * slopes[t]) @ recurrent_kernel.T
+    norms[0] = np.linalg.norm(dh)
+    return norms
+
+
+def spectral_radius(matrix):
+    """ρ, the largest absolute eigenvalue: by how much a matrix stretches, a step, when it is used again and again.
+
+    The largest singular value, ``np.linalg.norm(matrix, 2)``, says by how much it can stretch when it is used once, and
+    is never smaller.
+
+    Parameters
+    ----------
+    matrix : (units, units) array
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square.
+    """
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"Only a square matrix has eigenvalues, but shape {matrix.shape} came. A recurrent kernel is "
+                         f"(units, units).")
+    return float(np.abs(np.linalg.eigvals(matrix)).max())

@@ -1,8 +1,17 @@
 """The gradient check itself must be able to fail; Jacobian norms have known values."""
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from course_lib.gradients import check_gradients, jacobian_norms, numerical_gradient, relative_error
+from course_lib.gradients import (
+    blame_norms,
+    check_gradients,
+    jacobian_norms,
+    numerical_gradient,
+    relative_error,
+    spectral_radius,
+)
 
 
 def test_numerical_gradient_of_a_known_function():
@@ -65,3 +74,63 @@ def test_jacobian_norms_against_finite_differences():
         h_t = states[t - 1] if t else h
         jacobian = np.array([(run(h_t + 1e-5 * e, t)[-1] - run(h_t - 1e-5 * e, t)[-1]) / 2e-5 for e in np.eye(3)])
         assert norms[t] == pytest.approx(np.linalg.norm(jacobian, 2), rel=1e-6)
+
+
+def test_spectral_radius_of_known_matrices():
+    assert spectral_radius(np.diag([1.0, -3.0, 2.0])) == 3
+    assert spectral_radius([[0.0, -2.0], [2.0, 0.0]]) == pytest.approx(2)
+    assert spectral_radius([[0.9, 5.0], [0.0, 0.9]]) == pytest.approx(0.9)
+    for wrong in (np.ones((2, 3)), np.ones(4)):
+        with pytest.raises(ValueError, match=r"Only a square matrix"):
+            spectral_radius(wrong)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 8))
+def test_spectral_radius_is_at_most_the_norm_and_a_limit_of_powers(seed, units):
+    matrix = np.random.default_rng(seed).normal(size=(units, units))
+    radius = spectral_radius(matrix)
+    assert radius <= np.linalg.norm(matrix, 2) + 1e-9
+    assert spectral_radius(3 * matrix) == pytest.approx(3 * radius)
+    power = np.linalg.norm(np.linalg.matrix_power(matrix / radius, 400), 2) ** (1 / 400)
+    assert power == pytest.approx(1, abs=0.03)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 4))
+def test_blame_norms_are_those_of_finite_differences(seed, time, batch):
+    rng = np.random.default_rng(seed)
+    w, a = rng.normal(scale=0.7, size=(3, 3)), rng.normal(size=(time, batch, 3))
+    direct, first = rng.normal(size=(time, batch, 3)), rng.normal(size=(batch, 3))
+
+    def losses(h, start):
+        """The losses of the steps after ``start``, from the state h at that step."""
+        total = 0.0
+        for step, d in zip(a[start:], direct[start:], strict=True):
+            h = np.tanh(step + h @ w)
+            total += float((d * h).sum())
+        return total
+
+    states = [first]
+    for step in a:
+        states.append(np.tanh(step + states[-1] @ w))
+    norms = blame_norms(w, 1 - np.array(states[1:]) ** 2, direct)
+    for t, h in enumerate(states):
+        own = direct[t - 1] if t else 0  # what the loss of step t itself says
+        blame = numerical_gradient(lambda h=h, t=t: losses(h, t), h) + own
+        assert norms[t] == pytest.approx(np.linalg.norm(blame), rel=1e-6, abs=1e-9)
+
+
+def test_blame_norms_are_below_the_jacobians():
+    rng = np.random.default_rng(0)
+    w, slopes = rng.normal(size=(4, 4)), rng.uniform(0.1, 1, size=(9, 1, 4))
+    last = np.zeros((9, 1, 4))
+    last[-1] = rng.normal(size=4)
+    norms = blame_norms(w, slopes, last)
+    assert norms[-1] == pytest.approx(np.linalg.norm(last))
+    assert (norms <= jacobian_norms(w, slopes[:, 0]) * norms[-1] * (1 + 1e-9)).all()
+
+
+def test_blame_norms_say_which_shape_is_wrong():
+    with pytest.raises(ValueError, match="Time comes first"):
+        blame_norms(np.eye(3), np.ones((5, 3)), np.ones((5, 3)))
+    with pytest.raises(ValueError, match=r"one blame for each state, but \(1, 2, 3\) came"):
+        blame_norms(np.eye(3), np.ones((5, 2, 3)), np.ones((1, 2, 3)))

@@ -181,9 +181,8 @@ def test_the_map_links_the_lessons_that_exist_and_only_those():
     linked = {row[0]: re.search(r"\]\(notebooks/(.+?)\)", row[1]) for row in lesson_map()}
     existing = {path.name[:2]: path.name for path in LESSONS}
     assert {number: link[1] for number, link in linked.items() if link} == existing
-    assert {row[0]: row[4] for row in lesson_map()} == {
-        number: "ready" if number in existing else "in preparation" for number in linked
-    }
+    for row in lesson_map():
+        assert row[4] in (("ready", "draft") if row[0] in existing else ("in preparation",)), row
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda p: p.stem)

@@ -5,5 +5,15 @@ share.
 """
 from course_lib.widgets.bptt import bptt_panel, scalar_blame
 from course_lib.widgets.controls import Choice, Slider, TextBox, is_live, panel
+from course_lib.widgets.gru import gru_panel
+from course_lib.widgets.long_memory import long_memory_panel
+from course_lib.widgets.lstm import till_panel
+from course_lib.widgets.neurons import neuron_panel
+from course_lib.widgets.sequences import ngram_panel
+from course_lib.widgets.start import course_map, say, speaker_panel
+from course_lib.widgets.vanilla_rnn import saturation_panel
 
-__all__ = ["Choice", "Slider", "TextBox", "bptt_panel", "is_live", "panel", "scalar_blame"]
+__all__ = [
+    "Choice", "Slider", "TextBox", "bptt_panel", "course_map", "gru_panel", "is_live", "long_memory_panel",
+    "neuron_panel", "ngram_panel", "panel", "saturation_panel", "say", "scalar_blame", "speaker_panel", "till_panel",
+]
