@@ -1,0 +1,352 @@
+"""Lesson 05's reproductions: how far blame travels, what lets it explode, and which plain networks learn long lags.
+
+The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from course_lib import tasks
+from course_lib.gradients import jacobian_norms, spectral_radius
+from course_lib.layers import Dense, LastStep, MeanSquaredError, SoftmaxCrossEntropy
+from course_lib.model import Model
+from course_lib.optimizers import SGD, Adam
+from course_lib.recurrent import SimpleRNN
+from course_lib.results import Reproduction
+
+RADII = (0.8, 1.0, 1.2)
+RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
+WEIGHTS = (1.05, 1.1, 1.25, 1.5, 2.0, 3.0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Without an activation function
+# ---------------------------------------------------------------------------------------------------------------------
+def linear_norms(radius, rng, units=100, lags=300):
+    """‖∂h_T/∂h_(T-k)‖ for k = 0 ... lags, in a random linear network of this spectral radius."""
+    W_h = rng.standard_normal((units, units))
+    W_h *= radius / spectral_radius(W_h)
+    return jacobian_norms(W_h, np.ones((lags, units)))[::-1]
+
+
+def log_slope(norms, skip=100):
+    """The slope of log(norms) from lag ``skip`` on: the logarithm of the growth in one step."""
+    return float(np.polyfit(np.arange(len(norms))[skip:], np.log(norms[skip:]), 1)[0])
+
+
+def measure_slope(seed):
+    return {f"{radius:g}": log_slope(linear_norms(radius, np.random.default_rng(seed))) for radius in RADII}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Clipping
+# ---------------------------------------------------------------------------------------------------------------------
+def order_network(rng):
+    """Reads temporal order, one symbol a step, and says at the end which of four it was."""
+    return Model([SimpleRNN(8, 50, rng=rng), LastStep(), Dense(50, 4, rng=rng)],
+                 SoftmaxCrossEntropy())
+
+
+def updates_to_learn(rate, clip_norm, seed, most=1000):
+    """Updates of plain SGD until 99 % of 500 unseen sequences are right; None if that never happens."""
+    rng = np.random.default_rng(seed)
+    model, sgd = order_network(rng), SGD(rate)
+    unseen, answers = tasks.temporal_order(500, 20, rng)
+    for update in range(1, most + 1):
+        model.train_on_batch(*tasks.temporal_order(20, 20, rng), optimizer=sgd, clip_norm=clip_norm)
+        if update % 50 == 0 and (model.predict(unseen).argmax(axis=1) == answers).mean() >= 0.99:
+            return update
+    return None
+
+
+def measure_clipping(seed):
+    return {f"{way}_{rate:g}": updates_to_learn(rate, limit, seed)
+            for rate in RATES for way, limit in (("free", None), ("clipped", 1.0))}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The adding problem
+# ---------------------------------------------------------------------------------------------------------------------
+class ReluRNN(SimpleRNN):
+    """h_t = max(x_t W_x + h_{t-1} W_h + b, 0), over whole sequences, without masks.
+
+    Parameters, attributes, shapes and errors as in :class:`course_lib.recurrent.SimpleRNN`; W_h starts orthogonal here
+    too. The slope is 1 where a unit is active and 0 where it is not, so that blame passes undamped or not at all.
+
+    Raises
+    ------
+    ValueError
+        If a mask comes.
+
+    References
+    ----------
+    Le, Jaitly and Hinton 2015, A simple way to initialize recurrent networks of rectified linear units: they start
+    W_h at the identity.
+    """
+
+    def forward(self, x, initial_state=None, mask=None):
+        """x (batch, time, features) -> outputs (batch, time, units), final_state (batch, units)."""
+        if mask is not None:
+            raise ValueError("ReluRNN does not know masks. Give it sequences of equal length, as tasks.adding does.")
+        xs = np.asarray(x, self.dtype).transpose(1, 0, 2).copy()
+        states = np.zeros((len(xs) + 1, len(x), self.units), self.dtype)
+        if initial_state is not None:
+            states[0] = initial_state
+        states[1:] = xs @ self.kernel + self.bias
+        for t in range(len(xs)):
+            states[t + 1] += states[t] @ self.recurrent_kernel
+            np.maximum(states[t + 1], 0, out=states[t + 1])
+        self._cache = xs, states
+        return states[1:].transpose(1, 0, 2), states[-1].copy()
+
+    def backward(self, d_outputs, d_final_state=None):
+        """∂L/∂outputs (and ∂L/∂final_state) -> ∂L/∂x, ∂L/∂h_0; leaves ``grads``."""
+        xs, states = self._need_forward()
+        das = (states[1:] > 0).astype(self.dtype)  # the slopes, to become ∂L/∂a_t
+        dh = np.zeros_like(states[0]) if d_final_state is None else np.asarray(d_final_state, self.dtype)
+        for t in reversed(range(len(xs))):
+            das[t] *= dh if d_outputs is None else dh + d_outputs[:, t]
+            dh = das[t] @ self.recurrent_kernel.T
+        flat = das.reshape(-1, self.units)
+        self.grads = [xs.reshape(len(flat), -1).T @ flat, states[:-1].reshape(len(flat), -1).T @ flat, flat.sum(axis=0)]
+        return (das @ self.kernel.T).transpose(1, 0, 2), dh
+
+
+def adding_network(unit, start, rng, units=64):
+    """A plain network for the adding problem: tanh or relu units, W_h orthogonal or the identity."""
+    layer = {"tanh": SimpleRNN, "relu": ReluRNN}[unit](2, units, rng=rng)
+    if start == "identity":
+        layer.recurrent_kernel[...] = np.eye(units)
+    return Model([layer, LastStep(), Dense(units, 1, rng=rng)], MeanSquaredError())
+
+
+def train_adding(model, time, rng, updates, clip_norm=1.0):
+    """Adam and clipping: the error on unseen sequences by 100 updates, and all gradient norms."""
+    adam, unseen, errors, norms = Adam(0.001), tasks.adding(1000, time, rng), [], []
+    for update in range(1, updates + 1):
+        batch = tasks.adding(50, time, rng)
+        norms.append(model.train_on_batch(*batch, optimizer=adam, clip_norm=clip_norm)[1])
+        if update % 100 == 0:
+            errors.append(float(model.evaluate(*unseen)))
+            if errors[-1] < 0.01:
+                break
+    return errors, norms
+
+
+def road(layer, inputs):
+    """‖∂h_T/∂h_(T-k)‖ by lag k in a tanh layer, the geometric mean over the sequences."""
+    states = layer.forward(inputs)[0].astype(float)
+    W_h = layer.recurrent_kernel.astype(float)
+    return np.exp(np.mean([np.log(jacobian_norms(W_h, 1 - h**2)[::-1]) for h in states], axis=0))
+
+
+def quiet_start(model):
+    """Begin at the answer 1, with small steps from there: input and output weights a tenth, output bias 1."""
+    layer, _, output = model.layers
+    layer.kernel *= 0.1
+    output.kernel *= 0.1
+    output.bias += 1
+
+
+def measure_adding(seed):
+    """Plain tanh, orthogonal start: what it learns, and what becomes of the road from the last state to the first."""
+    rng = np.random.default_rng(seed)
+    errors, _ = train_adding(adding_network("tanh", "orthogonal", rng, units=32), 50, rng, updates=3000)
+    row = {"error_50": float(np.mean(errors[-5:])), "sequences_50": 5000 * len(errors)}
+    for name, prepare in (("", lambda model: None), ("quiet_", quiet_start)):
+        rng = np.random.default_rng(seed)
+        model = adding_network("tanh", "orthogonal", rng, units=32)
+        prepare(model)
+        inputs = tasks.adding(8, 100, rng)[0]
+        row[f"{name}road_start"] = float(road(model.layers[0], inputs)[-1])
+        train_adding(model, 100, rng, updates=100)
+        row[f"{name}road_100"] = float(road(model.layers[0], inputs)[-1])
+        row[f"{name}radius_100"] = spectral_radius(model.layers[0].recurrent_kernel)
+        row[f"{name}error_100"] = min(train_adding(model, 100, rng, updates=1300)[0])
+        row[f"{name}road_end"] = float(road(model.layers[0], inputs)[-1])
+    return row
+
+
+def measure_road(seed):
+    rng = np.random.default_rng(seed)
+    model = adding_network("tanh", "orthogonal", rng, units=32)
+    inputs = tasks.adding(8, 100, rng)[0]
+    row = {"start": float(road(model.layers[0], inputs)[-1])}
+    train_adding(model, 100, rng, updates=100)
+    return row | {"after": float(road(model.layers[0], inputs)[-1]),
+                  "radius": spectral_radius(model.layers[0].recurrent_kernel)}
+
+
+def measure_unclipped(seed):
+    rng = np.random.default_rng(seed)
+    try:
+        errors, _ = train_adding(adding_network("relu", "identity", rng), 100, rng, updates=1500, clip_norm=None)
+    except FloatingPointError:  # beyond the largest number
+        return {"relu_unclipped": None}
+    return {"relu_unclipped": min(errors)}
+
+
+def measure_units_and_starts(seed):
+    """The error of each of the four at T = 100, within 75,000 sequences, and the largest gradient on the way."""
+    row = {}
+    for unit in ("tanh", "relu"):
+        for start in ("orthogonal", "identity"):
+            rng = np.random.default_rng(seed)
+            errors, norms = train_adding(adding_network(unit, start, rng), 100, rng, updates=1500)
+            row[f"{unit}_{start}"] = min(errors)
+            row[f"{unit}_{start}_sequences"] = 5000 * len(errors)
+            row[f"{unit}_{start}_norm"] = float(max(norms))
+    return row | measure_unclipped(seed)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One bit, held
+# ---------------------------------------------------------------------------------------------------------------------
+def hold(w, noise, rng, runs=500, steps=1000, activation=np.tanh):
+    """A switch in noise: the share of runs in which it stays on; the mean log of its slope."""
+    h, on, logs = np.ones(runs), np.ones(runs, bool), []
+    for _ in range(steps):
+        h = activation(w * h + noise * rng.standard_normal(runs))
+        on &= h > 0
+        slope = w * (1 - h**2) if activation is np.tanh else np.full(runs, w)
+        logs.append(np.log(slope))
+    return on.mean(), np.mean(logs)
+
+
+def measure_switch(seed):
+    row = {}
+    for w in WEIGHTS:
+        held, log = hold(w, 0.2, np.random.default_rng(seed))
+        row |= {f"held_{w:g}": float(held), f"reach_{w:g}": float(np.log(1e-3) / log)}
+    row["held_integrator"] = float(hold(1, 0.2, np.random.default_rng(seed), activation=lambda a: a)[0])
+    return row
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What was said, and when ours counts as held
+# ---------------------------------------------------------------------------------------------------------------------
+def _range(rows, name, form=".3f"):
+    values = [row[name] for row in rows]
+    return f"{min(values):{form}} to {max(values):{form}}"
+
+
+def _solved(rows, name):
+    return sum(row[name] is not None for row in rows)
+
+
+def _slope_held(rows):
+    return all(abs(row[f"{radius:g}"] - np.log(radius)) < 0.005 for row in rows for radius in RADII)
+
+
+def _clipping_held(rows):
+    """A row may hold some of the rates only: a live run does not have time for all."""
+    always, never = [f"clipped_{rate:g}" for rate in RATES[:-1]], ["free_0.2", "free_0.5"]
+    return all(row[name] is not None for row in rows for name in always if name in row) and all(
+        row[name] is None for row in rows for name in never if name in row)
+
+
+def _adding_held(rows):
+    """A row may lack what a live run does not train."""
+    def within(name, low, high):
+        return all(low < row[name] < high for row in rows if name in row)
+
+    return (within("error_50", 0, 0.08) and within("error_100", 0.08, 1) and within("quiet_error_100", 0.08, 1)
+            and within("quiet_road_100", 0.01, 1e4))
+
+
+def _road_held(rows):
+    return all(row["after"] < row["start"] / 100 and row["radius"] > 1 for row in rows)
+
+
+def _units_held(rows):
+    """A row may lack what a live run does not train."""
+    bounds = {"relu_identity": (0, 0.01), "relu_orthogonal": (0, 0.03), "tanh_identity": (0.08, 1),
+              "tanh_orthogonal": (0.08, 1)}
+    return all(low < row[name] < high for name, (low, high) in bounds.items() for row in rows if name in row) and (
+        not any(_learned_unclipped(row) for row in rows))
+
+
+def _learned_unclipped(row):
+    error = row.get("relu_unclipped")
+    return error is not None and error < 0.03
+
+
+def _switch_held(rows):
+    return all((row[f"held_{w:g}"] > 0.9 and row[f"reach_{w:g}"] < 10) if w > 1.4 else row[f"held_{w:g}"] < 0.1
+               for row in rows for w in WEIGHTS) and all(row["held_integrator"] < 0.3 for row in rows)
+
+
+REPRODUCTIONS = (
+    Reproduction(
+        key="blame-slope", lesson="05", paper="Pascanu 2013 and Bengio 1994",
+        claim="without an activation function, blame grows or shrinks by the spectral radius a step, in the long run",
+        said="the largest absolute eigenvalue of the recurrent matrix decides: below 1 vanishing, above 1 exploding",
+        bound="100 units, lags 100 to 300: slope of the log norm of ∂h_T/∂h_t within .005 of log ρ, for ρ = .8, 1, 1.2",
+        seeds=range(20), measure=measure_slope, held=_slope_held,
+        ours=lambda rows: ", ".join(f"ρ = {radius:g}: {_range(rows, f'{radius:g}', '.4f')} (log ρ {np.log(radius):.4f})"
+                                    for radius in RADII),
+        code=("course_lib.gradients",),
+    ),
+    Reproduction(
+        key="clipping", lesson="05", paper="Pascanu 2013, Fig. 7",
+        claim="clipping the gradient's norm lets plain SGD learn temporal order where it fails without",
+        said="rate of success of SGD, with and without clipping, against the length of the sequences",
+        bound="T = 20, 50 tanh units, orthogonal start, 1,000 updates: clipped at 1, always learned at rates .02 to "
+              ".2; unclipped, never at .2 and .5",
+        seeds=range(10), measure=measure_clipping, held=_clipping_held,
+        ours=lambda rows: ", ".join(f"rate {rate:g}: {_solved(rows, f'clipped_{rate:g}')} clipped, "
+                                    f"{_solved(rows, f'free_{rate:g}')} unclipped" for rate in RATES)
+                          + f", of {len(rows)} seeds",
+        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
+              "course_lib.recurrent", "course_lib.tasks"),
+    ),
+    Reproduction(
+        key="adding-tanh", lesson="05", paper="Hochreiter & Schmidhuber 1997, Table 7 (common variant)",
+        claim="the adding problem asks for two numbers to be kept over many steps; plain networks are not in the table",
+        said="LSTM: 74,000 sequences at T = 100",
+        bound="32 tanh units, orthogonal start; always saying 1 has error 1/6. T = 50: below .08 with 150,000 "
+              "sequences. T = 100: above .08 with 70,000, also from a quiet start, which keeps ‖∂h_T/∂h_0‖ above .01",
+        seeds=range(5), measure=measure_adding, held=_adding_held,
+        ours=lambda rows: f"T = 50: {_range(rows, 'error_50')}; T = 100: {_range(rows, 'error_100')}; quiet start: "
+                          f"{_range(rows, 'quiet_error_100')}, ‖∂h_T/∂h_0‖ {_range(rows, 'quiet_road_100', '.0e')}",
+        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
+              "course_lib.recurrent", "course_lib.tasks"),
+    ),
+    Reproduction(
+        key="closed-road", lesson="05", paper="Ours, after Pascanu 2013",
+        claim="training can make blame vanish all the more, while the spectral radius rises",
+        said="blame vanishes or explodes with the recurrent matrix and the slopes along the way",
+        bound="adding problem, T = 100, 32 tanh units, orthogonal start: after 100 updates of Adam less than a "
+              "hundredth of ‖∂h_T/∂h_0‖ is left, at a spectral radius above 1",
+        seeds=range(10), measure=measure_road, held=_road_held,
+        ours=lambda rows: f"from {_range(rows, 'start', '.0e')} to {_range(rows, 'after', '.0e')}, radius "
+                          f"{_range(rows, 'radius', '.2f')}",
+        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
+              "course_lib.recurrent", "course_lib.tasks"),
+    ),
+    Reproduction(
+        key="irnn", lesson="05", paper="Le 2015, the adding problem",
+        claim="plain networks of rectified units, started at the identity, learn the adding problem over long lags",
+        said="rectified units with an identity start do as well as LSTM at T = 150",
+        bound="T = 100, 64 units, 75,000 sequences: relu units below .01 from the identity and below .03 from an "
+              "orthogonal start, and above .03 from the identity without clipping; tanh units above .08 from either",
+        seeds=range(5), measure=measure_units_and_starts, held=_units_held,
+        ours=lambda rows: "; ".join(f"{unit}, {start}: {_range(rows, f'{unit}_{start}', '.4f')}"
+                                    for unit in ("relu", "tanh") for start in ("identity", "orthogonal"))
+                          + f"; relu, identity, unclipped: {sum(map(_learned_unclipped, rows))} of {len(rows)} learned",
+        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
+              "course_lib.recurrent", "course_lib.tasks"),
+    ),
+    Reproduction(
+        key="noisy-switch", lesson="05", paper="Bengio 1994",
+        claim="a bit that is held safely against noise is one that blame cannot reach",
+        said="robust latching needs |∂h_t/∂h_{t-1}| < 1, and then the gradient vanishes with the lag",
+        bound="one unit, noise .2, 1,000 steps: switches of weight 1.5 and more hold in over 90 % of the runs, and a "
+              "thousandth of the blame is left after fewer than 10 steps; 1.25 and less hold in under 10 %",
+        seeds=range(10), measure=measure_switch, held=_switch_held,
+        ours=lambda rows: ", ".join(f"w = {w:g}: held {_range(rows, f'held_{w:g}', '.0%')}, reach "
+                                    f"{_range(rows, f'reach_{w:g}', '.1f')}" for w in WEIGHTS)
+                          + f"; integrator: held {_range(rows, 'held_integrator', '.0%')}",
+        code=(),
+    ),
+)

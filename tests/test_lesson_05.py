@@ -1,0 +1,387 @@
+"""Lesson 05: the relu layer's gradients, the measurements in cases with a known answer, the panel, the exercises."""
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from results_checks import bound_can_fail, lesson_shows
+
+from course_lib import plotting, tasks, widgets
+from course_lib.exercises import long_memory as ex
+from course_lib.exercises import running
+from course_lib.gradients import check_gradients, jacobian_norms, spectral_radius
+from course_lib.layers import MeanSquaredError
+from course_lib.results import long_memory as experiments
+from course_lib.widgets import long_memory as panel
+
+LESSON = "05_long_memory"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The relu layer
+# ---------------------------------------------------------------------------------------------------------------------
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 6), st.sampled_from(["both", "outputs", "final"]))
+def test_relu_gradients_against_finite_differences(seed, batch, time, kind):
+    rng = np.random.default_rng(seed)
+    layer = experiments.ReluRNN(2, 4, rng=rng, dtype=np.float64)
+    layer.bias += rng.normal(scale=0.3, size=4)
+    x, h0 = rng.normal(size=(batch, time, 2)), rng.normal(size=(batch, 4))
+    outputs, final = layer.forward(x, h0)
+    d_outputs = None if kind == "final" else rng.normal(size=outputs.shape)
+    d_final = None if kind == "outputs" else rng.normal(size=final.shape)
+
+    def loss():
+        outputs, final = layer.forward(x, h0)
+        return sum(float((d * y).sum()) for d, y in ((d_outputs, outputs), (d_final, final)) if d is not None)
+
+    sums = x @ layer.kernel + layer.bias + np.concatenate([h0[:, None], outputs[:, :-1]], 1) @ layer.recurrent_kernel
+    if np.abs(sums).min() < 1e-3:  # a nudge might cross the corner of max(a, 0)
+        return
+    loss()
+    dx, dh0 = layer.backward(d_outputs, d_final)
+    arrays = dict(zip(layer.weight_names, layer.weights, strict=True)) | {"x": x, "h0": h0}
+    grads = dict(zip(layer.weight_names, layer.grads, strict=True)) | {"x": dx, "h0": dh0}
+    assert max(check_gradients(loss, arrays, grads).values()) < 1e-6
+
+
+def test_relu_forward_by_hand():
+    layer = experiments.ReluRNN(1, 2, rng=np.random.default_rng(0))
+    layer.set_weights([np.array([[1.0, -1.0]]), np.array([[1.0, 0.0], [0.0, 0.5]]), np.array([0.0, 0.25])])
+    outputs, final = layer.forward(np.array([[[1.0], [-3.0], [2.0]]]))
+    np.testing.assert_allclose(outputs[0], [[1, 0], [0, 3.25], [2, 0]])
+    np.testing.assert_allclose(final, outputs[:, -1])
+    assert outputs.dtype == np.float32
+
+
+def test_an_identity_start_keeps_what_it_has():
+    model = experiments.adding_network("relu", "identity", np.random.default_rng(0), units=5)
+    layer = model.layers[0]
+    state = np.arange(5, dtype=np.float32)[None]
+    _, final = layer.forward(np.zeros((1, 100, 2)), state)
+    np.testing.assert_array_equal(final, state)
+    layer.backward(None, np.ones((1, 5)))
+    np.testing.assert_allclose(layer.backward(None, np.ones((1, 5)))[1], (state > 0).astype(float))
+    assert model.predict(np.zeros((3, 7, 2))).shape == (3, 1)
+
+
+def test_relu_refuses_masks_and_backward_before_forward():
+    layer = experiments.ReluRNN(2, 3, rng=np.random.default_rng(0))
+    with pytest.raises(RuntimeError, match="backward was called before forward"):
+        layer.backward(None)
+    with pytest.raises(ValueError, match="does not know masks"):
+        layer.forward(np.zeros((1, 4, 2)), mask=np.ones((1, 4), bool))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The measurements, where the answer is known
+# ---------------------------------------------------------------------------------------------------------------------
+@given(st.floats(0.3, 1.7), st.integers(0, 2**32 - 1))
+def test_log_slope_of_a_straight_line(factor, seed):
+    noise = 1 + 0.01 * np.random.default_rng(seed).normal(size=200)
+    assert experiments.log_slope(factor ** np.arange(200) * noise, skip=50) == pytest.approx(np.log(factor), abs=1e-3)
+
+
+@given(st.floats(0.5, 1.5), st.integers(0, 2**32 - 1))
+def test_linear_norms_end_with_the_radius_asked_for(radius, seed):
+    norms = experiments.linear_norms(radius, np.random.default_rng(seed), units=10, lags=500)
+    assert norms[0] == 1
+    assert experiments.log_slope(norms, skip=250) == pytest.approx(np.log(radius), abs=0.02)
+
+
+def test_the_matrix_of_section_2_in_closed_form():
+    hump = jacobian_norms(np.array([[0.9, 5.0], [0.0, 0.9]]), np.ones((120, 2)))[::-1]
+    k = np.arange(121)
+    power = np.array([[[0.9**n, 5 * n * 0.9 ** (n - 1.0)], [0, 0.9**n]] for n in k])
+    np.testing.assert_allclose(hump, np.linalg.norm(power, 2, axis=(1, 2)), rtol=1e-10)
+    assert hump.argmax() == 9
+
+
+def test_road_of_one_sequence_is_its_jacobian():
+    model = experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=6)
+    inputs, _ = tasks.adding(2, 12, np.random.default_rng(1))
+    layer = model.layers[0]
+    roads = [experiments.road(layer, inputs[i:i + 1]) for i in range(2)]
+    h = layer.forward(inputs[:1])[0][0].astype(float)
+    np.testing.assert_allclose(roads[0], jacobian_norms(layer.recurrent_kernel.astype(float), 1 - h**2)[::-1])
+    np.testing.assert_allclose(experiments.road(layer, inputs), np.sqrt(roads[0] * roads[1]), rtol=1e-6)
+
+
+def test_quiet_start_says_one_and_keeps_the_road_open():
+    model = experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=32)
+    inputs, targets = tasks.adding(500, 100, np.random.default_rng(1))
+    before = experiments.road(model.layers[0], inputs[:4])[-1]
+    experiments.quiet_start(model)
+    assert experiments.road(model.layers[0], inputs[:4])[-1] > 10 * before
+    assert MeanSquaredError().forward(model.predict(inputs), targets) < 1.2 * tasks.adding_baseline()
+
+
+def test_train_adding_reports_every_hundred_updates_and_stops_at_the_goal(monkeypatch):
+    errors, norms = experiments.train_adding(
+        experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=4), 4,
+        np.random.default_rng(0), updates=250)
+    assert (len(errors), len(norms)) == (2, 250)
+    errors, norms = experiments.train_adding(
+        experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=32), 3,
+        np.random.default_rng(0), updates=3000)
+    assert errors[-1] < 0.01 < min(errors[:-1])
+    assert len(norms) == 100 * len(errors) < 3000
+
+
+def test_a_short_temporal_order_budget_gives_none():
+    assert experiments.updates_to_learn(0.1, 1.0, 0, most=50) is None
+
+
+def test_hold_without_noise_rests_where_the_slope_says():
+    held, log = experiments.hold(2.0, 0.0, np.random.default_rng(0), runs=3, steps=2000)
+    assert held == 1
+    assert np.exp(log) == pytest.approx(ex.slope_at_rest(2.0), rel=5e-3)
+    held, log = experiments.hold(0.5, 0.1, np.random.default_rng(0), runs=50, steps=300)
+    assert held < 0.1
+    held, log = experiments.hold(1, 0.2, np.random.default_rng(0), activation=lambda a: a)
+    assert log == 0
+    assert held < 0.3
+
+
+@pytest.mark.parametrize(
+    ("key", "spoil"),
+    [
+        ("blame-slope", {"0.8": -0.229}),
+        ("blame-slope", {"1": 0.006}),
+        ("blame-slope", {"1.2": 0.19}),
+        ("clipping", {"clipped_0.02": None}),
+        ("clipping", {"clipped_0.2": None}),
+        ("clipping", {"free_0.2": 900}),
+        ("clipping", {"free_0.5": 900}),
+        ("adding-tanh", {"error_50": 0.09}),
+        ("adding-tanh", {"error_100": 0.07}),
+        ("adding-tanh", {"quiet_error_100": 0.07}),
+        ("adding-tanh", {"quiet_road_100": 0.005}),
+        ("closed-road", {"after": 0.01}),
+        ("closed-road", {"radius": 0.99}),
+        ("irnn", {"relu_identity": 0.011}),
+        ("irnn", {"relu_orthogonal": 0.031}),
+        ("irnn", {"tanh_identity": 0.07}),
+        ("irnn", {"tanh_orthogonal": 0.07}),
+        ("irnn", {"relu_unclipped": 0.02}),
+        ("noisy-switch", {"held_2": 0.8}),
+        ("noisy-switch", {"reach_1.5": 12.0}),
+        ("noisy-switch", {"held_1.25": 0.2}),
+        ("noisy-switch", {"held_integrator": 0.4}),
+    ],
+)
+def test_each_bound_can_fail(key, spoil):
+    bound_can_fail(key, spoil)
+
+
+def test_the_lesson_shows_the_recorded_code():
+    lesson_shows(LESSON, [experiments.linear_norms, experiments.log_slope, experiments.order_network,
+                          experiments.updates_to_learn, experiments.train_adding, experiments.road,
+                          experiments.quiet_start, experiments.hold])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The panel
+# ---------------------------------------------------------------------------------------------------------------------
+class Shell:
+    kernel = "a kernel"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    return shown
+
+
+def test_the_panels_linear_network_goes_with_the_radius():
+    for radius in (0.8, 1.0, 1.2):
+        norms = panel.blame_by_lag("linear", radius, 1.0, 200)
+        assert experiments.log_slope(norms, skip=100) == pytest.approx(np.log(radius), abs=0.01)
+        np.testing.assert_array_equal(norms, panel.blame_by_lag("linear", radius, 0.0, 200))
+
+
+def test_the_panel_shows_what_it_is_there_to_show():
+    quiet, loud = (panel.blame_by_lag("tanh", 1.2, size, 100)[-1] for size in (0.2, 2.0))
+    assert loud < 1e-3 < 1 < quiet < 1.2**100
+    assert panel.blame_by_lag("tanh", 1.0, 0.0, 100)[-1] == panel.blame_by_lag("linear", 1.0, 0.0, 100)[-1]
+    with pytest.raises(ValueError, match='"tanh" or "linear", but \'relu\' came'):
+        panel.blame_by_lag("relu", 1.0, 1.0, 10)
+
+
+def test_the_still_panel_is_one_picture(monkeypatch, shown):
+    monkeypatch.setenv("COURSE_STATIC", "1")
+    plotting.use_style()
+    widgets.long_memory_panel()
+    (picture,) = shown
+    assert isinstance(picture, plotting.Picture)
+    assert all(words in picture.alt for words in ("linear, radius 1.2", "tanh, radius 1.2", "tanh all three end below"))
+    assert all(panel.blame_by_lag("tanh", radius, 1.0, 100)[-1] < 1 for radius in (0.8, 1.0, 1.2))
+    assert plt.get_fignums() == []
+
+
+def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
+    monkeypatch.delenv("COURSE_STATIC", raising=False)
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+    plotting.use_style()
+    widgets.long_memory_panel()
+    radius, unit, size, steps, picture = shown[0].children
+    assert "a tanh network of 50 units with spectral radius 1, inputs ±1" in picture.value
+    unit.value = "linear"
+    assert "a linear network of 50 units with spectral radius 1 passes" in picture.value
+    radius.value = 0.5
+    assert "less than a thousandth after" in picture.value
+    steps.value = 10
+    assert "over up to 10 steps" in picture.value
+    size.value = 0.2
+    unit.value = "tanh"
+    assert "inputs ±0.2" in picture.value
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("setting", [(0.5, "tanh", 2.0, 200), (2.0, "linear", 0.0, 200), (2.0, "tanh", 0.0, 10),
+                                     (0.5, "linear", 2.0, 10)])
+def test_the_corners_of_the_panel_can_be_drawn(setting):
+    plotting.use_style()
+    fig, alt = panel._draw_panel(*setting)
+    plotting.Picture(fig, alt)
+    assert f"spectral radius {setting[0]:g}" in alt
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The exercises: answers to attempts that are in no bank
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def answer(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+
+    def call(function, *args):
+        function(*args)
+        return capsys.readouterr().out
+    return call
+
+
+@pytest.mark.parametrize(
+    ("matrix", "phrase"),
+    [
+        ([[0.99, 1.5], [0, 0.98]], "PASSED"),
+        ([[0.99, 0], [1, 0.99]], "PASSED"),
+        ([[1.2, 0], [0, 0.5]], "grows for ever"),
+        ([[0.5, 0.3], [0.0, 0.5]], "shrinks from the first step"),
+        ([[np.nan, 0], [0, 1]], "finite"),
+        ([[0.9]], "(2, 2)"),
+    ],
+)
+def test_5_1_looks_at_the_matrix(matrix, phrase, answer):
+    assert phrase in answer(ex.check, "5.1", lambda: np.array(matrix))
+
+
+def test_5_1s_matrix_does_what_it_should():
+    W = ex.late_bloomer()
+    norms = jacobian_norms(W, np.ones((3000, 2)))[::-1]
+    assert spectral_radius(W) <= 0.99 + 1e-6
+    assert norms[1] <= 2
+    assert norms.max() > 20
+    assert norms[-1] < 1e-3
+
+
+def test_5_2_as_handed_out_never_says_too_little():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        W, states = rng.normal(size=(4, 4)), np.tanh(rng.normal(size=(7, 4)))
+        buggy, right = running.function_from(ex.BUGGY_REACH)(W, states), ex.reach_with_a_bug(W, states)
+        assert (buggy >= right - 1e-9).all()
+        np.testing.assert_allclose(buggy[:2], right[:2])
+        np.testing.assert_allclose(right, jacobian_norms(W, 1 - states[1:] ** 2)[::-1])
+
+
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda w, s: jacobian_norms(w, 1 - s[1:] ** 2)[::-1], "PASSED"),
+        (lambda w, s: jacobian_norms(w, 1 - s[1:] ** 2), "the other way round"),
+        (lambda w, s: jacobian_norms(w, 1 - s[:-1] ** 2)[::-1], "wrong from 1 steps back on"),
+        (lambda w, s: np.ones(3), "(T + 1,)"),
+    ],
+)
+def test_5_2_says_what_is_wrong(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "5.2", attempt)
+
+
+@given(st.floats(0.1, 5))
+def test_5_3s_slope_is_below_one_wherever_the_switch_rests(w):
+    assert 0 <= ex.slope_at_rest(w) < 1 or 0.9 < w < 1.1
+
+
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda w: ex.slope_at_rest(w) if w > 1 else 0.0, "fades to h = 0, where its slope is w"),
+        (lambda w: 0.123, "rests at h = 0.9575"),
+        (lambda w: [1, 2], "one number"),
+    ],
+)
+def test_5_3_says_what_is_wrong(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "5.3", attempt)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 10))
+def test_5_4s_solution_is_the_packages_clipping(seed, limit):
+    from course_lib.optimizers import clip_by_global_norm, global_norm
+    rng = np.random.default_rng(seed)
+    grads = [rng.normal(size=(3, 2)), rng.normal(size=4)]
+    short = ex.shorten(grads, limit)
+    clip_by_global_norm(grads, limit)
+    for mine, theirs in zip(short, grads, strict=True):
+        np.testing.assert_allclose(mine, theirs)
+    assert global_norm(short) <= limit * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda g, limit: tuple(ex.shorten(g, limit)), "PASSED"),
+        (lambda g, limit: g, "and yours have length"),
+        (lambda g, limit: g[:1], "a list of 3 arrays"),
+        (lambda g, limit: [a[0] for a in g], "array 0 of the gradients"),
+    ],
+)
+def test_5_4_says_what_is_wrong(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "5.4", attempt)
+
+
+@pytest.mark.parametrize("world", ex.WORLDS, ids=lambda world: world[-1])
+def test_5_5s_laboratories_are_what_they_are_said_to_be(world):
+    learns, lucky, unlucky, truth = world
+    results, found = ex.which_change(ex._world(learns, lucky, unlucky))
+    assert found == truth
+    assert {cell for cell, errors in results.items() if ex._learned(errors)} == learns
+
+
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda measure: "unit", "Expected: a pair"),
+        (lambda measure: ({}, "unit"), "Nothing is reported for"),
+        (lambda measure: (ex.which_change(measure)[0], "luck"), "what came is luck"),
+        (lambda measure: (ex.which_change(measure)[0], 3), "of type `int`"),
+        (lambda measure: measure("gru", "identity", 0), 'a unit, "tanh" or "relu"'),
+        (lambda measure: measure("relu", "identity", -1), "at least 0"),
+        (lambda measure: [measure("relu", "identity", seed) for seed in range(500)], "More than 400 runs"),
+        (lambda measure: ({cell: [0.001] * 5 for cell in ex._all_cells()}, "unit"), "was not measured"),
+        (lambda measure: ({cell: [errors[0]] for cell, errors in ex.which_change(measure)[0].items()}, "unit"),
+         "at least 3 different seeds"),
+        (lambda measure: ({cell: errors[1:] for cell, errors in ex.which_change(measure)[0].items()}, "unit"),
+         "Leaving out runs is not done"),
+        (lambda measure: (dict.fromkeys(ex._all_cells(), "many"), "unit"), "Nothing is reported"),
+    ],
+)
+def test_5_5_says_what_a_referee_would(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "5.5", attempt)
+
+
+def test_5_5_takes_other_seeds_and_arrays(answer):
+    def which_change(measure):
+        results = {cell: np.array([measure(*cell, seed) for seed in (3, 11, 8)]) for cell in ex._all_cells()}
+        a, b = ((results[cell] < 0.01).mean() > 0.5 for cell in (ex.RO, ex.TI))
+        return results, {(1, 0): "unit", (0, 1): "start", (1, 1): "either", (0, 0): "both"}[int(a), int(b)]
+    assert "PASSED" in answer(ex.check, "5.5", which_change)
