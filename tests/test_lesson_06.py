@@ -1,0 +1,372 @@
+"""Lesson 06: the till and its gates, the recorded experiments, the panel, and what the exercises answer."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from results_checks import bound_can_fail, lesson_shows
+
+from course_lib import plotting, tasks, widgets
+from course_lib.exercises import lstm as ex
+from course_lib.exercises import running
+from course_lib.gradients import relative_error
+from course_lib.layers import Dense, MeanSquaredError
+from course_lib.model import Model
+from course_lib.optimizers import Adam
+from course_lib.recurrent import LSTM
+from course_lib.results import lstm as experiments
+from course_lib.widgets import lstm as panel
+
+LESSON = "06_lstm"
+seeds = st.integers(0, 2**32 - 1)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The experiments
+# ---------------------------------------------------------------------------------------------------------------------
+@given(seeds, st.integers(1, 4), st.integers(1, 30))
+def test_the_till_shows_the_total_where_somebody_asks(seed, count, time):
+    x, y = experiments.till(count, time, np.random.default_rng(seed))
+    assert x.shape == (count, time, 4)
+    assert y.shape == (count, time, 1)
+    assert x.dtype == y.dtype == np.float32
+    for stream, shown in zip(x, y[..., 0], strict=True):
+        owed = 0.0
+        for (price, bought, new, ask), number in zip(stream, shown, strict=True):
+            owed = (0.0 if new else owed) + bought * price
+            assert number == pytest.approx(ask * owed, abs=1e-5)
+
+
+@pytest.mark.parametrize("gate", "ifo")
+def test_a_gate_held_open_is_one_and_training_does_not_move_it(gate):
+    rng = np.random.default_rng(0)
+    lstm = LSTM(4, 3, rng=rng)
+    experiments.hold_open(lstm, gate)
+    model, before = Model([lstm, Dense(3, 1, rng=rng)], MeanSquaredError()), lstm.get_weights()
+    for _ in range(5):
+        model.train_on_batch(*experiments.till(8, 12, rng), optimizer=Adam(0.03))
+    assert (lstm.gates[gate] == 1).all()
+    place = "ifco".index(gate)
+    for old, new in zip(before, lstm.get_weights(), strict=True):
+        parts = zip(np.split(old, 4, axis=-1), np.split(new, 4, axis=-1), strict=True)
+        assert [np.array_equal(a, b) for a, b in parts] == [block == place for block in range(4)]
+
+
+def test_no_weighted_sum_of_sums_takes_more_than_two_over_t_off_the_adding_task():
+    for time in (10, 40):
+        x, y = tasks.adding(60_000, time, np.random.default_rng(0))
+        total = x[..., 0].astype(float).sum(axis=1)
+        assert np.corrcoef(total, y[:, 0])[0, 1] ** 2 == pytest.approx(2 / time, rel=0.1)
+
+
+def test_error_left_and_the_largest_cell_of_a_unit_that_is_known():
+    rng = np.random.default_rng(0)
+    lstm, dense = LSTM(4, 1, rng=rng), Dense(1, 1, rng=rng)
+    lstm.set_weights([np.zeros((4, 4)), np.zeros((1, 4)), np.array([40.0, 40.0, 40.0, 40.0])])  # all 1: c_t = t
+    dense.set_weights([np.zeros((1, 1)), np.array([0.3])])
+    model = Model([lstm, dense], MeanSquaredError())
+    assert experiments.largest_cell(model, 25, rng) == 25
+    _, y = experiments.till(200, 40, np.random.default_rng(1))
+    expected = ((y - 0.3) ** 2).mean() / y.var()
+    assert experiments.error_left(model, 40, np.random.default_rng(1)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_correlations_of_gates_set_by_hand():
+    rng = np.random.default_rng(0)
+    lstm = LSTM(4, 1, rng=rng)
+    kernel = np.zeros((4, 4))
+    kernel[1, 0], kernel[2, 1], kernel[0, 2], kernel[3, 3] = 20, -20, -0.01, 20  # a candidate of the other sign
+    lstm.set_weights([kernel, np.zeros((1, 4)), np.array([-10.0, 10.0, 0.0, -10.0])])
+    found = experiments.correlations(Model([lstm], MeanSquaredError()), rng)
+    signs = {"input_gate": 1, "forget_gate": 1, "output_gate": 1, "cell": -1}
+    assert found == pytest.approx(signs, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("key", "spoil"),
+    [
+        ("till-gates", {"i": 0.04}),
+        ("till-gates", {"f": 0.14}),
+        ("till-gates", {"o": 0.39}),
+        ("till-wide", {"all": 0.04}),
+        ("till-wide", {"i": 0.04}),
+        ("till-wide", {"o": 0.04}),
+        ("till-wide", {"f_cell": 5.0, "all_cell": 3.0}),
+        ("forget-bias", {"bias_0_20": 300}),
+        ("forget-bias", {"bias_0_40": 300}),
+        ("forget-bias", {"bias_3_20": None}),
+        ("forget-bias", {"bias_3_40": None}),
+        ("forget-bias", {"tanh_20": None}),
+        ("forget-bias", {"tanh_40": 325}),
+        ("lstm-adding", {"lstm": 0.011}),
+        ("lstm-adding", {"tanh_lowest": 0.07}),
+        ("lstm-temporal-order", {"lstm": None}),
+        ("lstm-temporal-order", {"tanh": 16_000}),
+        ("lstm-embedded-reber", {"strings": None}),
+        ("lstm-embedded-reber", {"strings": 30_400}),
+    ],
+)
+def test_each_bound_can_fail(key, spoil):
+    bound_can_fail(key, spoil)
+
+
+def test_bounds_over_several_seeds_can_fail():
+    good = {"all": 0.01, "i": 0.08, "f": 0.27, "o": 0.55}
+    stuck = good | {"all": 0.5}
+    assert experiments._till_held([good] * 4 + [stuck])
+    assert not experiments._till_held([good] * 3 + [stuck])
+    row = {f"{name}_{time}": 25 for name in ("bias_1", "bias_3", "tanh") for time in (20, 40)}
+    row |= {"bias_0_20": None, "bias_0_40": None}
+    late, never = row | {"bias_1_40": None}, row | {"bias_1_40": None, "bias_1_20": None}
+    assert experiments._bias_held([row, late, never])
+    assert not experiments._bias_held([late, never, never])
+    assert not experiments._bias_held([row, row, row])
+
+
+def test_the_lesson_shows_the_recorded_code():
+    lesson_shows(LESSON, [
+        experiments.till, experiments.hold_open, experiments.train_till, experiments.error_left,
+        experiments.correlations, experiments.largest_cell, experiments.one_symbol_then_silence,
+        experiments.updates_until_recalled, experiments.learn_adding, experiments.sequences_until_ordered,
+        experiments.all_legal_first, experiments.strings_until_solved,
+    ])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The panel
+# ---------------------------------------------------------------------------------------------------------------------
+class Shell:
+    kernel = "a kernel"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    return shown
+
+
+@given(seeds, st.integers(1, 25))
+def test_gates_that_listen_loudly_make_an_exact_till(seed, time):
+    belt, wanted = experiments.till(1, time, np.random.default_rng(seed))
+    belt = belt[0].astype(float)
+    np.testing.assert_allclose(panel.totals(belt) * belt[:, 3], wanted[0, :, 0], atol=1e-5)
+    gates, cell, display = panel.till_cell(belt, 200, 200, 200)
+    np.testing.assert_allclose(cell, panel.totals(belt), atol=1e-9)
+    np.testing.assert_allclose(display, wanted[0, :, 0], atol=1e-5)
+    np.testing.assert_allclose([gates["i"], 1 - gates["f"], gates["o"]], belt[:, 1:].T, atol=1e-9)
+
+
+def test_gates_that_do_not_listen_are_half_open():
+    belt = np.column_stack([np.ones(5), *np.zeros((3, 5))])
+    gates, cell, display = panel.till_cell(belt, 0, 0, 0)
+    np.testing.assert_allclose([gates["i"], gates["f"], gates["o"]], 0.5)
+    np.testing.assert_allclose(cell, 1 - 0.5 ** np.arange(1, 6))  # a half of the price, and half of what was there
+    np.testing.assert_allclose(display, cell / 2)
+
+
+@pytest.mark.parametrize("belt", [np.ones(4), np.ones((3, 3))])
+def test_till_cell_refuses_what_is_no_belt(belt):
+    with pytest.raises(ValueError, match="four columns"):
+        panel.till_cell(belt, 1, 1, 1)
+
+
+def test_the_panel_shows_what_it_is_there_to_show():
+    off = [panel._off_by(panel.till_cell(panel.BELT, *setting)[2]) for setting in panel.SETTINGS.values()]
+    assert off[1] > off[0]  # a single gate that listens makes it worse
+    assert off[-1] < 0.02 < 0.4 < min(off[:-1])
+
+
+def test_the_still_panel_is_one_picture(monkeypatch, shown):
+    monkeypatch.setenv("COURSE_STATIC", "1")
+    plotting.use_style()
+    widgets.till_panel()
+    (picture,) = shown
+    assert isinstance(picture, plotting.Picture)
+    assert "Listening with 0, 0 and 0" in picture.alt
+    assert "Listening with 12, 12 and 12" in picture.alt
+    assert plt.get_fignums() == []
+
+
+def test_the_live_panel_follows_its_sliders(monkeypatch, shown):
+    monkeypatch.delenv("COURSE_STATIC", raising=False)
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+    plotting.use_style()
+    widgets.till_panel()
+    bought, new, ask, picture = shown[0].children
+    assert "Listening with 0, 0 and 0" in picture.value
+    bought.value, new.value, ask.value = 12, 11, -3
+    assert "Listening with 12, 11 and -3" in picture.value
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("setting", [(-12, -12, -12), (12, 12, 12), (12, -12, 12), (0, 12, -12)])
+def test_the_corners_of_the_panel_can_be_drawn(setting):
+    plotting.use_style()
+    fig, alt = panel._draw_live(*setting)
+    plotting.Picture(fig, alt)
+
+
+def test_the_gates_are_drawn_as_high_as_they_are_open():
+    plotting.use_style()
+    fig, ax = plt.subplots()
+    gates = {"i": np.full(16, 0.25), "c": np.full(16, -0.75), "f": np.ones(16), "o": np.zeros(16)}
+    panel.draw_gates(ax, panel.BELT, gates)
+    heights = [round(bar.get_height(), 9) for bar in ax.patches]
+    assert [heights.count(value) for value in (0.25, 0.75, 1, 0)] == [16, 16, 4 * 16 + 16, 16]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "input gate", "|candidate|", "forget gate", "output gate"]
+    plt.close(fig)
+
+
+def test_the_step_can_be_drawn():
+    plotting.use_style()
+    fig = panel.draw_lstm_step()
+    words = {text.get_text() for text in fig.axes[0].texts}
+    assert {"$f_t$", "$i_t$", r"$\tilde{c}_t$", "$o_t$", "tanh", "$c_t$", "$h_t$"} <= words
+    plt.close(fig)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The exercises: answers to attempts that are in no bank
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def answer(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+
+    def call(function, *args):
+        function(*args)
+        return capsys.readouterr().out
+    return call
+
+
+@pytest.mark.parametrize("numbers", [(16, -9, -16, 9), (40, -20, -40, 20), np.array([20.0, -11.0, -25.0, 10.0])])
+def test_6_1_takes_any_latch_that_holds(numbers, answer):
+    assert "PASSED" in answer(ex.check, "6.1", lambda: numbers)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "phrase"),
+    [
+        ((np.inf, -10, -20, 10), "is not finite"),
+        ((20, -10, -20), "of shape (4,)"),
+        ((-20, -10, -20, 10), "The marked number does not get in"),
+        ((20, -10, -20, 4), "steps after the last mark"),
+        ((14, -4, -20, 10), "A gate that is nearly shut leaks"),
+    ],
+)
+def test_6_1_says_what_the_latch_does(numbers, phrase, answer):
+    assert phrase in answer(ex.check, "6.1", lambda: numbers)
+
+
+@given(seeds, st.integers(1, 3), st.integers(1, 4))
+def test_6_2s_forward_pass_is_the_packages(seed, batch, time):
+    rng = np.random.default_rng(seed)
+    layer = LSTM(2, 3, rng=rng, dtype=np.float64)
+    layer.set_weights([rng.normal(size=w.shape) for w in layer.weights])
+    x = rng.normal(size=(batch, time, 2))
+    h, c, gates = ex._forward(x, *layer.weights)
+    outputs, (_, final) = layer.forward(x)
+    np.testing.assert_allclose(h[1:].swapaxes(0, 1), outputs, atol=1e-12)
+    np.testing.assert_allclose(c[-1], final, atol=1e-12)
+    for place, name in enumerate("ifco"):
+        np.testing.assert_allclose(gates[:, place].swapaxes(0, 1), layer.gates[name], atol=1e-12)
+
+
+def test_6_2_as_handed_out_is_exact_for_one_step_and_wrong_for_more():
+    buggy = running.function_from(ex.FIND_THE_LINE.stub)
+    for time, right in ((1, True), (2, False), (6, False)):
+        args, wanted = ex._case(np.random.default_rng(0), 2, time)
+        errors = [relative_error(found, true) for found, true in zip(buggy(*args), wanted, strict=True)]
+        assert (max(errors) < 1e-6) == right
+    # over several steps the input gate, the forget gate and the candidate are far off
+    blocks = [np.split(gradient[1], 4, axis=-1) for gradient in (buggy(*args), wanted)]
+    off = [np.linalg.norm(found - true) / np.linalg.norm(true) for found, true in zip(*blocks, strict=True)]
+    assert min(off[:3]) > 0.1
+
+
+def test_6_2s_finite_differences_agree_with_the_packages_gradients():
+    args, wanted = ex._case(np.random.default_rng(3), 2, 4)
+    for found, true in zip(ex.backward_with_a_bug(*args), wanted, strict=True):
+        assert relative_error(found, true) < 1e-6
+
+
+def test_6_2_says_what_is_wrong_in_a_single_step(answer):
+    wrong = running.function_from(ex.MENDED.replace("d_g * (1 - g**2)", "d_g * g * (1 - g)"))
+    shown = answer(ex.check, "6.2", wrong)
+    assert "over one step, what belongs to candidate is wrong" in shown
+    assert "look at the lines above `da`" in shown
+    twice = running.function_from(ex.MENDED.replace("        dh = da @", "        dh = 2 * da @"))
+    assert "the fault is on the road" in answer(ex.check, "6.2", twice)
+    assert "three gradients" in answer(ex.check, "6.2", lambda *args: 3)
+    assert "2 of them" in answer(ex.check, "6.2", lambda *args: (1, 2))
+
+
+def test_6_2_takes_two_names_for_two_blames(answer):
+    carried = ex.STATE_BACK.replace("dh =", "dh_before =") + ex.CELL_BACK + "        dh = dh_before\n"
+    renamed = ex.MENDED.replace(ex.CELL_BACK + ex.STATE_BACK, carried)
+    assert "PASSED" in answer(ex.check, "6.2", running.function_from(renamed))
+
+
+@given(seeds, st.integers(1, 8))
+def test_6_3s_weights_rebuild_the_cell(seed, time):
+    rng = np.random.default_rng(seed)
+    lstm = LSTM(2, 3, rng=rng, dtype=np.float64)
+    _, (_, cell) = lstm.forward(rng.normal(size=(1, time, 2)))
+    gates = {name: gate[0] for name, gate in lstm.gates.items()}
+    weights = ex.in_the_cell(gates["i"], gates["f"])
+    np.testing.assert_allclose((weights * gates["c"]).sum(axis=0), cell[0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda i, f: 2 * ex.in_the_cell(i, f), "yours is right at none of them"),
+        (lambda i, f: ex.in_the_cell(i, f) * np.append(np.ones(len(i) - 1), 2)[:, None], "every step but the last"),
+        (lambda i, f: ex.in_the_cell(i, f) if len(i) > 1 else 0 * i, "nothing has been forgotten yet"),
+        (lambda i, f: i[0], "of shape (6, 2)"),
+    ],
+)
+def test_6_3_says_where_it_is_wrong(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "6.3", attempt)
+
+
+def test_6_4_takes_another_number_of_seeds_and_a_list(answer):
+    def gates_needed(measure):
+        results = {held: [measure(held, seed) for seed in (3, 1, 4, 5)] for held in ("o", "f", "i", "")}
+        learned = {held: [error < 0.05 for error in errors] for held, errors in results.items()}
+        return results, [g for g in "ofi" if not any(learned[g])] if all(learned[""]) else None
+    assert "PASSED" in answer(ex.check, "6.4", gates_needed)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda measure: (ex.gates_needed(measure)[0], "ifo"), "should be a set of gates"),
+        (lambda measure: (ex.gates_needed(measure)[0], {"x"}), "nothing but"),
+        (lambda measure: (ex.gates_needed(measure)[0], None), "you say None"),
+        (lambda measure: (ex.gates_needed(measure)[0], set()), "you do not call"),
+        (lambda measure: measure("if", 0), "One gate at a time"),
+        (lambda measure: measure("i", -1), "A seed is a whole number"),
+        (lambda measure: [measure("i", seed) for seed in range(99)], "more than 60 runs"),
+        (lambda measure: ({"i": [0.3, 0.3, 0.3]}, None), "nothing was measured there"),
+        (lambda measure: ({held: [measure(held, seed) / 2 for seed in range(3)] for held in ("", *"ifo")}, set()),
+         "that was not measured"),
+    ],
+)
+def test_6_4_says_what_is_wrong(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "6.4", attempt)
+
+
+@given(st.integers(1, 2000), st.floats(0.01, 0.99))
+def test_6_5s_bias_leaves_what_was_asked_for(steps, left):
+    gate = 1 / (1 + np.exp(-ex.bias_for(steps, left)))
+    assert gate**steps == pytest.approx(left, rel=1e-6)
+
+
+def test_6_5_says_what_a_bias_leaves(answer):
+    shown = answer(ex.check, "6.5", lambda steps, left: ex.bias_for(steps, left) + 1)
+    assert "For 20 steps and 0.5 left your bias is 4.345" in shown
+    assert "after 20 steps." in shown
+    assert "has to lie between 0 and 1" in answer(ex.check, "6.5", lambda steps, left: np.nan)

@@ -1,0 +1,219 @@
+"""Lesson 08: its bounds can fail, it shows what was recorded, its exercises answer, Keras does what it says of it."""
+import numpy as np
+import pytest
+from results_checks import bound_can_fail, lesson_shows
+
+from course_lib.exercises import keras_lesson as ex
+from course_lib.ngrams import NGram
+from course_lib.recurrent import GRU, LSTM, SimpleRNN
+from course_lib.results import keras_lesson as experiments
+from course_lib.sequences import windows
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Results
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("key", "spoil"),
+    [
+        ("classic-stack", {"classic": 3.80}),
+        ("classic-stack", {"one_layer": 3.95}),
+        ("dropout-between-layers", {"best_without": 3.47, "last_without": 3.50}),
+        ("dropout-between-layers", {"best_with": 3.20}),
+        ("dropout-between-layers", {"best_with": 3.45, "last_with": 3.46}),
+        ("mask-taken-away", {"masked_12": 0.69, "masked_20": 0.69}),
+        ("mask-taken-away", {"masked_20": 0.80}),
+        ("mask-taken-away", {"bare_12": 0.35}),
+        ("mask-taken-away", {"bare_20": 0.35}),
+        ("sunspots", {"network": 22.5}),
+        ("sunspots", {"linear": 22.5}),
+    ],
+)
+def test_each_bound_can_fail(key, spoil):
+    bound_can_fail(key, spoil)
+
+
+def test_the_lesson_shows_the_recorded_code():
+    lesson_shows("08_keras", [
+        experiments.run_together, experiments.cut, experiments.bits_of_the_next, experiments.best_table,
+        experiments.syllables, experiments.filled_up, experiments.accuracy, experiments.last_years,
+        experiments.autoregression_error])
+
+
+def test_pieces_end_to_end_answer_for_each_letter_once():
+    ids = np.arange(25) % 27
+    inputs, targets = experiments.cut(ids, 6)
+    assert inputs.shape == targets.shape == (4, 6, 27)
+    np.testing.assert_array_equal(inputs.argmax(axis=2).ravel(), ids[:24])
+    np.testing.assert_array_equal(targets.argmax(axis=2).ravel(), ids[1:])
+
+
+def test_bits_of_the_next_reads_both_kinds_of_answers():
+    p = np.zeros((2, 27))
+    p[0, 3], p[1, 5] = 0.5, 0.25
+    targets = np.eye(27)[[3, 5]]
+
+    class Fixed:
+        def __init__(self, answer):
+            self.answer = answer
+
+        def predict(self, inputs, batch_size, verbose):
+            return self.answer
+    assert experiments.bits_of_the_next(Fixed(p), None, targets) == 1.5
+    every_step = np.stack([np.full((2, 27), 1 / 27), p], axis=1)
+    assert experiments.bits_of_the_next(Fixed(every_step), None, targets) == 1.5
+
+
+def test_the_best_table_is_one_of_the_tables():
+    read, tested = (experiments.run_together(part, np.random.default_rng(0))[:4000] for part in ("train", "test"))
+    scores = [NGram(n, 27, imagined=5.0, leaning=True).read(read).surprise(tested).mean() for n in range(1, 7)]
+    assert experiments.best_table(read, tested) == min(scores) < scores[0] < np.log2(27)
+
+
+def test_syllables_by_hand():
+    words, counts = experiments.syllables("train")
+    known = dict(zip(words, counts + 1, strict=True))
+    by_hand = {"queue": 1, "seventeen": 3, "area": 3, "through": 1, "banana": 3, "university": 5}
+    found = {word: known[word] for word in by_hand if word in known}
+    assert len(found) >= 4
+    assert found == {word: by_hand[word] for word in found}
+    assert counts.min() == 0
+    assert counts.max() == 4
+    assert max(map(len, words)) == 12
+    test_words, _ = experiments.syllables("test")
+    assert not set(words) & set(test_words)
+
+
+def test_filling_stands_at_the_end():
+    np.testing.assert_array_equal(experiments.filled_up(["ab", "z"], 4), [[1, 2, 0, 0], [26, 0, 0, 0]])
+
+
+def test_the_linear_rival_equals_a_plain_least_squares_fit():
+    series = np.sin(np.arange(309) / 3) * 50 + np.random.default_rng(0).normal(size=309)
+    pieces = windows(series, 4)
+    rows = np.hstack([pieces[:, :3], np.ones((len(pieces), 1))])
+    weights = np.linalg.lstsq(rows[:197], pieces[:197, 3], rcond=None)[0]
+    rmse = np.sqrt(((rows[197:] @ weights - pieces[197:, 3]) ** 2).mean())
+    assert experiments.autoregression_error(series, 3) == pytest.approx(rmse)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercises against what they are about, and attempts that are in no bank
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def answer(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+
+    def call(number, attempt):
+        ex.check(number, attempt)
+        return capsys.readouterr().out
+    return call
+
+
+@pytest.mark.parametrize("kind", [SimpleRNN, LSTM, GRU])
+def test_8_1_counts_what_our_layers_hold(kind):
+    for features, units in [(27, 50), (1, 1), (5, 3)]:
+        layer = kind(features, units, rng=np.random.default_rng(0))
+        assert ex.weight_count(kind.__name__, features, units) == sum(w.size for w in layer.weights)
+
+
+def test_8_1_says_what_is_wanted(answer):
+    assert "A SimpleRNN with 27 features and 50 units learns 3900 numbers; your answer is 7" in answer(
+        "8.1", lambda kind, features, units: 7)
+
+
+def test_8_2_no_inner_softmax_does_better():
+    rng = np.random.default_rng(0)
+    for classes in (2, 5, 27):
+        scores = rng.normal(size=(2000, classes)) * rng.uniform(0, 30, (2000, 1))
+        inner = np.exp(scores - scores.max(axis=1, keepdims=True))
+        inner /= inner.sum(axis=1, keepdims=True)
+        losses = np.log(np.exp(inner).sum(axis=1)) - inner[:, 0]
+        assert losses.min() >= ex.lowest_loss(classes) - 1e-12
+    sure = np.eye(27)[0]
+    assert ex.lowest_loss(27) == pytest.approx(np.log(np.exp(sure).sum()) - 1)
+
+
+def test_8_2_says_what_is_wanted(answer):
+    assert "With 2 classes the lowest loss is 0.3133; your answer is 9.0000" in answer("8.2", lambda classes: 9.0)
+
+
+def test_8_3_names_the_case(answer):
+    assert "training ends after epoch 5 and keeps the weights of epoch 3; you say 1 and 1" in answer(
+        "8.3", lambda losses, patience: (1, 1))
+    assert "two whole numbers" in answer("8.3", lambda losses, patience: 3)
+
+
+def test_8_4_other_answers(answer):
+    assert "one of the five names" in answer("8.4", lambda ask, classes, frequencies: "flu")
+    assert "There is no examination 'blood'" in answer("8.4", lambda ask, classes, frequencies: ask("blood"))
+
+    def spoils_the_lists(ask, classes, frequencies):
+        ask("validation").clear()
+        return ex.diagnose(ask, classes, frequencies)
+    assert "PASSED" in answer("8.4", spoils_the_lists)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the lesson says of Keras
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def keras():
+    pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
+    from course_lib import keras_models
+    return keras_models.keras
+
+
+def test_8_1_counts_what_keras_layers_hold(keras):
+    for kind in ("SimpleRNN", "LSTM", "GRU"):
+        layer = getattr(keras.layers, kind)(6)
+        layer.build((None, None, 5))
+        assert layer.count_params() == ex.weight_count(kind, 5, 6)
+
+
+def test_8_3_stops_where_keras_stops(keras):
+    rng = np.random.default_rng(83)
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    for _ in range(40):
+        losses, patience = rng.integers(0, 6, rng.integers(1, 12)) / 2.0, int(rng.integers(1, 4))
+        stop = keras.callbacks.EarlyStopping(patience=patience, restore_best_weights=True)
+        stop.set_model(model)
+        model.stop_training = False
+        stop.on_train_begin()
+        for epoch, loss in enumerate(losses):
+            model.set_weights([np.array([[epoch + 1.0]], np.float32), np.zeros(1, np.float32)])
+            stop.on_epoch_end(epoch, {"val_loss": loss})
+            if model.stop_training:
+                break
+        stop.on_train_end()
+        kept = int(model.get_weights()[0].item()) if model.stop_training else stop.best_epoch + 1
+        assert ex.stop_early(list(losses), patience) == (epoch + 1, kept)
+
+
+def test_the_stack_answers_once_or_at_every_step(keras):
+    from course_lib.keras_models import lstm_stack
+
+    x = np.zeros((2, 4, 27), np.float32)
+    assert lstm_stack(3, 5, 0.2, every_step=False)(x).shape == (2, 27)
+    every = lstm_stack(2, 5, 0.2, every_step=True, learning_rate=0.02)
+    assert every(x).shape == (2, 4, 27)
+    np.testing.assert_allclose(np.asarray(every(x)).sum(axis=-1), 1, rtol=1e-5)
+    assert float(every.optimizer.learning_rate) == pytest.approx(0.02)
+    kinds = [type(layer).__name__ for layer in every.layers]
+    assert kinds == ["LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
+
+
+def test_a_mask_is_an_invariance_and_weights_fit_without_it(keras):
+    from course_lib.keras_models import syllable_counter
+
+    masked, bare = syllable_counter(mask=True), syllable_counter(mask=False)
+    bare.set_weights(masked.get_weights())
+    short, long = (experiments.filled_up(["keras", "mask"], length) for length in (6, 15))
+    np.testing.assert_allclose(masked(short), masked(long), atol=1e-6)
+    assert np.abs(np.asarray(bare(short)) - np.asarray(bare(long))).max() > 1e-3
+
+
+def test_the_forecaster_says_one_number(keras):
+    from course_lib.keras_models import forecaster
+
+    assert forecaster(20)(np.zeros((3, 20, 1), np.float32)).shape == (3, 1)
