@@ -114,17 +114,21 @@ def quiet():
 class Ours:
     """The course's NumPy; also the bare products, which are what no arrangement of it could do without."""
 
-    modes = ("ours",)
+    modes = ("ours", "ours in halves")
 
     def __init__(self, threads):
         self.versions = f"NumPy {np.__version__}"
 
     def prepare(self, case):
+        from course_lib.halves import ModelInHalves
         from course_lib.optimizers import Adam
 
         self.case, self.model, self.optimizer = case, our_model(case), Adam(RATE)
+        halves = our_model(case)
+        self.trained = {"ours": (self.model, self.optimizer),
+                        "ours in halves": (ModelInHalves(halves.layers, halves.loss), Adam(RATE))}
         self.x, self.y = data_of(case)
-        self.steps = 0
+        self.steps = dict.fromkeys(self.modes, 0)
         self.products = [
             (part, times, *faster_product(a, b, c, GATES[case.kind] if part == "forward" and times > 1 else 1))
             for part, times, a, b, c in products_of(case)]
@@ -139,11 +143,12 @@ class Ours:
                     for _ in range(times):
                         np.matmul(a, b, out=out)
             return time.perf_counter() - start, None
+        model, optimizer = self.trained[mode]
         start = time.perf_counter()
         for _ in range(steps):
-            n = self.steps % BATCHES
-            self.steps += 1
-            loss, _ = self.model.train_on_batch(self.x[n], self.y[n], optimizer=self.optimizer)
+            n = self.steps[mode] % BATCHES
+            self.steps[mode] += 1
+            loss, _ = model.train_on_batch(self.x[n], self.y[n], optimizer=optimizer)
         return time.perf_counter() - start, float(loss)
 
     def parts(self, steps):
@@ -178,6 +183,10 @@ class Ours:
         from course_lib.optimizers import Adam
 
         self.case, self.model, self.optimizer = case, our_model(case), Adam(RATE)
+        if mode == "ours in halves":
+            from course_lib.halves import ModelInHalves
+
+            self.model = ModelInHalves(self.model.layers, self.model.loss)
         self.ids, self.starts, self.steps = ids, starts, 0
 
     def learn(self, seconds):

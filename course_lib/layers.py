@@ -145,7 +145,7 @@ def _last_axis(x, features, layer):
 
 
 ACTIVATIONS = {  # name: (function of the sum, its slope written in terms of the output y)
-    "linear": (lambda a: a, lambda y: np.ones_like(y)),
+    "linear": (lambda a: a, lambda y: 1),
     "sigmoid": (lambda a: 0.5 * (1 + np.tanh(0.5 * a)), lambda y: y * (1 - y)),  # tanh never overflows; exp may
     "tanh": (np.tanh, lambda y: 1 - y**2),
     "relu": (lambda a: np.maximum(a, 0), lambda y: (y > 0).astype(y.dtype)),
@@ -191,7 +191,8 @@ class Dense(Layer):
         """x (..., features) -> y (..., units)."""
         x = _last_axis(x, self.features, "Dense")
         function, _ = ACTIVATIONS[self.activation]
-        y = function(x @ self.kernel + self.bias)
+        a = x.reshape(-1, self.features) @ self.kernel + self.bias  # one large product, however many axes x has
+        y = function(a).reshape(*x.shape[:-1], self.units)
         self._cache = x, y
         return y
 
@@ -202,7 +203,7 @@ class Dense(Layer):
         da = dy * slope(y)
         flat_x, flat_da = x.reshape(-1, self.features), da.reshape(-1, self.units)
         self.grads = [flat_x.T @ flat_da, flat_da.sum(axis=0)]
-        return da @ self.kernel.T
+        return (flat_da @ self.kernel.T).reshape(x.shape)
 
 
 class Embedding(Layer):
@@ -351,19 +352,20 @@ class SoftmaxCrossEntropy:
             raise ValueError(f"There are scores for {scores.shape[-1]} classes but targets from {targets.min()} to "
                              f"{targets.max()}.")
         shifted = scores - scores.max(axis=-1, keepdims=True)
-        log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        e = np.exp(shifted)
+        total = e.sum(axis=-1)
         share = _weights_of(mask, targets.shape, scores.dtype)
-        picked = np.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
-        self._cache = log_probabilities, targets, share
-        return float(-(picked * share).sum())
+        picked = np.take_along_axis(shifted, targets[..., None], axis=-1)[..., 0]
+        self._cache = e, total, targets, share
+        return float(((np.log(total) - picked) * share).sum())
 
     def backward(self):
         """-> ∂L/∂scores (..., classes)."""
-        log_probabilities, targets, share = _remembered(self)
-        d_scores = np.exp(log_probabilities)
-        index = targets[..., None]
-        np.put_along_axis(d_scores, index, np.take_along_axis(d_scores, index, axis=-1) - 1, axis=-1)
-        return d_scores * share[..., None]
+        e, total, targets, share = _remembered(self)
+        d_scores = e * (share / total)[..., None]  # ŷ, from which y is taken away
+        rows = d_scores.reshape(-1, d_scores.shape[-1])
+        rows[np.arange(len(rows)), targets.ravel()] -= share.ravel()
+        return d_scores
 
 
 class MeanSquaredError:

@@ -10,6 +10,8 @@ Inside a layer time comes first, so that a step is one block of memory, and so d
 """
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from course_lib.layers import Layer, _real_numbers, glorot_uniform, orthogonal
@@ -198,6 +200,14 @@ def _sequences(x, features, layer):
     return x
 
 
+def _time_first(layer, x):
+    """x (batch, time, features) -> (time, batch, features), so that a step is one block of memory."""
+    batch, time, features = x.shape
+    xs = _room(layer, "xs", time, batch, features)
+    xs[:] = x.transpose(1, 0, 2)
+    return xs
+
+
 def _time_major_mask(mask, batch, time, layer):
     """mask (batch, time) -> (time, batch, 1) of bool, or None."""
     if mask is None:
@@ -270,6 +280,15 @@ def _need_blame(layer, d_outputs, d_final_state):
                          f"is nothing to blame the weights for.")
 
 
+def _room(layer, name, *shape):
+    """An array of the layer's dtype to write into. Its memory is kept from call to call: fresh memory is slow."""
+    rooms = layer.__dict__.setdefault("_rooms", {})
+    size = math.prod(shape)
+    if name not in rooms or rooms[name].size < size:
+        rooms[name] = np.empty(size, layer.dtype)
+    return rooms[name][:size].reshape(shape)
+
+
 def _by_gate(weights, units):
     """(rows, gates·units), as Keras lays them out, -> (gates, rows, units): a matrix for each gate."""
     return weights.reshape(-1, weights.shape[-1] // units, units).swapaxes(0, 1).copy()
@@ -338,11 +357,12 @@ class SimpleRNN(Layer):
         x = _sequences(x, self.features, "SimpleRNN").astype(self.dtype, copy=False)
         batch, time, _ = x.shape
         live = _time_major_mask(mask, batch, time, "SimpleRNN")
-        states = np.empty((time + 1, batch, self.units), self.dtype)
+        states = _room(self, "states", time + 1, batch, self.units)
         states[0] = _state(initial_state, batch, self.units, self.dtype, "SimpleRNN")
 
-        xs = x.transpose(1, 0, 2).copy()  # time first, so that a step is one block of memory
-        states[1:] = (xs.reshape(time * batch, -1) @ self.kernel + self.bias).reshape(time, batch, -1)
+        xs = _time_first(self, x)
+        np.matmul(xs.reshape(time * batch, -1), self.kernel, out=states[1:].reshape(time * batch, -1))
+        states[1:] += self.bias
         for t in range(time):
             h = states[t + 1]  # holds x_t W_x + b until the next two lines
             h += states[t] @ self.recurrent_kernel
@@ -378,7 +398,8 @@ class SimpleRNN(Layer):
         d_outputs = _blame_of_outputs(d_outputs, (batch, time, self.units), live, self.dtype)
         dh = _blame(d_final_state, (batch, self.units), self.dtype, "d_final_state")
 
-        das = 1 - states[1:] ** 2  # the slopes of tanh at all steps, to become ∂L/∂a_t
+        das = np.square(states[1:], out=_room(self, "das", time, batch, self.units))
+        np.subtract(1, das, out=das)  # the slopes of tanh at all steps, to become ∂L/∂a_t
         for t in reversed(range(time)):
             if live is None:
                 das[t] *= dh + d_outputs[t]
@@ -484,8 +505,8 @@ class LSTM(Layer):
         x = _sequences(x, self.features, "LSTM").astype(self.dtype, copy=False)
         batch, time, _ = x.shape
         live = _time_major_mask(mask, batch, time, "LSTM")
-        h = np.empty((time + 1, batch, self.units), self.dtype)
-        c, tanh_c = np.empty_like(h), np.empty_like(h[1:])
+        h, c = (_room(self, name, time + 1, batch, self.units) for name in "hc")
+        tanh_c = _room(self, "tanh_c", time, batch, self.units)
         h_0, c_0 = _pair(initial_state, "LSTM takes an initial state as a pair, (h, c)")
         h[0], c[0] = (_state(s, batch, self.units, self.dtype, "LSTM") for s in (h_0, c_0))
 
@@ -494,8 +515,8 @@ class LSTM(Layer):
         rest = 1 - half
         kernel, recurrent_kernel, bias = (_by_gate(w, self.units) * half for w in self.weights)
 
-        xs = x.transpose(1, 0, 2).copy()
-        gates = xs[:, None] @ kernel
+        xs = _time_first(self, x)
+        gates = np.matmul(xs[:, None], kernel, out=_room(self, "gates", time, 4, batch, self.units))
         gates += bias
         for t in range(time):
             a = gates[t]  # x_t W_x + b, all four
@@ -541,7 +562,7 @@ class LSTM(Layer):
                   for d in _pair(d_final_state, "LSTM takes the gradient of its final state as a pair, (dh, dc)"))
 
         i, f, g, o = gates.swapaxes(0, 1)  # all steps at once
-        das = np.empty((time, batch, 4, self.units), self.dtype)  # slopes first, to become ∂L/∂a_t
+        das = _room(self, "das", time, batch, 4, self.units)  # slopes first, to become ∂L/∂a_t
         das[:, :, 0] = g * i * (1 - i)
         das[:, :, 1] = c[:-1] * f * (1 - f)
         das[:, :, 2] = i * (1 - g * g)
@@ -652,9 +673,9 @@ class GRU(Layer):
         x = _sequences(x, self.features, "GRU").astype(self.dtype, copy=False)
         batch, time, _ = x.shape
         live = _time_major_mask(mask, batch, time, "GRU")
-        h = np.empty((time + 1, batch, self.units), self.dtype)
+        h = _room(self, "h", time + 1, batch, self.units)
         h[0] = _state(initial_state, batch, self.units, self.dtype, "GRU")
-        reset = np.empty_like(h[1:])  # what r_t multiplies or has multiplied, for backward
+        reset = _room(self, "reset", time, batch, self.units)  # what r_t multiplies or has multiplied, for backward
 
         # σ(a) = 1/2 + 1/2 tanh(a/2): the sums of z and r are halved beforehand
         half = np.array([0.5, 0.5, 1], self.dtype).reshape(3, 1, 1)
@@ -665,8 +686,8 @@ class GRU(Layer):
             bias[:2] += biases[:2, 1:]  # only the candidate's two biases stay apart
             candidate_bias = biases[2, 1]
 
-        xs = x.transpose(1, 0, 2).copy()
-        gates = xs[:, None] @ kernel
+        xs = _time_first(self, x)
+        gates = np.matmul(xs[:, None], kernel, out=_room(self, "gates", time, 3, batch, self.units))
         gates += bias
         for t in range(time):
             zr, candidate = gates[t, :2], gates[t, 2]  # x_t W_x + b, all three
@@ -742,7 +763,7 @@ class GRU(Layer):
         sum, z, r, h̃'s own sum. The first three are those of W_h and b', the last three those of W_x and b.
         """
         time, batch, units = z.shape
-        das = np.empty((time, batch, 4, units), self.dtype)  # slopes first, to become ∂L/∂a_t
+        das = _room(self, "das", time, batch, 4, units)  # slopes first, to become ∂L/∂a_t
         das[:, :, 0] = candidate_slope * r
         das[:, :, 1] = z_slope
         das[:, :, 2] = candidate_slope * reset * r * (1 - r)
@@ -763,7 +784,7 @@ class GRU(Layer):
     def _through_reset_before(self, dh, d_outputs, h_before, z, r, reset, z_slope, candidate_slope):
         """Back through the steps of h̃_t = tanh(x_t W_x + b + (r_t ⊙ h_{t-1}) W_h); ``reset`` is r_t ⊙ h_{t-1}."""
         time, batch, units = z.shape
-        das = np.empty((time, batch, 3, units), self.dtype)  # slopes first, to become ∂L/∂a_t
+        das = _room(self, "das", time, batch, 3, units)  # slopes first, to become ∂L/∂a_t
         das[:, :, 0] = z_slope
         das[:, :, 1] = h_before * r * (1 - r)
         das[:, :, 2] = candidate_slope

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from course_lib.gradients import check_gradients, relative_error
 from course_lib.layers import Dense
-from course_lib.recurrent import RNN, Bidirectional, SimpleRNN, bptt, unroll
+from course_lib.recurrent import GRU, LSTM, RNN, Bidirectional, SimpleRNN, bptt, unroll
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 3), st.integers(1, 4))  # batch, time, in, hidden
 
@@ -442,3 +442,40 @@ def test_the_blame_that_was_passed_in_is_not_changed():
     layer.backward(blame, blame_state)
     np.testing.assert_array_equal(blame, kept[0])
     np.testing.assert_array_equal(blame_state, kept[1])
+
+
+# --- memory that is kept from call to call ---------------------------------------------------------------------------
+@pytest.mark.parametrize("make", [
+    lambda rng: SimpleRNN(2, 3, rng=rng), lambda rng: LSTM(2, 3, rng=rng),
+    lambda rng: GRU(2, 3, rng=rng), lambda rng: GRU(2, 3, rng=rng, reset_after=False),
+])
+def test_what_a_layer_returned_stays_as_it_was_when_the_layer_is_used_again(make):
+    rng = np.random.default_rng(0)
+    layer, flat = make(rng), lambda state: np.stack(state) if isinstance(state, tuple) else state
+    sizes = [(4, 5), (2, 3), (6, 7), (4, 5)]  # smaller, larger, and the first again
+    returned = []
+    for batch, time in sizes:
+        outputs, final = layer.forward(rng.normal(size=(batch, time, 2)).astype(np.float32))
+        dx, d_initial = layer.backward(np.ones_like(outputs))
+        returned.append([outputs, flat(final), dx, flat(d_initial), *layer.grads])
+        if hasattr(layer, "gates"):
+            returned[-1] += layer.gates.values()
+    kept = [[array.copy() for array in arrays] for arrays in returned[:-1]]
+    layer.backward(np.full_like(outputs, 3))
+    for before, after in zip(kept, returned[:-1], strict=True):
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", [SimpleRNN, LSTM, GRU])
+def test_a_layer_used_before_answers_as_a_new_one(kind):
+    def run(layer, batch, time):
+        x = np.random.default_rng(batch).normal(size=(batch, time, 2)).astype(np.float32)
+        outputs, _ = layer.forward(x)
+        return outputs, layer.backward(np.cos(outputs))[0], *layer.grads
+
+    used = kind(2, 3, rng=np.random.default_rng(0))
+    for batch, time in [(5, 6), (2, 3), (7, 4)]:
+        fresh = kind(2, 3, rng=np.random.default_rng(0))
+        for one, other in zip(run(used, batch, time), run(fresh, batch, time), strict=True):
+            np.testing.assert_array_equal(one, other)
