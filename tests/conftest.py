@@ -4,8 +4,11 @@ import atexit
 import os
 import tempfile
 
+import pytest
 from hypothesis import settings
 from lessons import environment
+
+from course_lib import plotting
 
 _home = tempfile.TemporaryDirectory(prefix="course-home-", ignore_cleanup_errors=True)
 atexit.register(_home.cleanup)
@@ -14,3 +17,33 @@ os.environ.update(environment(_home.name))
 # The same examples everywhere and always: a red test on one machine is red on all.
 settings.register_profile("course", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("course")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed during a test: an empty list that fills."""
+    plotting.use_style()
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    return shown
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """As in a notebook that somebody has open: panels are live."""
+    class Shell:
+        kernel = "a kernel"
+
+    monkeypatch.delenv("COURSE_STATIC", raising=False)
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+
+
+@pytest.fixture
+def answer(capsys, tmp_path, monkeypatch):
+    """answer(ex.check, "3.1", attempt): what a reader then sees; progress goes nowhere."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+
+    def call(function, *args):
+        function(*args)
+        return capsys.readouterr().out
+    return call

@@ -22,13 +22,6 @@ def style():
         plt.close("all")
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The map
 # ---------------------------------------------------------------------------------------------------------------------

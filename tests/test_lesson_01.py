@@ -112,13 +112,6 @@ def test_sweeps_are_counted_from_zero_and_training_ends():
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 def test_the_still_panel_is_one_picture_and_makes_its_point(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
@@ -131,12 +124,7 @@ def test_the_still_panel_is_one_picture_and_makes_its_point(monkeypatch, shown):
     assert plt.get_fignums() == []
 
 
-def test_the_live_panel_follows_its_sliders(monkeypatch, shown):
-    class Shell:
-        kernel = "a kernel"
-
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_sliders(shown, kernel):
     plotting.use_style()
     widgets.neuron_panel()
     (box,) = shown

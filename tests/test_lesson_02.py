@@ -79,21 +79,12 @@ def test_the_split_keeps_every_piece_once():
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercises: attempts that are in no bank
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(number, attempt):
-        ex.check(number, attempt)
-        return capsys.readouterr().out
-    return call
-
-
 def test_2_1_says_what_is_wanted_and_what_came(answer):
-    shown = answer("2.1", lambda perplexity, characters: 3.5)
+    shown = answer(ex.check, "2.1", lambda perplexity, characters: 3.5)
     assert "a character has 1.273 bits; your answer is 3.5. How many bits has the whole word" in shown
-    assert "your answer is 3.403e+38." in answer("2.1", lambda perplexity, characters: 2**perplexity)
-    assert "and 2 characters in a word" in answer("2.1", lambda perplexity, characters: np.log2(128) / characters)
+    assert "your answer is 3.403e+38." in answer(ex.check, "2.1", lambda perplexity, characters: 2**perplexity)
+    assert "and 2 characters in a word" in answer(
+        ex.check, "2.1", lambda perplexity, characters: np.log2(128) / characters)
 
 
 def test_2_2_gradient_agrees_with_finite_differences():
@@ -109,34 +100,34 @@ def test_2_2_gradient_agrees_with_finite_differences():
 
 
 def test_2_2_accepts_the_one_hot_product_and_names_wrong_rows(answer):
-    assert "PASSED" in answer("2.2", lambda ids, d, size: np.eye(size)[ids].T @ d)
+    assert "PASSED" in answer(ex.check, "2.2", lambda ids, d, size: np.eye(size)[ids].T @ d)
 
     def off_by_one(ids, d_scores, size):
         return np.roll(ex.table_gradient(ids, d_scores, size), 1, axis=0)
 
-    assert "wrong in rows 0, 1, 2 and 3. Row i answers" in answer("2.2", off_by_one)
+    assert "wrong in rows 0, 1, 2 and 3. Row i answers" in answer(ex.check, "2.2", off_by_one)
 
     def one_row(ids, d_scores, size):
         dW = ex.table_gradient(ids, d_scores, size)
         dW[0] = 0
         return dW
 
-    assert "wrong in row 0. Row i" in answer("2.2", one_row)
-    assert "has shape (6, 2)" in answer("2.2", lambda ids, d, size: np.zeros((size, 2)))
+    assert "wrong in row 0. Row i" in answer(ex.check, "2.2", one_row)
+    assert "has shape (6, 2)" in answer(ex.check, "2.2", lambda ids, d, size: np.zeros((size, 2)))
 
     def rows_for_look_ups(ids, d_scores, size):
         dW = np.zeros((len(ids), d_scores.shape[1]))
         np.add.at(dW, ids, d_scores)
         return dW
 
-    assert "has shape (5, 3)" in answer("2.2", rows_for_look_ups)
+    assert "has shape (5, 3)" in answer(ex.check, "2.2", rows_for_look_ups)
 
 
 def test_2_3_other_mistakes(answer):
-    assert "which steps are in the sum" in answer("2.3", lambda p, mask: 2.0)
-    assert "has shape (3,)" in answer("2.3", lambda p, mask: -np.log2(p[:, 0]))
+    assert "which steps are in the sum" in answer(ex.check, "2.3", lambda p, mask: 2.0)
+    assert "has shape (3,)" in answer(ex.check, "2.3", lambda p, mask: -np.log2(p[:, 0]))
     assert "Is a number of rows or steps written in?" in answer(
-        "2.3", lambda p, mask: -np.log2(p[mask]).sum() / (10 if len(p) == 3 else 3))
+        ex.check, "2.3", lambda p, mask: -np.log2(p[mask]).sum() / (10 if len(p) == 3 else 3))
 
 
 def test_2_4_other_mistakes(answer):
@@ -144,16 +135,17 @@ def test_2_4_other_mistakes(answer):
         return lambda ids, length, first_of_test: (learn(ids, length, first_of_test), test(ids, length, first_of_test))
 
     good = ex.split_then_cut
-    assert "two arrays" in answer("2.4", lambda ids, length, first: np.zeros(3))
-    assert "tuple` with 3 parts" in answer("2.4", lambda ids, length, first: (*good(ids, length, first), 1))
-    assert "for the test side" in answer("2.4", with_rows(lambda *a: good(*a)[0], lambda *a: good(*a)[1][:, 1:]))
+    assert "two arrays" in answer(ex.check, "2.4", lambda ids, length, first: np.zeros(3))
+    assert "tuple` with 3 parts" in answer(ex.check, "2.4", lambda ids, length, first: (*good(ids, length, first), 1))
+    assert "for the test side" in answer(
+        ex.check, "2.4", with_rows(lambda *a: good(*a)[0], lambda *a: good(*a)[1][:, 1:]))
     assert "in yours some do not" in answer(
-        "2.4", with_rows(lambda *a: good(*a)[0][:, ::-1], lambda *a: good(*a)[1])).lower()
+        ex.check, "2.4", with_rows(lambda *a: good(*a)[0][:, ::-1], lambda *a: good(*a)[1])).lower()
     later = with_rows(lambda *a: good(a[0], a[1], a[2] + 3)[0], lambda *a: good(a[0], a[1], a[2] + 3)[1])
-    assert "the border is not where it was asked for" in answer("2.4", later)
+    assert "the border is not where it was asked for" in answer(ex.check, "2.4", later)
     # the order of the windows on each side is nobody's business
     shuffled = with_rows(lambda *a: good(*a)[0][::-1], lambda *a: list(good(*a)[1]))
-    assert "PASSED" in answer("2.4", shuffled)
+    assert "PASSED" in answer(ex.check, "2.4", shuffled)
 
 
 @pytest.mark.parametrize("asked", [range(1, 7), range(1, 8), range(2, 9), range(2, 8), (2, 3, 4, 6)])
@@ -162,7 +154,7 @@ def test_2_5_a_choice_that_leaves_an_n_out_is_told(answer, asked):
         n = min(asked, key=lambda n: score(n, "validation"))
         return n, score(n, "test")
 
-    assert "look at all eight" in answer("2.5", some)
+    assert "look at all eight" in answer(ex.check, "2.5", some)
 
 
 def test_2_5_does_not_praise_a_choice_that_it_cannot_judge(answer):
@@ -171,7 +163,7 @@ def test_2_5_does_not_praise_a_choice_that_it_cannot_judge(answer):
         n = min(bits, key=bits.get)
         return n, bits[n][1]
 
-    shown = answer("2.5", chosen_by_test)
+    shown = answer(ex.check, "2.5", chosen_by_test)
     assert "it may have had a say in the choice" in " ".join(shown.split())
     assert "right" not in shown
 
@@ -186,46 +178,34 @@ def test_2_5_worlds_have_their_best_at_both_ends_and_either_text_the_luckier():
 
 
 def test_2_5_other_mistakes(answer):
-    assert "expected: a pair" in answer("2.5", lambda score: 4).lower()
-    assert "a whole number; what came is of type `float`" in answer("2.5", lambda score: (4.0, 1.8))
-    assert "it was asked for n = 0" in answer("2.5", lambda score: (score(0, "test"), 1))
-    assert "was asked for 'train'" in answer("2.5", lambda score: (score(1, "train"), 1))
-    assert "no end" in answer("2.5", lambda score: [score(1, "learn") for _ in range(100)])
+    assert "expected: a pair" in answer(ex.check, "2.5", lambda score: 4).lower()
+    assert "a whole number; what came is of type `float`" in answer(ex.check, "2.5", lambda score: (4.0, 1.8))
+    assert "it was asked for n = 0" in answer(ex.check, "2.5", lambda score: (score(0, "test"), 1))
+    assert "was asked for 'train'" in answer(ex.check, "2.5", lambda score: (score(1, "train"), 1))
+    assert "no end" in answer(ex.check, "2.5", lambda score: [score(1, "learn") for _ in range(100)])
 
     def invented(score):
         n, bits = ex.choose_n(score)
         return n, bits - 0.01
 
-    assert "Report what came out" in answer("2.5", invented)
+    assert "Report what came out" in answer(ex.check, "2.5", invented)
 
     def unasked(score):
         return min(range(1, 9), key=lambda n: score(n, "validation")), 1.84
 
-    assert "without having asked for it" in answer("2.5", unasked)
+    assert "without having asked for it" in answer(ex.check, "2.5", unasked)
 
     def thrice(score):  # asking again for the same n is no new look
         n, _ = ex.choose_n(score)
         score(n, "test")
         return n, score(n, "test")
 
-    assert "PASSED" in answer("2.5", thrice)
+    assert "PASSED" in answer(ex.check, "2.5", thrice)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    plotting.use_style()
-    return shown
-
-
 def test_the_still_panel_is_one_picture_that_makes_the_point(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     widgets.ngram_panel()
@@ -239,9 +219,7 @@ def test_the_still_panel_is_one_picture_that_makes_the_point(monkeypatch, shown)
         assert on_read[-1] < on_unseen[-1]
 
 
-def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_knobs(shown, kernel):
     widgets.ngram_panel()
     language, n, read, picture = shown[0].children
     assert [knob.description for knob in (language, n, read)] == [

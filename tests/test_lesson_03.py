@@ -194,17 +194,6 @@ def test_the_lesson_shows_the_recorded_code():
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 def test_the_states_of_the_panel_are_those_of_an_rnn():
     states, radius = panel.states_while_reading("ab", 0.5, units=6)
     rng = np.random.default_rng(3)
@@ -238,9 +227,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
     assert plt.get_fignums() == []
 
 
-def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
     widgets.saturation_panel()
     text, step, scale, picture = shown[0].children
@@ -306,16 +293,6 @@ def test_colours_can_be_seen_on_the_paper():
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises: answers to attempts that are in no bank
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(function, *args):
-        function(*args)
-        return capsys.readouterr().out
-    return call
-
-
 @pytest.mark.parametrize("numbers", [(12, 6, -3), (10, 5, -2), (30, 10, -5), np.array([20.0, 8.0, -4.0])])
 def test_3_1_takes_any_alarm_that_works(numbers, answer):
     assert "PASSED" in answer(ex.check, "3.1", lambda: numbers)

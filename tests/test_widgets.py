@@ -66,23 +66,6 @@ def test_scalar_blame_refuses_what_is_no_sequence():
 # ---------------------------------------------------------------------------------------------------------------------
 # Still or live
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def kernel(monkeypatch):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
-
-
 def test_live_only_where_somebody_can_turn_a_knob(monkeypatch, kernel):
     assert widgets.is_live()
     monkeypatch.setenv("COURSE_STATIC", "1")
@@ -90,7 +73,6 @@ def test_live_only_where_somebody_can_turn_a_knob(monkeypatch, kernel):
     monkeypatch.delenv("COURSE_STATIC")
     monkeypatch.setattr("IPython.get_ipython", lambda: None)
     assert not widgets.is_live()
-    monkeypatch.setattr("IPython.get_ipython", Shell)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as if it were not installed
     assert not widgets.is_live()
 
