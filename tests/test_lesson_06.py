@@ -1,5 +1,7 @@
 """Lesson 06: the till and its gates, the recorded experiments, the panel, and what the exercises answer."""
 
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -80,7 +82,96 @@ def test_correlations_of_gates_set_by_hand():
     lstm.set_weights([kernel, np.zeros((1, 4)), np.array([-10.0, 10.0, 0.0, -10.0])])
     found = experiments.correlations(Model([lstm], MeanSquaredError()), rng)
     signs = {"input_gate": 1, "forget_gate": 1, "output_gate": 1, "cell": -1}
-    assert found == pytest.approx(signs, abs=1e-3)
+    assert {name: found[name] for name in signs} == pytest.approx(signs, abs=1e-3)
+    assert abs(found["input_gate_price"]) < 0.1
+    assert abs(found["candidate_bought"]) < 0.1
+
+
+def test_correlations_of_a_unit_whose_gate_and_candidate_have_swapped_parts():
+    rng = np.random.default_rng(0)
+    lstm = LSTM(4, 1, rng=rng)
+    kernel = np.zeros((4, 4))
+    kernel[0, 0], kernel[1, 2] = 0.1, 20  # the input gate goes with the price, the candidate with what is bought
+    kernel[2, 1], kernel[3, 3] = -20, 20
+    lstm.set_weights([kernel, np.zeros((1, 4)), np.array([-3.0, 10.0, 0.0, -10.0])])
+    found = experiments.correlations(Model([lstm], MeanSquaredError()), rng)
+    assert found["input_gate_price"] == pytest.approx(1, abs=1e-3)
+    assert found["candidate_bought"] == pytest.approx(1, abs=1e-3)
+    assert abs(found["input_gate"]) < 0.1
+
+
+@pytest.mark.parametrize(("features", "units", "outputs"), [(2, 16, 1), (8, 24, 4)])
+def test_rivals_have_as_many_weights(features, units, outputs):
+    rng = np.random.default_rng(0)
+    layers = [experiments.lstm_or_tanh(name, features, units, rng) for name in ("lstm", "tanh")]
+    sizes = [sum(w.size for w in [*layer.weights, *Dense(layer.units, outputs, rng=rng).weights]) for layer in layers]
+    assert layers[0].units == units
+    assert (layers[0].bias[units:2 * units] == 3).all()
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.01)
+
+
+@given(seeds, st.integers(2, 6))
+def test_after_the_first_symbol_there_is_silence(seed, time):
+    x, symbol = experiments.one_symbol_then_silence(5, time, np.random.default_rng(seed))
+    np.testing.assert_array_equal(x[:, 0], np.eye(8)[symbol])
+    assert not x[:, 1:].any()
+
+
+def test_training_at_the_till_ends_with_small_steps(monkeypatch):
+    rates = []
+
+    def note(self, *batch, optimizer, clip_norm):
+        rates.append(optimizer.learning_rate)
+
+    monkeypatch.setattr(Model, "train_on_batch", note)
+    model = experiments.train_till("f", 0, units=2, updates=100)
+    np.testing.assert_allclose(rates, 0.03 * np.linspace(1, 0.01, 100))
+    assert (model.layers[0].bias[2:4] == 40).all()
+    assert model.layers[0].units == model.layers[1].kernel.shape[0] == 2
+
+
+def test_a_recall_race_ends_at_the_first_look_that_names_all_and_without_a_winner_at_the_last_update():
+    rng = np.random.default_rng(0)
+    assert experiments.updates_until_recalled(LSTM(8, 16, rng=rng, forget_bias=3), 3, rng) in range(25, 301, 25)
+    assert experiments.updates_until_recalled(LSTM(8, 16, rng=rng, forget_bias=3), 3, rng, most=24) is None
+    assert experiments.updates_until_recalled(LSTM(8, 16, rng=rng), 3, rng, most=100, rate=0.0) is None
+
+
+def test_training_stops_where_it_should(monkeypatch):
+    rng = np.random.default_rng(0)
+    errors = iter([0.2, 0.0101, 0.0099, 0.001])
+    monkeypatch.setattr(Model, "evaluate", lambda *args: next(errors))
+    monkeypatch.setattr(Model, "train_on_batch", lambda *args, **kwargs: None)
+    assert experiments.learn_adding(LSTM(2, 2, rng=rng), 10, rng, most=8000) == [0.2, 0.0101, 0.0099]
+    shares = iter([0.5, 0.997, 0.998, 1.0])
+
+    def predict(self, x):
+        share, order = next(shares), x[:, 0].argmax(axis=1)  # targets below are the first symbols
+        return np.eye(9)[np.where(np.arange(len(x)) < share * len(x), order, 8)]
+
+    verdicts = iter([False, False, True])
+    monkeypatch.setattr(experiments, "all_legal_first", lambda *args: next(verdicts))
+    assert experiments.strings_until_solved(LSTM(7, 16, rng=rng), rng) == 2400
+    assert experiments.strings_until_solved(LSTM(7, 16, rng=rng), rng, most=799) is None
+    monkeypatch.setattr(tasks, "temporal_order", lambda count, time, rng: tasks.first_symbol(count, time, rng))
+    monkeypatch.setattr(Model, "predict", predict)
+    assert experiments.sequences_until_ordered(LSTM(8, 2, rng=rng), 10, rng, most=8000) == 2400
+
+
+def test_all_legal_first_asks_every_step_of_every_string_and_no_padding():
+    strings = tasks.reber_batch(6, np.random.default_rng(0))
+    scores = strings.legal.astype(float)
+    model = SimpleNamespace(predict=lambda inputs: scores)
+    assert experiments.all_legal_first(model, strings)
+    last = strings.mask[-1].sum() - 1
+    scores[-1, last] *= -1  # one step of one string
+    assert not experiments.all_legal_first(model, strings)
+    scores[-1, last] *= -1
+    padding = ~strings.mask[..., None]
+    assert padding.any()
+    legal = strings.legal | padding & (np.arange(strings.legal.shape[2]) == 0)
+    scores -= 2.0 * (legal & padding)
+    assert experiments.all_legal_first(model, SimpleNamespace(inputs=None, legal=legal, mask=strings.mask))
 
 
 @pytest.mark.parametrize(
@@ -99,10 +190,11 @@ def test_correlations_of_gates_set_by_hand():
         ("forget-bias", {"bias_3_40": None}),
         ("forget-bias", {"tanh_20": None}),
         ("forget-bias", {"tanh_40": 325}),
+        ("forget-bias", {"bias_3_40": 325}),
         ("lstm-adding", {"lstm": 0.011}),
         ("lstm-adding", {"tanh_lowest": 0.07}),
         ("lstm-temporal-order", {"lstm": None}),
-        ("lstm-temporal-order", {"tanh": 16_000}),
+        ("lstm-temporal-order", {"lstm": 20_800}),
         ("lstm-embedded-reber", {"strings": None}),
         ("lstm-embedded-reber", {"strings": 30_400}),
     ],
@@ -116,20 +208,13 @@ def test_bounds_over_several_seeds_can_fail():
     stuck = good | {"all": 0.5}
     assert experiments._till_held([good] * 4 + [stuck])
     assert not experiments._till_held([good] * 3 + [stuck])
-    row = {f"{name}_{time}": 25 for name in ("bias_1", "bias_3", "tanh") for time in (20, 40)}
-    row |= {"bias_0_20": None, "bias_0_40": None}
-    late, never = row | {"bias_1_40": None}, row | {"bias_1_40": None, "bias_1_20": None}
-    assert experiments._bias_held([row, late, never])
-    assert not experiments._bias_held([late, never, never])
-    assert not experiments._bias_held([row, row, row])
 
 
 def test_the_lesson_shows_the_recorded_code():
     lesson_shows(LESSON, [
         experiments.till, experiments.hold_open, experiments.train_till, experiments.error_left,
         experiments.correlations, experiments.largest_cell, experiments.one_symbol_then_silence,
-        experiments.updates_until_recalled, experiments.learn_adding, experiments.sequences_until_ordered,
-        experiments.all_legal_first, experiments.strings_until_solved,
+        experiments.updates_until_recalled, experiments.learn_adding,
     ])
 
 
@@ -297,10 +382,30 @@ def test_6_2_says_what_is_wrong_in_a_single_step(answer):
     shown = answer(ex.check, "6.2", wrong)
     assert "over one step, what belongs to candidate is wrong" in shown
     assert "look at the lines above `da`" in shown
+    shown = answer(ex.check, "6.2", running.function_from(ex.MENDED.replace("h[t].T @ da", "h[t + 1].T @ da")))
+    assert "only that of `recurrent_kernel` is" in shown
     twice = running.function_from(ex.MENDED.replace("        dh = da @", "        dh = 2 * da @"))
     assert "the fault is on the road" in answer(ex.check, "6.2", twice)
     assert "three gradients" in answer(ex.check, "6.2", lambda *args: 3)
     assert "2 of them" in answer(ex.check, "6.2", lambda *args: (1, 2))
+
+
+def test_6_2_as_handed_out_says_how_far_off_it_is(answer):
+    shown = answer(ex.check, "6.2", running.function_from(ex.FIND_THE_LINE.stub))
+    assert "NOT ATTEMPTED" in shown
+    buggy, (args, wanted) = running.function_from(ex.FIND_THE_LINE.stub), _five_steps()
+    got = np.concatenate([gradient.reshape(-1, 12) for gradient in buggy(*args)])
+    true = np.concatenate([gradient.reshape(-1, 12) for gradient in wanted])
+    off = np.linalg.norm((got - true)[:, 3:6]) / np.linalg.norm(true[:, 3:6])
+    assert off > 0.1
+    assert f"forget gate {off:.0%}" in shown
+
+
+def _five_steps():
+    """The second case of exercise 6.2's check: (arguments, gradients)."""
+    rng = np.random.default_rng(62)
+    ex._case(rng, 3, 1)
+    return ex._case(rng, 3, 5)
 
 
 def test_6_2_takes_two_names_for_two_blames(answer):

@@ -63,7 +63,7 @@ def _run_latch(numbers, x, marks):
 
 
 def _check_latch(attempt):
-    numbers = array_of_shape(attempt(), (4,), "the numbers (w_i, b_i, w_f, b_f), (4,)")
+    numbers = array_of_shape(attempt(), (4,), "the numbers (w_i, b_i, w_f, b_f)")
     if not np.isfinite(numbers).all():
         return "One of the four numbers is not finite."
     w_i, b_i, w_f, b_f = numbers
@@ -226,11 +226,13 @@ def _check_backward(attempt):
         got = _three_gradients(attempt(*args), wanted)
         if all(relative_error(g, w) < 1e-6 for g, w in zip(got, wanted, strict=True)):
             continue
-        if time > 1 and _agree(got, _untouched(*args)):
-            raise NotAttempted("These are still the numbers of the code as you got it. One of its lines stands in the "
-                               "wrong place.")
         columns = [np.split(np.concatenate([g.reshape(-1, g.shape[-1]) for g in both]), 4, axis=1)
                    for both in (got, wanted)]
+        if time > 1 and _agree(got, _untouched(*args)):
+            off = listed(f"{name} {np.linalg.norm(g - w) / np.linalg.norm(w):.0%}"
+                         for name, g, w in zip(BLOCKS, *columns, strict=True))
+            raise NotAttempted(f"These are still the numbers of the code as handed out. Over five steps they are off "
+                               f"by so much, against finite differences: {off}. One line stands in the wrong place.")
         wrong = [name for name, g, w in zip(BLOCKS, *columns, strict=True) if relative_error(g, w) > 1e-6]
         right = [name for name in BLOCKS if name not in wrong]
         if not wrong:
@@ -239,6 +241,9 @@ def _check_backward(attempt):
                 + (f", {listed(right)} right." if right else "."))
         if known := next((road for function, road in WRONG_ROADS if _agree(got, function(*args))), None):
             return f"{says} {known}"
+        weights = [name for name, g, w in zip(WEIGHTS, got, wanted, strict=True) if relative_error(g, w) > 1e-6]
+        if len(weights) == 1:
+            return f"{says} Of the three gradients only that of `{weights[0]}` is: look at the line that adds it up."
         if time == 1:
             return f"{says} With a single step nothing is carried anywhere: look at the lines above `da`, and at `da`."
         return (f"{says} Over a single step all is right, so the fault is on the road from one step to the one before. "
@@ -256,8 +261,8 @@ that line, without looking further up.
 
 The arguments are those of `lstm_backward`. `slope` is $\partial h_t/\partial c_t$.
 
-The bug is real: it is that of the published tutorial which exercise 4.3 spoke of. There the gradients of the forget
-gate, the input gate and the candidate were off by 44 to 83 %, and nothing had compared them with finite differences.
+The bug is real: it stood in the published tutorial that exercise 4.3 spoke of, where nothing had compared the gradients
+with finite differences. Run the cell as it is, and the check tells you how far off they are here.
 """,
     stub=BUGGY,
     hints=(
@@ -346,7 +351,7 @@ def _check_in_the_cell(attempt):
         if len(right) == steps - 1 and steps not in right:
             return ("Right at every step but the last. What comes in at the last step has passed no forget gate, so "
                     "only its input gate counts.")
-        where = f"steps {listed(right)}" if right else "none of them"
+        where = f"step{'s' if len(right) > 1 else ''} {listed(right)}" if right else "none of them"
         return (f"With {steps} steps yours is right at {where}. At step 5 it should be the input gate of step 5 "
                 f"times the forget gate of step 6; at step 4, what?")
 
