@@ -1,0 +1,560 @@
+"""Encoder-decoder and attention: gradients, masks, equality with Keras, step by step as at once, training, keeping."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_lib import tasks
+from course_lib.generation import beam_search, greedy, log_softmax, sample
+from course_lib.gradients import check_gradients
+from course_lib.optimizers import Adam
+from course_lib.seq2seq import (
+    AdditiveAttention,
+    BahdanauEncoderDecoder,
+    DotAttention,
+    EncoderDecoder,
+    Pairs,
+    exact_match,
+    scheduled_sampling,
+    teacher_forcing,
+)
+from course_lib.sequences import Vocabulary
+
+START, STOP = 4, 5  # of a target vocabulary of six symbols
+VARIANTS = [
+    *(dict(maker=EncoderDecoder, kind=kind, both_ways=both, summary=summary, attention=attention)
+      for kind, both, summary, attention in itertools.product(
+          ["GRU", "LSTM", "SimpleRNN"], [False, True], ["start", "every step"], [None, "dot", "additive"])),
+    *(dict(maker=BahdanauEncoderDecoder, kind=kind, both_ways=both, attention=attention)
+      for kind, both, attention in itertools.product(["GRU", "LSTM"], [False, True], ["dot", "additive"])),
+]
+every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(
+    str(part.__name__ if callable(part) else part) for part in v.values()))
+some_variants = st.sampled_from(VARIANTS)
+
+
+def made(variant, rng, units=4, dtype=np.float64):
+    """A model all of whose weights matter."""
+    variant = dict(variant)
+    model = variant.pop("maker")(5, 6, units, rng=rng, embedding=3, dtype=dtype, **variant)
+    for w in model.weights:
+        w[...] = rng.normal(size=w.shape)
+    return model
+
+
+def random_pairs(rng, count=3, longest=5):
+    sources = [rng.integers(0, 5, rng.integers(1, longest + 1)) for _ in range(count)]
+    targets = [rng.integers(0, 4, rng.integers(0, longest)) for _ in range(count)]
+    return teacher_forcing(sources, targets, START, STOP)
+
+
+def names(model):
+    return [f"{i}.{name}" for i, layer in enumerate(model.layers) for name in layer.weight_names]
+
+
+# --------------------------------------------------------------------------------------------------------- attention
+def made_attention(kind, query_features, memory_features, rng):
+    if kind == "dot":
+        return DotAttention()
+    attention = AdditiveAttention(query_features, memory_features, 3, rng=rng, dtype=np.float64)
+    for w in attention.weights:
+        w[...] = rng.normal(size=w.shape)
+    return attention
+
+
+attention_sizes = dict(
+    kind=st.sampled_from(["dot", "additive"]), batch=st.integers(1, 3), target=st.integers(1, 4),
+    source=st.integers(1, 4), features=st.tuples(st.integers(1, 4), st.integers(1, 4)), masked=st.booleans(),
+    seed=st.integers(0, 999))
+
+
+def attention_case(kind, batch, target, source, features, masked, seed):
+    rng = np.random.default_rng(seed)
+    query, memory = features if kind == "additive" else features[:1] * 2
+    mask = np.arange(source) < rng.integers(1, source + 1, batch)[:, None] if masked else None
+    return (made_attention(kind, query, memory, rng), rng.normal(size=(batch, target, query)),
+            rng.normal(size=(batch, source, memory)), mask, rng)
+
+
+@given(**attention_sizes)
+def test_gradients_of_attention(**sizes):
+    attention, queries, memory, mask, rng = attention_case(**sizes)
+    blame = rng.normal(size=(*queries.shape[:2], memory.shape[2]))
+
+    def loss():
+        return np.sum(attention.forward(queries, memory, mask)[0] * blame)
+
+    loss()
+    d_queries, d_memory = attention.backward(blame)
+    known = dict(zip(attention.weight_names, attention.weights, strict=True))
+    grads = dict(zip(attention.weight_names, attention.grads, strict=True))
+    check_gradients(loss, dict(queries=queries, memory=memory) | known,
+                    dict(queries=d_queries, memory=d_memory) | grads)
+    if mask is not None:
+        assert not d_memory[~mask].any()
+
+
+@given(**attention_sizes)
+def test_attention_is_its_formula(**sizes):
+    attention, queries, memory, mask, _ = attention_case(**sizes)
+    context, weights = attention.forward(queries, memory, mask)
+    for b, t in np.ndindex(queries.shape[:2]):
+        real = memory[b] if mask is None else memory[b][mask[b]]
+        q = queries[b, t]
+        scores = [q @ m if sizes["kind"] == "dot" else
+                  attention.scale @ np.tanh(q @ attention.query_kernel + m @ attention.memory_kernel + attention.bias)
+                  for m in real]
+        wanted = np.exp(scores) / np.exp(scores).sum()
+        np.testing.assert_allclose(weights[b, t, :len(real)], wanted, atol=1e-12)
+        assert not weights[b, t, len(real):].any()
+        np.testing.assert_allclose(context[b, t], wanted @ real, atol=1e-12)
+
+
+def test_a_query_like_one_step_of_the_memory_finds_it():
+    memory = 10 * np.eye(4)[None]
+    context, weights = DotAttention().forward(memory[:, [2, 0]], memory)
+    np.testing.assert_allclose(weights[0], np.eye(4)[[2, 0]], atol=1e-12)
+    np.testing.assert_allclose(context, memory[:, [2, 0]], atol=1e-10)
+
+
+# ------------------------------------------------------------------------------------------------------ whole models
+def assert_right_gradients(variant, rng):
+    model, pairs = made(variant, rng, units=2), random_pairs(rng, longest=4)
+
+    def loss():
+        return model.loss.forward(model.forward(pairs), pairs.target_out, pairs.target_mask)
+
+    loss()
+    model.backward(model.loss.backward())
+    check_gradients(loss, dict(zip(names(model), model.weights, strict=True)),
+                    dict(zip(names(model), model.grads, strict=True)))
+
+
+@pytest.mark.parametrize("number", range(len(VARIANTS)))
+def test_gradients_of_every_variant(number):
+    assert_right_gradients(VARIANTS[number], np.random.default_rng(number))
+
+
+@given(variant=some_variants, seed=st.integers(0, 999))
+@settings(max_examples=15)
+def test_gradients_over_random_shapes_and_masks(variant, seed):
+    assert_right_gradients(variant, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("number", [0, 4, -1])
+def test_gradients_with_dropout_and_none_of_it_outside_training(number):
+    rng = np.random.default_rng(0)
+    model = made(VARIANTS[number] | dict(dropout=0.4), rng, units=2)
+    plain, pairs = made(VARIANTS[number], rng, units=2), random_pairs(rng)
+    for mine, theirs in zip(plain.weights, model.weights, strict=True):
+        mine[...] = theirs
+    np.testing.assert_array_equal(model.forward(pairs), plain.forward(pairs))
+
+    def loss():
+        for seed, layer in enumerate(model.dropouts):
+            layer.rng = np.random.default_rng(seed)  # the same silence each time
+        return model.loss.forward(model.forward(pairs, training=True), pairs.target_out, pairs.target_mask)
+
+    assert loss() != plain.loss.forward(plain.forward(pairs), pairs.target_out, pairs.target_mask)
+    model.backward(model.loss.backward())
+    check_gradients(loss, dict(zip(names(model), model.weights, strict=True)),
+                    dict(zip(names(model), model.grads, strict=True)))
+
+
+def test_the_parts_may_be_used_by_themselves_in_between():
+    """Layers keep their working memory from call to call; the steps of an unrolled decoder must not share it."""
+    rng = np.random.default_rng(0)
+    for attention in ("dot", "additive"):
+        model, pairs = made(VARIANTS[-1] | dict(attention=attention), rng), random_pairs(rng)
+        grads = []
+        for _ in range(2):
+            model.loss.forward(model.forward(pairs), pairs.target_out, pairs.target_mask)
+            model.backward(model.loss.backward())
+            grads.append([g.copy() for g in model.grads])
+            model.decoder.forward(rng.normal(size=(3, 9, 7)))
+            model.attention.forward(*rng.normal(size=(2, 3, 9, 4)))
+        for a, b in zip(*grads, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-13)
+
+
+@every_variant
+def test_a_batch_is_each_pair_alone(variant):
+    """Filling on either side changes no score, and the gradients of the parts add up to that of the whole."""
+    rng = np.random.default_rng(0)
+    model, pairs = made(variant, rng), random_pairs(rng, count=5)
+    scores = model.forward(pairs)
+    model.loss.forward(scores, pairs.target_out, pairs.target_mask)
+    model.backward(model.loss.backward())
+    whole, summed = model.grads, 0
+    for row in range(5):
+        alone = pairs[row:row + 1]
+        assert alone.source_mask.all()
+        assert alone.target_mask.all()
+        own = model.forward(alone)
+        np.testing.assert_allclose(own[0], scores[row][pairs.target_mask[row]], atol=1e-12)
+        model.loss.forward(own, alone.target_out, alone.target_mask)
+        model.backward(model.loss.backward() * alone.target_mask.sum() / pairs.target_mask.sum())
+        summed = [g + (0 if row == 0 else s) for g, s in zip(model.grads, summed or [0] * len(whole), strict=True)]
+    for a, b in zip(whole, summed, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+@every_variant
+def test_step_by_step_says_what_teacher_forcing_says(variant):
+    rng = np.random.default_rng(1)
+    model, pairs = made(variant, rng), random_pairs(rng)
+    whole = log_softmax(model.forward(pairs))
+    looked = model.attention_weights if model.attention else None
+    state = model.read(pairs.source, pairs.source_mask)
+    for t, symbols in enumerate(pairs.target_in.T):
+        log_p, state = model.step(symbols, state)
+        np.testing.assert_allclose(log_p, whole[:, t], atol=1e-12)
+        if model.attention:
+            np.testing.assert_allclose(model.attention_weights[:, 0], looked[:, t], atol=1e-12)
+    if model.attention:
+        assert looked.shape == (3, pairs.target_in.shape[1], pairs.source.shape[1])
+        np.testing.assert_allclose(looked.sum(axis=2), 1)
+        assert not looked.transpose(0, 2, 1)[~pairs.source_mask].any()
+
+
+@given(variant=some_variants, seed=st.integers(0, 99))
+@settings(max_examples=15)
+def test_beams_carry_decoder_summary_and_memory(variant, seed):
+    rng = np.random.default_rng(seed)
+    model, pairs = made(variant, rng), random_pairs(rng)
+    found = beam_search(model.step, pairs.target_in[:, :1], model.read(pairs.source, pairs.source_mask), length=4,
+                        stop=STOP, width=3)
+    for row, hypotheses in enumerate(found.hypotheses):
+        for h in hypotheses:
+            said = [*h.symbols, *([STOP] if h.ended else [])]
+            fed = teacher_forcing([pairs.source[row][pairs.source_mask[row]]], [said[:-1]], START, STOP)
+            log_p = log_softmax(model.forward(fed))[0]
+            assert h.log_probability == pytest.approx(log_p[np.arange(len(said)), said].sum(), abs=1e-9)
+
+
+def test_without_attention_the_source_reaches_the_decoder_through_its_state_alone():
+    rng = np.random.default_rng(0)
+    for summary, parts in (("start", 1), ("every step", 2)):
+        model = made(dict(maker=EncoderDecoder, summary=summary), rng)
+        state, *others = model.read(np.array([[1, 2, 3]]))
+        assert state.shape == (1, 4)
+        assert sum(part is not None for part in (state, *others)) == parts
+
+
+@pytest.mark.parametrize("variant", [VARIANTS[0], VARIANTS[-1]], ids=["plain", "Bahdanau"])
+def test_float32_stays_float32(variant):
+    rng = np.random.default_rng(0)
+    model, pairs = made(variant, rng, dtype=np.float32), random_pairs(rng)
+    scores = model.forward(pairs)
+    model.loss.forward(scores, pairs.target_out, pairs.target_mask)
+    model.backward(model.loss.backward())
+    assert {a.dtype for a in (scores, *model.weights, *model.grads)} == {np.dtype(np.float32)}
+
+
+# ------------------------------------------------------------------------------------------------------------- Keras
+class KerasTwin:
+    """The same model built from Keras' layers, with a copy of the weights."""
+
+    def __init__(self, model):
+        from course_lib import keras_models
+        self.tf, self.keras, self.model = keras_models.tf, keras_models.keras, model
+        twins = {id(layer): keras_models.twin(layer) for layer in model.layers if layer is not model.attention}
+        (self.source_embedding, self.encoder, self.target_embedding, self.decoder, self.read_out) = (
+            twins[id(layer)] for layer in (model.source_embedding, model.encoder, model.target_embedding, model.decoder,
+                                           model.read_out))
+        self.combine = twins[id(model.combine)] if model.combine else None
+        self.looking = []
+        if isinstance(model.attention, AdditiveAttention):
+            self.attention = self.keras.layers.AdditiveAttention(dtype="float64")
+            self.attention.build([(None, None, model.units)] * 2)
+            units, ours = model.units, model.attention
+            self.query, self.key = (self.keras.layers.Dense(units, use_bias=bias, dtype="float64")
+                                    for bias in (False, True))
+            for dense in (self.query, self.key):
+                dense.build((None, units))
+            self.query.set_weights([ours.query_kernel])
+            self.key.set_weights([ours.memory_kernel, ours.bias])
+            self.attention.set_weights([ours.scale])
+            self.looking = [self.query, self.key, self.attention]
+        elif model.attention:
+            self.attention = self.keras.layers.Attention(dtype="float64")
+
+    @property
+    def variables(self):
+        parts = [self.source_embedding, self.encoder, self.target_embedding, self.decoder, *self.looking,
+                 *([self.combine] if self.combine else []), self.read_out]
+        return [v for part in parts for v in part.trainable_variables]
+
+    def look(self, queries, memory, mask):
+        if self.looking:
+            return self.attention([self.query(queries), memory, self.key(memory)], mask=[None, mask])
+        return self.attention([queries, memory], mask=[None, mask])
+
+    def scores(self, pairs):
+        tf, model = self.tf, self.model
+        mask = tf.constant(pairs.source_mask)
+        memory, *states = self.encoder(self.source_embedding(pairs.source), mask=mask)
+        if hasattr(self.encoder, "backward_layer"):
+            half = len(states) // 2
+            states = [tf.concat(both, axis=-1) for both in zip(states[:half], states[half:], strict=True)]
+        x = self.target_embedding(pairs.target_in)
+        steps = pairs.target_in.shape[1]
+        if isinstance(model, BahdanauEncoderDecoder):
+            hs, contexts = [], []
+            for t in range(steps):
+                context = self.look(states[0][:, None], memory, mask)
+                h, *states = self.decoder(tf.concat([x[:, t:t + 1], context], axis=-1), initial_state=states)
+                hs.append(h)
+                contexts.append(context)
+            h = self.combine(tf.concat([tf.concat(hs, axis=1), tf.concat(contexts, axis=1)], axis=-1))
+            return self.read_out(h)
+        if model.summary == "every step":
+            x = tf.concat([x, tf.repeat(states[0][:, None], steps, axis=1)], axis=-1)
+        h, *_ = self.decoder(x, initial_state=states)
+        if model.attention:
+            h = self.combine(tf.concat([h, self.look(h, memory, mask)], axis=-1))
+        return self.read_out(h)
+
+
+@every_variant
+def test_equal_to_keras_in_scores_loss_and_every_gradient(variant):
+    pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
+    rng = np.random.default_rng(2)
+    model, pairs = made(variant, rng), random_pairs(rng)
+    theirs = KerasTwin(model)
+    with theirs.tf.GradientTape() as tape:
+        scores = theirs.scores(pairs)
+        losses = theirs.tf.nn.sparse_softmax_cross_entropy_with_logits(pairs.target_out, scores)
+        loss = theirs.tf.reduce_sum(losses * pairs.target_mask) / pairs.target_mask.sum()
+    expected = tape.gradient(loss, theirs.variables)
+    ours = model.forward(pairs)
+    np.testing.assert_allclose(ours, scores, atol=1e-10)
+    assert model.loss.forward(ours, pairs.target_out, pairs.target_mask) == pytest.approx(float(loss), abs=1e-10)
+    model.backward(model.loss.backward())
+    for name, mine, keras_gradient in zip(names(model), model.grads, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs.tf.convert_to_tensor(keras_gradient), atol=1e-10, err_msg=name)
+
+
+# -------------------------------------------------------------------------------------------------------------- pairs
+def test_teacher_forcing_shifts_the_target_by_one():
+    pairs = teacher_forcing([[0, 1, 2], [3]], [[1, 2], []], START, STOP)
+    assert pairs.source[pairs.source_mask].tolist() == [0, 1, 2, 3]
+    assert pairs.target_in[pairs.target_mask].tolist() == [START, 1, 2, START]
+    assert pairs.target_out[pairs.target_mask].tolist() == [1, 2, STOP, STOP]
+    assert pairs.target_mask.tolist() == [[True] * 3, [True, False, False]]
+    assert len(pairs) == 2
+
+
+def test_a_part_of_the_pairs_has_no_filling_that_is_common_to_all():
+    pairs = teacher_forcing([[0, 1, 2], [3], [4, 4]], [[1], [], [2, 2, 2]], START, STOP)
+    some = pairs[[1, 0]]
+    assert (some.source.shape, some.target_in.shape) == ((2, 3), (2, 2))
+    assert some.source.tolist()[1] == [0, 1, 2]
+    assert pairs[1:2].source.shape == pairs[1:2].target_out.shape == (1, 1)
+
+
+def test_batches_bring_every_pair_once_in_random_order_with_little_filling():
+    rng = np.random.default_rng(0)
+    sources = [[i % 5] * (1 + i % 17) for i in range(403)]
+    pairs = teacher_forcing(sources, [[i // 100, i // 10 % 10, i % 10] for i in range(403)], START, STOP)
+    seen, filling = [], []
+    for batch in pairs.batches(16, rng):
+        assert len(batch) <= 16
+        filling.append(1 - batch.source_mask.mean())
+        seen += [int(x @ [100, 10, 1]) for x in batch.target_in[:, 1:]]
+    assert sorted(seen) == list(range(403))
+    assert seen != sorted(seen)
+    assert np.mean(filling) < 0.1 < 1 - pairs.source_mask.mean()
+    assert seen != [int(x @ [100, 10, 1]) for b in pairs.batches(16, rng) for x in b.target_in[:, 1:]]
+
+
+def test_exact_match():
+    assert exact_match([np.array([1, 2]), np.array([1]), np.array([], int)], [[1, 2], [1, 2], []]) == 2 / 3
+
+
+# -------------------------------------------------------------------------------------------------- scheduled sampling
+def test_scheduled_sampling_at_its_two_ends():
+    rng = np.random.default_rng(0)
+    model, pairs = made(VARIANTS[1], rng), random_pairs(rng, count=4)
+    same = scheduled_sampling(model, pairs, 1.0, rng)
+    np.testing.assert_array_equal(same.target_in, pairs.target_in)
+    model.read_out.kernel *= 1e6  # so certain that a draw is the likeliest symbol
+    free = scheduled_sampling(model, pairs, 0.0, rng)
+    state = model.read(pairs.source, pairs.source_mask)
+    written = greedy(model.step, pairs.target_in[:, :1], state, length=pairs.target_in.shape[1])
+    for row in range(4):
+        real = pairs.target_mask[row, 1:]
+        np.testing.assert_array_equal(free.target_in[row, 1:][real], written.symbols[row][:len(real)][real])
+        np.testing.assert_array_equal(free.target_in[row, 1:][~real], pairs.target_in[row, 1:][~real])
+    np.testing.assert_array_equal(free.target_in[:, 0], pairs.target_in[:, 0])
+    for name in ("source", "source_mask", "target_out", "target_mask"):
+        assert getattr(free, name) is getattr(pairs, name)
+
+
+def test_scheduled_sampling_replaces_the_share_it_should_by_draws_of_the_model():
+    rng = np.random.default_rng(0)
+    model = made(VARIANTS[0], rng)
+    model.read_out.kernel[:] = 0
+    model.read_out.bias[:] = np.log([0.1, 0.2, 0.3, 0.4, 1e-9, 1e-9])
+    pairs = teacher_forcing([[0]] * 2000, [[4] * 5] * 2000, START, STOP)  # symbol 4 is never drawn
+    mixed = scheduled_sampling(model, pairs, 0.7, rng).target_in[:, 1:].ravel()
+    assert np.mean(mixed != 4) == pytest.approx(0.3, abs=0.02)
+    counts = np.bincount(mixed[mixed != 4], minlength=4)
+    expected = np.array([0.1, 0.2, 0.3, 0.4]) * counts.sum()
+    assert ((counts - expected) ** 2 / expected).sum() < 16.27  # chi-squared, 3 degrees of freedom, 99.9 %
+
+
+# ----------------------------------------------------------------------------------------------------------- training
+def reversal(count, rng, longest=5):
+    sources = [rng.integers(0, 5, rng.integers(1, longest + 1)) for _ in range(count)]
+    return sources, [s[::-1] for s in sources]
+
+
+def written_by(model, pairs, start, stop):
+    seed = np.full((len(pairs), 1), start)
+    return greedy(model.step, seed, model.read(pairs.source, pairs.source_mask), length=12, stop=stop).symbols
+
+
+@pytest.mark.parametrize("variant", [
+    dict(), dict(summary="every step"), dict(kind="LSTM", both_ways=True), dict(attention="dot", both_ways=True),
+    dict(attention="additive"), dict(maker=BahdanauEncoderDecoder)])
+def test_every_model_learns_to_reverse(variant):
+    rng = np.random.default_rng(0)
+    maker = variant.get("maker", EncoderDecoder)
+    model = maker(5, 7, 48, rng=rng, embedding=8, **{k: v for k, v in variant.items() if k != "maker"})
+    data = teacher_forcing(*reversal(1500, rng), start=5, stop=6)
+    held_out_sources, held_out = reversal(200, rng)
+    test = teacher_forcing(held_out_sources, held_out, start=5, stop=6)
+    before = model.evaluate(test)
+    history = model.fit(data, optimizer=Adam(0.01), epochs=12, rng=rng, clip_norm=1.0, validation=(test,))
+    assert before > 1.8
+    assert history.validation_loss[-1] == pytest.approx(model.evaluate(test))
+    assert model.evaluate(test) < 0.3
+    assert exact_match(written_by(model, test, 5, 6), held_out) > 0.75
+    assert len(history.loss) == len(history.validation_loss) == 12
+
+
+def test_an_autoencoder_is_an_encoder_decoder_whose_target_is_its_source():
+    rng = np.random.default_rng(0)
+    words = [rng.integers(0, 4, 3) for _ in range(400)]
+    data = teacher_forcing(words, words, start=4, stop=5)
+    model = EncoderDecoder(4, 6, 32, rng=rng, embedding=8)
+    model.fit(data, optimizer=Adam(0.01), epochs=12, rng=rng)
+    assert exact_match(written_by(model, data, 4, 5), words) > 0.95
+    code = model.read(data.source, data.source_mask)[0]
+    assert code.shape == (400, 32)
+
+
+def test_attention_finds_the_alignment_of_a_cipher():
+    """Against the known truth: the largest weight of a target step is on the letter that it enciphers."""
+    rng = np.random.default_rng(0)
+    letters = Vocabulary("abcdef")
+    key = tasks.cipher_key(rng, "abcdef")
+    sources, targets = tasks.cipher_pairs(3000, key, rng, shortest=2, longest=8)
+    data = teacher_forcing([letters.encode(s) for s in sources], [letters.encode(t) for t in targets], 6, 7)
+    model = EncoderDecoder(6, 8, 32, rng=rng, attention="dot", both_ways=True, embedding=16)
+    model.fit(data, optimizer=Adam(0.01), epochs=6, rng=rng, clip_norm=1.0)
+    assert model.evaluate(data) < 0.05
+    model.forward(data[:50])
+    found = [weights[:n, :n].argmax(axis=1).tolist() == list(range(n))
+             for weights, n in zip(model.attention_weights, data[:50].source_mask.sum(axis=1), strict=True)]
+    assert np.mean(found) > 0.5  # far above chance: the product of 1/n over n steps
+
+
+def test_a_callable_makes_the_batches():
+    rng = np.random.default_rng(0)
+    model, pairs = made(VARIANTS[0], rng), random_pairs(rng, count=6)
+    asked = []
+
+    def epoch():
+        asked.append(1)
+        return (scheduled_sampling(model, batch, 0.5, rng) for batch in pairs.batches(2, rng))
+    history = model.fit(epoch, optimizer=Adam(0.01), epochs=3)
+    assert len(asked) == len(history.loss) == 3
+
+
+def test_evaluate_is_the_mean_over_real_symbols_whatever_the_batches():
+    rng = np.random.default_rng(0)
+    model, pairs = made(VARIANTS[4], rng), random_pairs(rng, count=7)
+    log_p = log_softmax(model.forward(pairs))
+    right = np.take_along_axis(log_p, pairs.target_out[..., None], axis=2)[..., 0]
+    for batch_size in (1, 3, 100):
+        assert model.evaluate(pairs, batch_size=batch_size) == pytest.approx(-right[pairs.target_mask].mean())
+
+
+# ------------------------------------------------------------------------------------------------------------ keeping
+@given(variant=some_variants)
+@settings(max_examples=8)
+def test_a_saved_model_comes_back(variant, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model.npz"
+    rng = np.random.default_rng(0)
+    model, pairs = made(variant, rng, dtype=np.float32), random_pairs(rng)
+    model.save(path)
+    loaded = type(model).load(path)
+    np.testing.assert_array_equal(loaded.forward(pairs), model.forward(pairs))
+    assert loaded.weights[0].dtype == np.float32
+    other = BahdanauEncoderDecoder if type(model) is EncoderDecoder else EncoderDecoder
+    with pytest.raises(ValueError, match="another kind of model"):
+        other.load(path)
+
+
+def test_damaged_and_missing_files_are_answered_in_words(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file.*model\.save"):
+        EncoderDecoder.load(tmp_path / "none.npz")
+    made(VARIANTS[0], np.random.default_rng(0)).save(tmp_path / "whole.npz")
+    content = (tmp_path / "whole.npz").read_bytes()
+    for damaged in (content[:200], b"", b"text"):
+        (tmp_path / "broken.npz").write_bytes(damaged)
+        with pytest.raises(ValueError, match="cannot be read as a saved EncoderDecoder"):
+            EncoderDecoder.load(tmp_path / "broken.npz")
+
+
+# ------------------------------------------------------------------------------------------------------------- errors
+RNG = np.random.default_rng(0)
+X = np.zeros((2, 3, 4))
+
+
+def small(**how):
+    return EncoderDecoder(5, 6, 4, rng=RNG, **how)
+
+
+@pytest.mark.parametrize(("error", "says", "mistake"), [
+    (ValueError, r"kind is one of 'SimpleRNN', 'LSTM', 'GRU', but 'gru' came", lambda: small(kind="gru")),
+    (ValueError, r"attention is one of None, 'dot', 'additive', but 'luong'", lambda: small(attention="luong")),
+    (ValueError, r"summary is one of 'start', 'every step', but True", lambda: small(summary=True)),
+    (ValueError, r"half of the units.*but 5 came", lambda: EncoderDecoder(2, 2, 5, rng=RNG, both_ways=True)),
+    (ValueError, r"has an attention", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, attention=None)),
+    (ValueError, r"no summary at every", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, summary="every step")),
+    (AttributeError, r"no attention.*attention=", lambda: small().attention_weights),
+    (ValueError, r"writes about something.*model\.read", lambda: greedy(small().step, [4], length=3)),
+    (NotImplementedError, r"forward\(pairs\).*greedy", lambda: small().predict(X)),
+    (ValueError, r"pass rng=rng", lambda: small().fit(random_pairs(RNG), optimizer=Adam())),
+    (ValueError, r"3 sources and 1 targets", lambda: teacher_forcing([[1]] * 3, [[1]], 4, 5)),
+    (ValueError, r"at least one step, but number 0", lambda: teacher_forcing([[]], [[1]], 4, 5)),
+    (ValueError, r"from 0 to 1, but 3 came", lambda: scheduled_sampling(small(), random_pairs(RNG), 3, RNG)),
+    (ValueError, r"same batch, but \(2, 3, 4\) and \(1, 3, 4\)", lambda: DotAttention().forward(X, X[:1])),
+    (ValueError, r"same batch, but \(3, 4\)", lambda: DotAttention().forward(X[0], X)),
+    (ValueError, r"of 4 and a memory of 2 features", lambda: DotAttention().forward(X, X[..., :2])),
+    (ValueError, r"nothing to look at", lambda: DotAttention().forward(X, X, np.array([[True] * 3, [False] * 3]))),
+    (RuntimeError, r"DotAttention\.backward was called before forward", lambda: DotAttention().backward(X)),
+])
+def test_mistakes_are_answered_in_words(error, says, mistake):
+    with pytest.raises(error, match=f"(?s){says}"):
+        mistake()
+
+
+def test_sampling_from_a_source_needs_nothing_more_than_greedy():
+    rng = np.random.default_rng(0)
+    model, pairs = made(VARIANTS[2], rng), random_pairs(rng)
+    state = model.read(pairs.source, pairs.source_mask)
+    drawn = sample(model.step, pairs.target_in[:, :1], state, length=5, stop=STOP, rng=rng)
+    assert len(drawn.symbols) == 3
+
+
+def test_pairs_cannot_be_changed_by_accident():
+    with pytest.raises(AttributeError):
+        random_pairs(RNG).source = None
+    assert isinstance(random_pairs(RNG)[:1], Pairs)
