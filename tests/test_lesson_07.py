@@ -1,55 +1,52 @@
-"""Lesson 07: the four networks, what they are measured on, the panel, and the answers of the exercises."""
+"""Lesson 07: the ladder from LSTM to GRU, what it is measured on, the pictures, and the answers of the exercises."""
+import ast
+import inspect
+import math
+
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import NOTEBOOKS, bound_can_fail, lesson_shows
 
-from course_lib import plotting, widgets
+from course_lib import plotting, results, widgets
 from course_lib.exercises import gru as ex
 from course_lib.gradients import check_gradients, numerical_gradient
-from course_lib.layers import SoftmaxCrossEntropy
+from course_lib.ngrams import NGram
 from course_lib.recurrent import GRU
-from course_lib.results import gru as experiments
+from course_lib.results import _gru_runs as experiments
+from course_lib.results import gru as bounds
 from course_lib.widgets import gru as panel
 
 LESSON = "07_gru"
 
 
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
 # ---------------------------------------------------------------------------------------------------------------------
-# The networks
+# The ladder
 # ---------------------------------------------------------------------------------------------------------------------
-def test_a_held_reset_gate_stays_open_under_training():
-    rng = np.random.default_rng(0)
-    model = experiments.network("one_gate", "order", 8, 4, rng)
-    layer, before = model.layers[0], [w.copy() for w in model.weights]
-    x, y = experiments.tasks.temporal_order(8, 20, rng)
-    model.train_on_batch(x, y, optimizer=experiments.Adam(0.1))
-    assert (layer.gates["r"] == 1).all()
-    r = slice(layer.units, 2 * layer.units)
-    for was, now in zip(before[:3], layer.weights, strict=True):
-        np.testing.assert_array_equal(was[..., r], now[..., r])
-        assert not np.array_equal(was, now)
+def exact(name, units=3):
+    """A rung in float64 with biases that are not zero, except where a gate is held."""
+    rng = np.random.default_rng(3)
+    layer = experiments.make_layer(name, 2, units, rng, bias=1)
+    again = type(layer)(2, units, rng=rng, dtype=np.float64)
+    again.set_weights([w.astype(np.float64) for w in layer.weights])
+    again.bias[...] += rng.normal(scale=0.4, size=again.bias.shape) * (again.bias < 40)
+    return again
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
-def test_one_gate_is_its_formula(seed, time):
-    rng = np.random.default_rng(seed)
-    layer = experiments.hold_reset_open(GRU(2, 3, rng=rng, dtype=np.float64))
-    layer.bias[:, :3] = rng.normal(size=(2, 3))
-    x, h = rng.normal(size=(4, time, 2)), np.zeros((4, 3))
-    outputs, _ = layer.forward(x)
-    for t in range(time):
-        z = 1 / (1 + np.exp(-(x[:, t] @ layer.kernel[:, :3] + h @ layer.recurrent_kernel[:, :3]
-                              + layer.bias[:, :3].sum(0))))
-        h = z * h + (1 - z) * np.tanh(x[:, t] @ layer.kernel[:, 6:] + h @ layer.recurrent_kernel[:, 6:])
-        np.testing.assert_allclose(outputs[:, t], h, atol=1e-12)
+def blocks(w, names, units=3):
+    return {name: w[..., i * units:(i + 1) * units] for i, name in enumerate(names)}
 
 
-def test_one_gates_gradients_against_finite_differences():
-    rng = np.random.default_rng(1)
-    layer = experiments.hold_reset_open(GRU(2, 3, rng=rng, dtype=np.float64))
+@pytest.mark.parametrize("name", experiments.LADDER)
+def test_gradients_of_every_rung_against_finite_differences(name):
+    layer, rng = exact(name), np.random.default_rng(1)
     x, d = rng.normal(size=(2, 5, 2)), rng.normal(size=(2, 5, 3))
 
     def loss():
@@ -57,72 +54,201 @@ def test_one_gates_gradients_against_finite_differences():
 
     loss()
     layer.backward(d)
-    names = layer.weight_names
-    errors = check_gradients(loss, dict(zip(names, layer.weights, strict=True)),
-                             dict(zip(names, layer.grads, strict=True)))
+    errors = check_gradients(loss, dict(zip(layer.weight_names, layer.weights, strict=True)),
+                             dict(zip(layer.weight_names, layer.grads, strict=True)))
     assert max(errors.values()) < 1e-6
 
 
-@pytest.mark.parametrize(("task", "features", "outputs"), [("adding", 2, 1), ("order", 8, 4), ("reber", 7, 7),
-                                                           ("text", 77, 77)])
-def test_equal_parameters(task, features, outputs):
-    sizes = [experiments.live_parameters(experiments.network(name, task, features, outputs, np.random.default_rng(0)))
-             for name in experiments.MODELS]
-    assert max(sizes) < 1.1 * min(sizes)
+@pytest.mark.parametrize("name", ["lstm", "lstm_shown", "coupled", "coupled_shown"])
+def test_the_lstm_rungs_are_their_formulas(name):
+    layer, x = exact(name), np.random.default_rng(2).normal(size=(4, 6, 2))
+    outputs, _ = layer.forward(x)
+    k, r, b = (blocks(w, "ifco") for w in layer.weights)
+    h = c = np.zeros((4, 3))
+    for t in range(6):
+        a = {g: x[:, t] @ k[g] + h @ r[g] + b[g] for g in "ifco"}
+        f = sigmoid(a["f"])
+        i = 1 - f if name.startswith("coupled") else sigmoid(a["i"])
+        c = f * c + i * np.tanh(a["c"])
+        h = np.tanh(c) * (1 if name.endswith("shown") else sigmoid(a["o"]))
+        np.testing.assert_allclose(outputs[:, t], h, atol=1e-12)
+
+
+def test_one_gate_is_its_formula():
+    layer, x = exact("one_gate"), np.random.default_rng(2).normal(size=(4, 6, 2))
+    outputs, _ = layer.forward(x)
+    (k, r), b = (blocks(w, "zrh") for w in layer.weights[:2]), blocks(layer.bias, "zrh")
+    h = np.zeros((4, 3))
+    for t in range(6):
+        z = sigmoid(x[:, t] @ k["z"] + h @ r["z"] + b["z"].sum(axis=0))
+        h = z * h + (1 - z) * np.tanh(x[:, t] @ k["h"] + h @ r["h"] + b["h"].sum(axis=0))
+        np.testing.assert_allclose(outputs[:, t], h, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "gate", "block"), [("lstm_shown", "o", 3), ("coupled_shown", "o", 3),
+                                                     ("one_gate", "r", 1)])
+def test_a_held_gate_stays_open_under_training(name, gate, block):
+    rng = np.random.default_rng(0)
+    layer = experiments.make_layer(name, 8, 5, rng, bias=3)
+    model = experiments.Model([layer, experiments.LastStep(), experiments.Dense(5, 4, rng=rng)],
+                              experiments.SoftmaxCrossEntropy())
+    before, adam = [w.copy() for w in layer.weights], experiments.Adam(0.1)
+    for _ in range(3):
+        model.train_on_batch(*experiments.tasks.temporal_order(8, 20, rng), optimizer=adam)
+    assert (layer.gates[gate] == 1).all()
+    held = slice(block * 5, (block + 1) * 5)
+    for was, now in zip(before, layer.weights, strict=True):
+        np.testing.assert_array_equal(was[..., held], now[..., held])
+        assert not np.array_equal(was, now)
+
+
+def test_coupled_gates_stay_coupled_under_training():
+    rng = np.random.default_rng(0)
+    layer = experiments.make_layer("coupled", 8, 5, rng, bias=3)
+    model = experiments.Model([layer, experiments.LastStep(), experiments.Dense(5, 4, rng=rng)],
+                              experiments.SoftmaxCrossEntropy())
+    adam, forget = experiments.Adam(0.1), layer.bias[5:10].copy()
+    for _ in range(3):
+        model.train_on_batch(*experiments.tasks.temporal_order(8, 20, rng), optimizer=adam)
+        np.testing.assert_allclose(layer.gates["i"], 1 - layer.gates["f"], atol=1e-6)
+    assert not np.allclose(forget, layer.bias[5:10])
 
 
 def test_first_biases():
-    def layer(name):
-        return experiments.recurrent_layer(name, 2, 4, np.random.default_rng(0))
+    def layer(name, bias):
+        return experiments.make_layer(name, 2, 4, np.random.default_rng(0), bias)
 
-    assert (layer("gru_3").bias[0, :4] == 3).all()
-    assert layer("gru_3").bias.sum() == 12
-    assert not layer("gru").bias.any()
-    assert (layer("lstm").bias[4:8] == 3).all()
-    assert (layer("lstm_1").bias[4:8] == 1).all()
+    for name in ("gru", "one_gate"):
+        assert (layer(name, 3).bias[0, :4] == 3).all()
+        assert not layer(name, 3).bias[1, :4].any()
+    assert (layer("lstm", 3).bias[4:8] == 3).all()
+    assert not layer("gru", 0).bias.any()
+    coupled = layer("coupled", 3)
+    coupled.forward(np.zeros((1, 1, 2)))
+    np.testing.assert_allclose(coupled.gates["f"], sigmoid(3), atol=1e-6)
+    np.testing.assert_allclose(coupled.gates["i"], sigmoid(-3), atol=1e-6)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The races
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("task", "features", "outputs"), [("order", 8, 4), ("adding", 2, 1), ("reber", 7, 7),
+                                                           ("text_small", 77, 77), ("text_large", 77, 77)])
+def test_equal_parameters(task, features, outputs):
+    sizes = []
+    for name in experiments.MODELS:
+        units = experiments.UNITS[task][name]
+        layer = experiments.make_layer(name, features, units, np.random.default_rng(0), 0)
+        sizes.append(sum(w.size for w in layer.weights) + outputs * (units + 1))
+    assert max(sizes) < 1.06 * min(sizes)
+
+
+def test_every_race_has_its_settings():
+    assert set(experiments.SETTINGS) == set(experiments.UNITS)
+    for settings in (*experiments.SETTINGS.values(), *experiments.UNITS.values()):
+        assert tuple(settings) == experiments.MODELS
 
 
 def test_the_manual_is_split_without_overlap():
     train, test, size = experiments.manual()
     assert (len(train), len(test)) == (250_000, 10_000)
-    assert size > max(train.max(), test.max())
+    assert size == 77 > max(train.max(), test.max())
+    read = train.astype(np.uint8).tobytes()
+    assert read[1000:1300] in read
+    assert not any(test[start:start + 300].astype(np.uint8).tobytes() in read for start in (0, 4000, 9000))
 
 
-def test_short_budgets_give_none_and_text_improves():
-    assert experiments.sequences_until_added("rnn", 0, most=1000) is None
-    assert experiments.sequences_until_ordered("gru", 0, most=800) is None
-    assert experiments.strings_until_solved("gru", 0, most=800) is None
-    untrained, trained = (experiments.bits_per_character("rnn", 0, updates=n) for n in (0, 30))
-    assert trained < untrained - 0.5
-    assert isinstance(experiments.network("gru", "text", 77, 77, np.random.default_rng(0)).loss, SoftmaxCrossEntropy)
+def test_pieces_go_on_where_they_ended_and_say_where_they_begin_anew():
+    ids = np.arange(5 * 16 * 50 + 1001) % 7
+    pieces = experiments.pieces(ids, 7, np.random.default_rng(0))
+    (x1, y1, first), (x2, _, second) = next(pieces), next(pieces)
+    assert (first, second) == (True, False)
+    assert x1.shape == (16, 50, 7)
+    np.testing.assert_array_equal(x1.argmax(axis=2)[:, 1:], y1[:, :-1])
+    np.testing.assert_array_equal(x2.argmax(axis=2)[:, 0], y1[:, -1])
+    rest = [anew for _, (_, _, anew) in zip(range(7), pieces, strict=False)]
+    assert any(rest)
+
+
+def test_reading_the_manual_improves_and_looks_when_told():
+    bits = experiments.read_manual("rnn", "text_small", 0, (1, 40), (0.001,))
+    assert bits["u40"] < bits["u1"] - 0.5
+    assert bits["s0.001_updates"] == 1
+    assert bits["s0.001"] == bits["u1"]
+    assert math.log2(77) - 0.5 < bits["u1"] < math.log2(77) + 0.5
+
+
+def test_short_budgets_give_none():
+    assert experiments.added("rnn", 0, most=1000) is None
+    assert experiments.sequences_until_ordered("gru", 8, 60, 0, most=800) is None
+    assert experiments.solved_reber("gru", 0, most=800) is None
+
+
+def test_twenty_steps_are_learned():
+    assert experiments.ordered("rnn", 20, 7) <= 8000
+
+
+def test_the_till_is_learned_in_part():
+    untrained, trained = (experiments.error_at_the_till("gru", 0, updates=n) for n in (1, 200))
+    assert trained < 0.5 < untrained
+
+
+def test_the_tables_are_those_of_the_text():
+    train, test, size = experiments.manual()
+    bits = NGram(2, size, leaning=True).read(train).surprise(test).mean()
+    assert results.recorded("gru-text").rows[0]["table_2"] == pytest.approx(bits, abs=0.2)
 
 
 @pytest.mark.parametrize(
     ("key", "spoil"),
     [
-        ("gru-adding", {"one_gate": None}),
+        ("gru-ladder-order", {"gru_3": None}),
+        ("gru-ladder-order", {"one_gate_3": None}),
+        ("gru-ladder-order", {"rnn": 19_200}),
+        ("gru-lag", {"rnn_20": None}),
+        ("gru-lag", {"lstm_20": None}),
+        ("gru-lag", {"gru_20": None}),
+        ("gru-lag", {"gru_60": None}),
+        ("gru-lag", {"gru_80": None}),
+        ("gru-lag", {"rnn_80": 20_000}),
         ("gru-adding", {"gru": None}),
         ("gru-adding", {"rnn": 30_000}),
-        ("gru-order", {"one_gate": None}),
-        ("gru-order", {"gru_3": None}),
         ("gru-reber", {"rnn": None}),
-        ("gru-reber", {"gru": None}),
-        ("gru-text", {"rnn": 3.4}),
+        ("gru-text", {"rnn_small_u1000": 4.5}),
+        ("gru-text", {"rnn_small_s4": 4.5}),
+        ("gru-text", {"gru_large_s4": 4.5}),
     ],
 )
 def test_each_bound_can_fail(key, spoil):
     bound_can_fail(key, spoil)
 
 
-def test_the_order_bound_fails_if_the_zero_bias_gru_always_learns():
-    rows = [dict(one_gate=1, gru_3=1, gru=1, rnn=None, lstm=1)] * 3
-    assert not experiments._order_held(rows)
-    assert experiments._order_held([*rows[:2], rows[2] | {"gru": None}])
+LAG_ROW = {"rnn_20": 1, "gru_20": 2, "lstm_20": 2, "gru_60": 1, "rnn_60": None, "gru_80": 1, "rnn_80": None}
+
+
+@pytest.mark.parametrize(("held", "rows", "spoil"), [
+    (bounds._ladder_till_held, [{"lstm": 0.01, "one_gate": 0.03, "rnn": 0.05}] * 3, {"lstm": 0.04}),
+    (bounds._ladder_till_held, [{"lstm": 0.01, "one_gate": 0.03, "rnn": 0.05}] * 3, {"one_gate": 0.015}),
+    (bounds._ladder_till_held, [{"lstm": 0.01, "one_gate": 0.03, "rnn": 0.05}] * 3, {"rnn": 0.035}),
+    (bounds._ladder_order_held, [{"gru_3": 1, "one_gate_3": 1, "rnn": None, "gru_0": None}] * 3, {"gru_0": 9}),
+    (bounds._lag_held, [LAG_ROW] * 3, {"rnn_20": 3}),
+    (bounds._lag_held, [LAG_ROW] * 3, {"rnn_60": 9}),
+    (bounds._lag_held, [LAG_ROW], {"rnn_20": 5}),
+    (bounds._reber_held, [{"rnn": 1, "gru": 2}] * 3, {"rnn": 5}),
+])
+def test_each_bound_on_a_median_can_fail(held, rows, spoil):
+    assert held(rows)
+    assert not held([row | spoil for row in rows])
 
 
 def test_the_lesson_shows_the_recorded_code():
-    lesson_shows(LESSON, [experiments.hold_reset_open, experiments.recurrent_layer, experiments.network,
+    lesson_shows(LESSON, [experiments.hold_open, experiments.make_layer, experiments.error_at_the_till,
                           experiments.sequences_until_ordered])
+    cells = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4).cells
+    shown = [node for cell in cells if cell.cell_type == "code" for node in ast.parse(cell.source).body
+             if isinstance(node, ast.ClassDef)]
+    assert [ast.unparse(node) for node in shown] == [
+        ast.unparse(ast.parse(inspect.getsource(experiments.CoupledLSTM)).body[0])]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -190,6 +316,44 @@ def test_the_corners_of_the_panel_can_be_drawn(setting):
     assert f"z = {setting[0]} and r = {setting[1]}" in alt
 
 
+def test_the_step_has_its_letters():
+    plotting.use_style()
+    fig = panel.draw_gru_step()
+    words = [t.get_text() for t in fig.axes[0].texts]
+    for letter in ("$z_t$", "$r_t$", r"$\tilde{h}_t$", "$h_{t-1}$", "$h_t$", "$1 - z_t$"):
+        assert letter in words
+    plt.close(fig)
+
+
+def test_lags_are_drawn_with_their_medians_and_crosses():
+    plotting.use_style()
+    fig, ax = plt.subplots()
+    panel.draw_lags(ax, {name: [[1000, 3000, 2000], [np.nan, np.nan, 4000]] for name in experiments.MODELS}, (20, 30))
+    medians = [line.get_ydata() for line in ax.lines if line.get_label() in ("plain tanh", "GRU", "LSTM")]
+    assert [list(y) for y in medians] == [[2, np.inf]] * 3
+    assert [len(line.get_xdata()) for line in ax.lines if line.get_marker() == "x"] == [2, 2, 2]
+    plt.close(fig)
+
+
+def test_runs_are_drawn_where_they_ended():
+    plotting.use_style()
+    fig, ax = plt.subplots()
+    panel.draw_runs(ax, [("GRU", "gru", [1000, np.nan, 3000], 2000), ("tanh", "rnn", [np.nan] * 3, None)],
+                    never=5, unit=1000)
+    bar, dots, crosses, live, no_dots, all_crosses, live_never = (line.get_xdata() for line in ax.lines)
+    assert list(bar) == [1, 3]
+    assert list(dots) == [1, 3]
+    assert list(crosses) == [5]
+    assert np.ravel(live) == 2
+    assert len(no_dots) == 0
+    assert list(all_crosses) == [5] * 3
+    assert np.ravel(live_never) == 5
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["GRU", "tanh"]
+    panel.explain_runs(fig)
+    assert len(fig.legends[0].get_texts()) == 3
+    plt.close(fig)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises
 # ---------------------------------------------------------------------------------------------------------------------
@@ -213,13 +377,28 @@ def test_7_1s_solution_against_finite_differences():
                                    atol=1e-6)
 
 
-@given(st.integers(1, 200), st.floats(0.05, 0.95))
-def test_7_3s_bias_leaves_the_share(steps, share):
-    assert (1 / (1 + np.exp(-ex.first_bias(steps, share)))) ** steps == pytest.approx(share)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 4))
+def test_7_2s_weights_give_pytorchs_states(seed, features, units):
+    rng = np.random.default_rng(seed)
+    theirs = [rng.normal(size=shape) for shape in ((3 * units, features), (3 * units, units), 3 * units, 3 * units)]
+    x = rng.normal(size=(2, 4, features))
+    ours = ex._our_states(x, ex.from_pytorch(*theirs))
+    np.testing.assert_allclose(ours, ex._pytorch_states(x, *theirs), atol=1e-12)
+
+
+def test_7_2_takes_biases_that_are_added_where_that_is_all_the_same(answer):
+    def other_way(weight_ih, weight_hh, bias_ih, bias_hh):
+        kernel, recurrent_kernel, bias = ex.from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh)
+        gates = 2 * weight_hh.shape[1]
+        bias[0, :gates] += bias[1, :gates]
+        bias[1, :gates] = 0
+        return [kernel.copy(), recurrent_kernel.copy(), bias]
+
+    assert "PASSED" in answer(ex.check, "7.2", other_way)
 
 
 @given(st.integers(1, 50), st.integers(50, 5000))
-def test_7_4_counts_what_the_layer_has(features, budget):
+def test_7_3_counts_what_the_layer_has(features, budget):
     units = ex.fair_units(features, budget)
 
     def size(n):
@@ -229,18 +408,62 @@ def test_7_4_counts_what_the_layer_has(features, budget):
     assert size(units + 1) > budget
 
 
+def _t_test(seeds, critical):
+    def experiment(measure):
+        a, b = (np.array(min(([measure(n, bias, seed) for seed in range(seeds)] for bias in (0, 3)), key=np.mean))
+                for n in "ab")
+        t = (a.mean() - b.mean()) / math.sqrt((a.var(ddof=1) + b.var(ddof=1)) / seeds)
+        return "a" if t < -critical else "b" if t > critical else "neither"
+    return experiment
+
+
+def _gap_against_spread(seeds, critical):
+    def experiment(measure):
+        a, b = (np.array(min(([measure(n, bias, seed) for seed in range(seeds)] for bias in (0, 3)), key=np.median))
+                for n in "ab")
+        clear = abs(a.mean() - b.mean()) > critical / 2 * max(a.std(), b.std())
+        return "neither" if not clear else "a" if a.mean() < b.mean() else "b"
+    return experiment
+
+
+def test_7_4_takes_a_choice_on_few_seeds_judged_on_others(answer):
+    def experiment(measure):
+        better = {n: min((0, 3), key=lambda bias, n=n: np.mean([measure(n, bias, seed) for seed in range(50, 53)]))
+                  for n in "ab"}
+        a, b = ([measure(n, better[n], seed) for seed in range(10)] for n in "ab")
+        return "a" if max(a) < min(b) else "b" if max(b) < min(a) else "neither"
+
+    assert "PASSED" in answer(ex.check, "7.4", experiment)
+
+
+@pytest.mark.parametrize("design", [_t_test, _gap_against_spread])
+@pytest.mark.parametrize("seeds", [5, 7, 10, 20, 30])
+def test_7_4_takes_other_honest_designs(design, seeds, answer):
+    assert "PASSED" in answer(ex.check, "7.4", design(seeds, 2.2))
+
+
 @pytest.mark.parametrize(
     ("number", "attempt", "phrase"),
     [
         ("7.1", lambda dh, z, h, c: dh, "three arrays"),
         ("7.1", lambda dh, z, h, c: (dh * (h - c), dh, dh * z), "blame for `candidate` is not yet right"),
-        ("7.2", lambda z: z * 2, "Follow one unit"),
-        ("7.2", lambda z: z[0], "(5, 3)"),
-        ("7.3", lambda t, s: np.inf, "not finite"),
-        ("7.3", lambda t, s: 1.0, "Find the gate first"),
-        ("7.4", lambda f, b: 3.5, "whole"),
-        ("7.4", lambda f, b: ex.fair_units(f, b) + 1, "over the budget"),
-        ("7.4", lambda f, b: ex.fair_units(f, b) - 1, "one unit more"),
+        ("7.2", lambda a, b, c, d: a, "three arrays"),
+        ("7.2", lambda a, b, c, d: (a, b, np.stack([c, d])), "(features, 3 units)"),
+        ("7.2", lambda a, b, c, d: (-ex.from_pytorch(a, b, c, d)[0], *ex.from_pytorch(a, b, c, d)[1:]),
+         "from step 1 on. Look at the `kernel`"),
+        ("7.2", lambda a, b, c, d: (ex.from_pytorch(a, b, c, d)[0], -ex.from_pytorch(a, b, c, d)[1],
+                                    ex.from_pytorch(a, b, c, d)[2]), "from step 2 on. Look at the `recurrent_kernel`"),
+        ("7.3", lambda f, b: 3.5, "whole"),
+        ("7.3", lambda f, b: ex.fair_units(f, b) + 1, "over the budget"),
+        ("7.3", lambda f, b: ex.fair_units(f, b) - 1, "one unit more"),
+        ("7.4", lambda measure: "c", '"neither"'),
+        ("7.4", lambda measure: measure("c", 0, 0), "device trains"),
+        ("7.4", lambda measure: measure("a", 1, 0), "bias of 0 or 3"),
+        ("7.4", lambda measure: measure("a", 0, 0.5), "whole number"),
+        ("7.4", lambda measure: [measure(n, b, s) for n in "ab" for b in (0, 3) for s in range(3)] and "a",
+         "five at least"),
+        ("7.4", lambda measure: [measure(n, b, s) for n in "ab" for b in (0, 3) for s in range(5)] and "a",
+         "When do you call a gap clear?"),
     ],
 )
 def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import Review, array_of_shape
+from course_lib.exercises.running import Review, array_of_shape, listed
+from course_lib.recurrent import GRU
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -36,7 +37,7 @@ def _check_mixer(attempt):
     dh, h_before, candidate = rng.normal(size=(3, 2, 4))
     z = rng.uniform(0.1, 0.9, (2, 4))
     got = attempt(dh, z, h_before, candidate)
-    if not isinstance(got, tuple | list) or len(got) != 3:
+    if not isinstance(got, tuple | list | np.ndarray) or len(got) != 3:
         raise Review("Expected: three arrays, the blame for `z`, for `candidate` and for `h_before`, in this order.")
     names = ("z", "candidate", "h_before")
     d_z, d_candidate, d_before = (array_of_shape(g, (2, 4), f"the blame for `{name}`")
@@ -93,154 +94,140 @@ def blame_at_the_mixer(dh, z, h_before, candidate):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 7.2  what is left of the first state
+# 7.2  weights from another house
 # ---------------------------------------------------------------------------------------------------------------------
-def share_left(z):
-    """How much of h_0 is left in h_1 ... h_T along the straight road: (T, units) -> (T, units)."""
-    return np.cumprod(z, axis=0)
+def from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh):
+    """PyTorch's four arrays of a GRU -> our kernel, recurrent_kernel and bias."""
+    def blocks(w):
+        r, z, n = np.split(w, 3)
+        return np.concatenate([z, r, n])
+    return blocks(weight_ih).T, blocks(weight_hh).T, np.stack([blocks(bias_ih), blocks(bias_hh)])
 
 
-def _product_of_replaced(z):
-    return np.cumprod(1 - z, axis=0)
+def _turned_only(weight_ih, weight_hh, bias_ih, bias_hh):
+    return weight_ih.T, weight_hh.T, np.stack([bias_ih, bias_hh])
 
 
-def _only_the_last(z):
-    return z
+def _reshaped(weight_ih, weight_hh, bias_ih, bias_hh):
+    kernel, recurrent_kernel, bias = from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh)
+    return kernel.T.reshape(kernel.shape), recurrent_kernel.T.reshape(recurrent_kernel.shape), bias
 
 
-def _average(z):
-    return np.cumsum(z, axis=0) / np.arange(1, len(z) + 1)[:, None]
+def _biases_added(weight_ih, weight_hh, bias_ih, bias_hh):
+    kernel, recurrent_kernel, bias = from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh)
+    return kernel, recurrent_kernel, np.stack([bias.sum(axis=0), 0 * bias[0]])
 
 
-def _across_units(z):
-    return np.cumprod(z, axis=1)
+def _biases_swapped(weight_ih, weight_hh, bias_ih, bias_hh):
+    kernel, recurrent_kernel, bias = from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh)
+    return kernel, recurrent_kernel, bias[::-1]
 
 
-def _check_share(attempt):
-    z = np.random.default_rng(72).uniform(0.5, 1, (5, 3))
-    got = array_of_shape(attempt(z), (5, 3), "the share left, (T, units)")
-    if np.allclose(got, np.cumprod(1 - z, axis=0)):
-        return "You multiplied 1 - z, which is what the candidate gets. Which factor does the old state get at a step?"
-    if np.allclose(got, z):
-        return "This is the share that each single step keeps. What step 3 keeps, steps 1 and 2 had already shrunk."
-    if np.allclose(got, _average(z)):
-        return ("This is the average gate. Shares multiply: after two steps that keep half, a quarter is left, and not "
-                "a half.")
-    if np.allclose(got, np.cumprod(z, axis=1)):
-        return "You multiplied along the units. Each unit has a memory of its own; time is the first axis, 0."
-    if not np.allclose(got, share_left(z)):
-        return "Follow one unit: h_1 has z_1 h_0 in it, h_2 has z_2 z_1 h_0. What stands in row t?"
+def _z_turned(weight_ih, weight_hh, bias_ih, bias_hh):
+    units = weight_hh.shape[1]
+    return tuple(np.concatenate([-w[..., :units], w[..., units:]], axis=-1)
+                 for w in from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh))
 
 
-SHARE = Exercise(
+def _pytorch_states(x, weight_ih, weight_hh, bias_ih, bias_hh):
+    """The states of PyTorch's GRU over x (batch, time, features), from zeros: (batch, time, units)."""
+    h, states = np.zeros((len(x), weight_hh.shape[1])), []
+    for t in range(x.shape[1]):
+        from_x, from_h = x[:, t] @ weight_ih.T + bias_ih, h @ weight_hh.T + bias_hh
+        (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(from_x, 3, axis=1), np.split(from_h, 3, axis=1)
+        r, z = (1 / (1 + np.exp(-a)) for a in (x_r + h_r, x_z + h_z))
+        h = (1 - z) * np.tanh(x_n + r * h_n) + z * h
+        states.append(h)
+    return np.stack(states, axis=1)
+
+
+def _our_states(x, weights):
+    layer = GRU(weights[0].shape[0], weights[1].shape[0], rng=np.random.default_rng(0), dtype=np.float64)
+    layer.set_weights(list(weights))
+    return layer.forward(x)[0]
+
+
+def _check_pytorch(attempt):
+    rng = np.random.default_rng(72)
+    features, units = 2, 3
+    theirs = [rng.normal(size=shape) for shape in ((9, features), (9, units), (9,), (9,))]
+    got = attempt(*theirs)
+    if not isinstance(got, tuple | list) or len(got) != 3:
+        raise Review("Expected: three arrays, `kernel`, `recurrent_kernel` and `bias`, in this order.")
+    names = ("kernel, (features, 3 units)", "recurrent_kernel, (units, 3 units)", "bias, (2, 3 units)")
+    ours = [array_of_shape(g, shape, f"the {name}") for g, shape, name in
+            zip(got, ((features, 9), (units, 9), (2, 9)), names, strict=True)]
+    x = rng.normal(size=(4, 6, features))
+    wanted = _pytorch_states(x, *theirs)
+    if np.allclose(_our_states(x, ours), wanted):
+        return None
+    known = (
+        (_turned_only, "The matrices are turned, but the blocks still stand in PyTorch's order, r, z, n. Ours is z, r, "
+                       "h: your layer takes the update gate for the reset gate."),
+        (_reshaped, "The shapes are right and the numbers stand in the wrong places: `reshape` reads the same row of "
+                    "numbers with other line breaks. To make rows into columns is to transpose."),
+        (_biases_added, "You have added the two biases into one. For z and r that is all the same; in the candidate "
+                        "one of them stands inside, where r multiplies it. Keep the two rows."),
+        (_biases_swapped, "The two rows of the bias are swapped: ours has the input's first, then the state's. It "
+                          "shows in the candidate alone, where only one of them is multiplied by r."),
+        (_z_turned, "You have turned the sign of z. Look at PyTorch's last line: there, too, z multiplies the old "
+                    "state, as in Keras. It is Chung et al. whose z replaces."),
+    )
+    for wrong, answer in known:
+        if np.allclose(_our_states(x, ours), _our_states(x, wrong(*theirs))):
+            return answer
+    first = np.abs(_our_states(x, ours)[:, 0] - wanted[:, 0]).max() > 1e-8
+    for name, mine, right in zip(("kernel", "recurrent_kernel", "bias"), ours, from_pytorch(*theirs), strict=True):
+        if not np.allclose(mine, right):
+            return (f"The states differ from PyTorch's {'from step 1' if first else 'from step 2'} on. Look at the "
+                    f"`{name}` first: which block of it belongs to which gate, and is a row a unit or an input?")
+
+
+PYTORCH = Exercise(
     number="7.2",
-    title="What is left of the first state",
+    title="Weights from another house",
     prompt=r"""
-`z` holds the update gates of a run, one row a step, shape `(T, units)`; row 0 is $z_1$. Along the straight road, what
-share of $h_0$ is left in $h_1$, in $h_2$, and so on to $h_T$? Return an array of the same shape.
+PyTorch stores a GRU in four arrays: `weight_ih` `(3·units, features)`, `weight_hh` `(3·units, units)`, and `bias_ih`
+and `bias_hh`, both `(3·units,)`. In each, three blocks stand below each other, in the order $r$, $z$, $n$, and its
+[documentation](../docs/bibliography.md#pytorch) says (columns are examples there, and $n$ is the candidate):
+
+$$\begin{aligned}
+r_t &= \sigma(W_{ir} x_t + b_{ir} + W_{hr} h_{t-1} + b_{hr}) &\qquad
+z_t &= \sigma(W_{iz} x_t + b_{iz} + W_{hz} h_{t-1} + b_{hz})\\
+n_t &= \tanh(W_{in} x_t + b_{in} + r_t \odot (W_{hn} h_{t-1} + b_{hn})) &
+h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
+\end{aligned}$$
+
+Return the `kernel` `(features, 3·units)`, the `recurrent_kernel` `(units, 3·units)` and the `bias` `(2, 3·units)` with
+which our `GRU` (and Keras') computes the same. The check runs both.
 """,
     stub='''
-def share_left(z):
-    """How much of h_0 is left in h_1 ... h_T along the straight road: (T, units) -> (T, units)."""
+def from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh):
+    """PyTorch's four arrays of a GRU -> our kernel, recurrent_kernel and bias."""
     return ...
 ''',
     hints=(
-        "At step t the old state is multiplied by z_t. And what is the old state made of?",
-        "Row t is the product of rows 0 to t.",
-        "NumPy has a cumulative product; mind the axis.",
+        "Four questions, one for each thing in which two houses may differ: rows or columns? Which order of the gates? "
+        "Which z keeps? Where does the reset act?",
+        "Two of the four are the same in both. The other two: our blocks stand side by side, in the order z, r, h.",
+        "`r, z, n = np.split(weight_ih, 3)`; put them together again in our order, and transpose. The biases have the "
+        "same blocks, and become the two rows.",
     ),
-    solution=share_left,
-    why="A gate of .9 sounds like a good memory. After 100 steps it has kept .00003 of what was there.",
-    check=_check_share,
+    solution=from_pytorch,
+    why="Nothing would have complained: all shapes fit in the wrong order too. Run both on the same input, always.",
+    check=_check_pytorch,
     misconceptions=(
-        (_product_of_replaced, "1 - z"),
-        (_only_the_last, "single step"),
-        (_average, "average gate"),
-        (_across_units, "along the units"),
+        (_turned_only, "order, r, z, n"),
+        (_reshaped, "transpose"),
+        (_biases_added, "Keep the two rows"),
+        (_biases_swapped, "rows of the bias are swapped"),
+        (_z_turned, "sign of z"),
     ),
 )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 7.3  a first bias for a long memory
-# ---------------------------------------------------------------------------------------------------------------------
-def first_bias(steps, share):
-    """The update gate's bias with which `share` of a state is left after `steps` steps."""
-    z = share ** (1 / steps)
-    return np.log(z / (1 - z))
-
-
-def _gate_not_bias(steps, share):
-    return share ** (1 / steps)
-
-
-def _chungs_direction(steps, share):
-    z = share ** (1 / steps)
-    return np.log((1 - z) / z)
-
-
-def _one_step(steps, share):
-    return np.log(share / (1 - share))
-
-
-def _divided(steps, share):
-    z = 1 - (1 - share) / steps
-    return np.log(z / (1 - z))
-
-
-def _check_bias(attempt):
-    for steps, share in ((20, 0.5), (100, 0.3), (3, 0.9)):
-        got = float(array_of_shape(attempt(steps, share), (), "the bias, one number"))
-        z, asked = share ** (1 / steps), f"For {steps} steps and a share of {share:g}"
-        if not np.isfinite(got):
-            return f"{asked} your bias is not finite."
-        left = float((0.5 + 0.5 * np.tanh(got / 2)) ** steps)
-        if abs(left - share) < 1e-3 * share:
-            continue
-        if np.isclose(got, z):
-            return f"{asked} you return {got:.3f}, which is the gate itself. The gate is σ(bias): turn σ round."
-        if np.isclose(got, -first_bias(steps, share)):
-            return (f"{asked} you return {got:.2f}: the right size with the sign of Chung et al., whose z replaces. "
-                    f"Ours keeps where it is near 1.")
-        if np.isclose(got, _one_step(steps, share)):
-            return f"{asked} this bias leaves the share after one step. The gate acts at each of the {steps}."
-        return (f"{asked} your bias leaves {left:.4f}. Find the gate first: z multiplied by itself {steps} times has "
-                f"to be {share:g}.")
-
-
-BIAS = Exercise(
-    number="7.3",
-    title="A first bias for a long memory",
-    prompt=r"""
-Before training, take the state for small and the inputs for silent: then the update gate is $\sigma(b)$ at every step.
-Which $b$ leaves the share `share` (between 0 and 1) of a state after `steps` steps? (The GRU's two biases add up for
-$z$; $b$ is their sum.)
-""",
-    stub='''
-def first_bias(steps, share):
-    """The update gate's bias with which `share` of a state is left after `steps` steps."""
-    return ...
-''',
-    hints=(
-        "With a gate z, zᵗ is left after t steps. Solve that for z first.",
-        "z is the steps-th root of the share.",
-        "If z = σ(b) = 1/(1 + e⁻ᵇ), then b = ln(z/(1 - z)).",
-    ),
-    solution=first_bias,
-    why="A zero bias is a gate of ½: half of everything is gone at each step. To keep half over twenty steps you need "
-        "about 3.3; it is the LSTM's forget bias over again.",
-    check=_check_bias,
-    misconceptions=(
-        (_gate_not_bias, "the gate itself"),
-        (_chungs_direction, "sign of Chung"),
-        (_one_step, "after one step"),
-        (_divided, "Find the gate first"),
-    ),
-)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# 7.4  a fair fight
+# 7.3  a fair fight
 # ---------------------------------------------------------------------------------------------------------------------
 def fair_units(features, budget):
     """The most units a GRU (two rows of biases) may have within a budget of parameters."""
@@ -299,7 +286,7 @@ def _check_units(attempt):
 
 
 UNITS = Exercise(
-    number="7.4",
+    number="7.3",
     title="A fair fight",
     prompt=r"""
 You want to compare a GRU with another network and have a budget of parameters for its recurrent layer. How many units
@@ -327,5 +314,151 @@ def fair_units(features, budget):
     ),
 )
 
-EXERCISES = [MIXER, SHARE, BIAS, UNITS]
+# ---------------------------------------------------------------------------------------------------------------------
+# 7.4  gates or settings?
+# ---------------------------------------------------------------------------------------------------------------------
+def who_wins(measure):
+    """Design the comparison: "a", "b" or "neither"."""
+    errors = {}
+    for network in "ab":
+        tried = [[measure(network, bias, seed) for seed in range(10)] for bias in (0, 3)]
+        errors[network] = min(tried, key=np.median)  # each with the better of its own starts
+    if max(errors["a"]) < min(errors["b"]):
+        return "a"
+    if max(errors["b"]) < min(errors["a"]):
+        return "b"
+    return "neither"
+
+
+def _one_seed(measure):
+    a, b = (min(measure(network, bias, 0) for bias in (0, 3)) for network in "ab")
+    return "a" if a < b - 0.05 else "b" if b < a - 0.05 else "neither"
+
+
+def _out_of_the_box(measure):
+    a, b = ([measure(network, 0, seed) for seed in range(10)] for network in "ab")
+    return "a" if max(a) < min(b) else "b" if max(b) < min(a) else "neither"
+
+
+def _apples_and_pears(measure):
+    a = [measure("a", 0, seed) for seed in range(10)]
+    b = [measure("b", 3, seed) for seed in range(10)]
+    return "a" if max(a) < min(b) else "b" if max(b) < min(a) else "neither"
+
+
+def _all_in_one_pot(measure):
+    a, b = (np.mean([measure(network, bias, seed) for bias in (0, 3) for seed in range(10)]) for network in "ab")
+    return "a" if a < b - 0.1 else "b" if b < a - 0.1 else "neither"
+
+
+def _smaller_mean(measure):
+    a, b = (min(np.mean([measure(network, bias, seed) for seed in range(10)]) for bias in (0, 3)) for network in "ab")
+    return "a" if a < b else "b"
+
+
+def _best_run(measure):
+    a, b = (min(measure(network, bias, seed) for bias in (0, 3) for seed in range(10)) for network in "ab")
+    return "a" if a < b else "b"
+
+
+WORLDS = (  # name, mean error of (network, bias), spread over seeds, the truth
+    ("gates", {("a", 0): 0.7, ("a", 3): 0.6, ("b", 0): 0.4, ("b", 3): 0.2}, 0.04, "b"),
+    ("start", {("a", 0): 0.3, ("a", 3): 0.4, ("b", 0): 0.6, ("b", 3): 0.1}, 0.02, "b"),
+    ("start", {("a", 0): 0.9, ("a", 3): 0.1, ("b", 0): 0.3, ("b", 3): 0.5}, 0.02, "a"),
+    ("luck", {("a", 0): 0.6, ("a", 3): 0.5, ("b", 0): 0.6, ("b", 3): 0.5}, 0.15, "neither"),
+    ("luck", {("a", 0): 0.5, ("a", 3): 0.6, ("b", 0): 0.6, ("b", 3): 0.5}, 0.15, "neither"),
+)
+
+
+def _device(number, log):
+    """A measuring device of one world, which notes what it was asked for."""
+    _, means, spread, _ = WORLDS[number]
+
+    def measure(network, bias, seed):
+        if (network, bias) not in means:
+            raise Review(f'The device trains network "a" or "b" with a bias of 0 or 3, but network = {network!r} and '
+                         f"bias = {bias!r} came.")
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+            raise Review(f"A seed is a whole number from 0 on, but {seed!r} came.")
+        log.setdefault((network, bias), set()).add(int(seed))
+        noise = np.random.default_rng([74, number, "ab".index(network), bias, int(seed)]).normal()
+        return float(means[network, bias] + spread * np.clip(noise, -2.5, 2.5))
+
+    return measure
+
+
+def _check_race(attempt):
+    answers = []
+    for number in range(len(WORLDS)):
+        log = {}
+        answer = attempt(_device(number, log))
+        if not isinstance(answer, str) or answer not in ("a", "b", "neither"):
+            raise Review(f'Return "a", "b" or "neither"; what came is {answer!r}.')
+        missing = [f'("{n}", bias {b})' for n in "ab" for b in (0, 3) if (n, b) not in log]
+        if missing:
+            return (f"Your experiment never ran {listed(missing)}. The first version of this lesson compared a GRU "
+                    f"started at 0 with an LSTM started at 3, and called it a comparison of gates. Each network may "
+                    f"have the better of its own two starts, and you learn which that is by running both.")
+        judged = min(max(len(log[n, 0]), len(log[n, 3])) for n in "ab")
+        if judged < 5 or min(map(len, log.values())) < 2:
+            return ("With so few seeds you cannot see how far apart two runs of the *same* network are. Take two at "
+                    "least to find a network's better start, and five at least to judge it.")
+        answers.append(answer)
+    for (name, means, _, truth), answer in zip(WORLDS, answers, strict=True):
+        if answer == truth:
+            continue
+        if name == "luck":
+            return (f'In one world the two networks are the same, runs differ only by luck, and you answered '
+                    f'"{answer}". A smaller mean, or a smaller best run, is always to be had. Compare the gap with '
+                    f"how far the seeds of one network lie apart.")
+        best = {n: min(means[n, 0], means[n, 3]) for n in "ab"}
+        told = (f'In one world, network a at its better start has an error of about {best["a"]:g} and b of about '
+                f'{best["b"]:g}, with hardly any spread, and you answered "{answer}".')
+        if name == "start":
+            return told + (" There a first bias that suits one network is bad for the other. Do not average over the "
+                           "starts: first find the better start of each, then compare these.")
+        return told + " There b is better at every start and on every seed. When do you call a gap clear?"
+
+
+RACE = Exercise(
+    number="7.4",
+    title="Gates, or settings?",
+    prompt=r"""
+A colleague says that network b beats network a. You have a measuring device: `measure(network, bias, seed)` trains
+network `"a"` or `"b"`, the first bias of its keeping gate being 0 or 3, and returns the error on unseen data; lower is
+better. Sizes and learning rates are fair already.
+
+Design the experiment. `who_wins(measure)` gets the device and returns `"a"`, `"b"`, or `"neither"` if your measurements
+show no clear difference. Nobody tells you which bias suits which network, nor how far runs with different seeds lie
+apart.
+
+The check hands your experiment devices of its own, from worlds in which the answer is known: in some the gates decide,
+in some the first bias, in some nothing but luck.
+""",
+    stub='''
+def who_wins(measure):
+    """Design the comparison: "a", "b" or "neither"."""
+    return ...
+''',
+    hints=(
+        "How many combinations of network and bias are there? And how many seeds do you want of each?",
+        "Give each network its better bias, judged over all its seeds. Then you have two lists of errors: when do you "
+        "believe that one is lower?",
+        "A strict and simple rule: the worst run of one is better than the best run of the other. Otherwise, neither.",
+    ),
+    solution=who_wins,
+    why="Equal care for both, several seeds, and a gap larger than the spread. To choose the better start and to judge "
+        "it on the same seeds flatters both a little; with a close call, choose on other seeds.",
+    check=_check_race,
+    misconceptions=(
+        (_one_seed, "five at least"),
+        (_out_of_the_box, "never ran"),
+        (_apples_and_pears, "never ran"),
+        (_all_in_one_pot, "Do not average over the starts"),
+        (_smaller_mean, "only by luck"),
+        (_best_run, "only by luck"),
+    ),
+)
+
+EXERCISES = [MIXER, PYTORCH, UNITS, RACE]
 check, hint, solution = bank(EXERCISES)
