@@ -202,5 +202,5 @@ def syllable_counter(mask):
 def forecaster(years):
     """The last ``years`` values of a series (batch, years, 1) to the next (batch, 1)."""
     model = keras.Sequential([keras.layers.Input((years, 1)), keras.layers.GRU(16), keras.layers.Dense(1)])
-    model.compile(optimizer=keras.optimizers.Adam(5e-3), loss="mse")
+    model.compile(optimizer=keras.optimizers.Adam(1e-2), loss="mse")
     return model

@@ -43,6 +43,14 @@ def _two_biases_everywhere(kind, features, units):
     return {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}[kind] * (features * units + units * units + 2 * units)
 
 
+def _bias_once(kind, features, units):
+    return {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}[kind] * (features * units + units * units) + units
+
+
+def _second_row_once(kind, features, units):
+    return _one_bias(kind, features, units) + (units if kind == "GRU" else 0)
+
+
 WRONG_COUNTS = (
     (_one_block, "This is right for SimpleRNN, and the others have it several times over: every gate has a kernel, a "
                  "recurrent kernel and a bias of its own. Look at the shapes that section 1 prints."),
@@ -51,6 +59,10 @@ WRONG_COUNTS = (
     (_one_bias, "SimpleRNN and LSTM are right. Keras' GRU has more than you count: look at the shape of its bias in "
                 "section 1. It keeps one bias for the input's sum and one for the state's."),
     (_no_bias, "The two matrices are counted, the bias is not."),
+    (_bias_once, "The matrices are right. But a bias is added in every block, not once a layer: look at its length in "
+                 "section 1."),
+    (_second_row_once, "SimpleRNN and LSTM are right, and you saw that the GRU has a bias more. It is a whole second "
+                       "row: one for each of its three blocks."),
     (_no_recurrent_kernel, "This counts what stands between input and state. What stands between the last state and "
                            "this one, (units, units) for each block, is missing."),
     (_two_biases_everywhere, "Two rows of bias is what the GRU has, and only the GRU."),
@@ -67,8 +79,9 @@ def _check_weight_count(attempt):
         if np.array_equal(got, [wrong(*case) for case in cases]):
             return says
     case, ours, yours = next((c, w, g) for c, w, g in zip(cases, wanted, got, strict=True) if w != g)
-    return (f"A {case[0]} with {case[1]} features and {case[2]} units learns {ours} numbers; your answer is {yours:g}. "
-            f"How many blocks has it, and what belongs to one block?")
+    name = "An LSTM" if case[0] == "LSTM" else f"A {case[0]}"
+    return (f"{name} with {case[1]} features and {case[2]} units learns {ours} numbers; your answer is {yours:g}. How "
+            f"many blocks has it, and what belongs to one block?")
 
 
 COUNT = Exercise(
@@ -133,6 +146,10 @@ def _others_forgotten(classes):
     return np.log(np.e + classes) - 1
 
 
+def _all_ones(classes):
+    return np.log(classes) - 1
+
+
 WRONG_LOSSES = (
     (_zero, "A single softmax can get as close to 0 as it likes, because scores may be as large as they like. What the "
             "second one gets is no scores but probabilities. How large can the largest be, how small the others?"),
@@ -141,6 +158,8 @@ WRONG_LOSSES = (
     (_in_bits, "The right loss in the wrong unit. Keras' losses are in nats, with ln."),
     (_probability, "This is the largest probability that can come out. The loss is the surprise at it, -ln."),
     (_sign_lost, "The right size with the wrong sign: the loss is *minus* the logarithm."),
+    (_all_ones, "You divide e by the number of classes. The denominator is the sum of all that come out: `classes - 1` "
+                "ones, and the e itself."),
     (_others_forgotten, "Nearly. There are `classes - 1` others besides the right one, each with e to the power of 0."),
 )
 
@@ -249,7 +268,13 @@ def _later_tie(losses, patience):
     return len(losses), kept
 
 
+def _never_stops(losses, patience):
+    return len(losses), int(np.argmin(losses)) + 1
+
+
 WRONG_STOPS = (
+    (_never_stops, "You find the best epoch of the whole list, and train to its end. Stopping early saves the epochs "
+                   "after the patience is used up, and does not know what they would have brought."),
     (_sees_the_future, "You look for the lowest loss of the whole list. When training stops, what would have come "
                        "later is not known: a better epoch after the stop does not count. Go through the list as "
                        "it comes."),
@@ -418,11 +443,11 @@ def _check_diagnose(attempt):
             if not isinstance(said, str) or said not in NAMES:
                 raise Review(f"Expected: one of the five names, {', '.join(NAMES)}. What came is {str(said)[:60]!r}.")
             if said != illness:
-                more = ("" if classes == 27 else f" This one has {classes} classes: a limit written down for 27 "
-                                                 f"symbols does not fit everybody.")
-                return (f"A patient was called “{said}” and is “{illness}”. {WHERE_TO_LOOK[illness]}{more} (It has "
+                more = ("" if classes == 27
+                        else " Was a limit of yours written down for 27 symbols? It does not fit all.")
+                return (f"A patient was called “{said}” and is “{illness}”. {WHERE_TO_LOOK[illness]} (It has "
                         f"{classes} classes, ln of which is {np.log(classes):.2f}; a table of frequencies has a loss "
-                        f"of {frequencies}.)")
+                        f"of {frequencies}.){more}")
     return None
 
 
@@ -463,7 +488,7 @@ def diagnose(ask, classes, frequencies):
     check=_check_diagnose,
     misconceptions=(
         (_training_only, "is “"),
-        (_for_27_symbols, "a limit written down for 27 symbols"),
+        (_for_27_symbols, "Was a limit of yours written down for 27 symbols?"),
         (_one_batch_settles_it, "was called “healthy” and is “"),
         (_better_than_even, "does not get below that of a table of frequencies"),
         (_gap_means_by_heart, "is no illness"),

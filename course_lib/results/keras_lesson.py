@@ -18,15 +18,22 @@ SYMBOLS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
 # ---------------------------------------------------------------------------------------------------------------------
 # The classic stack, and dropout between layers
 # ---------------------------------------------------------------------------------------------------------------------
-def run_together(part, rng):
-    """The ids of one part of the dictionary's words in random order, with a dot between words."""
-    words = [word for word in datasets.load_words() if datasets.split_of(word) == part]
+def words_by_part():
+    """The dictionary's words by part: "train", "validation" and "test"."""
+    parts = {}
+    for word in datasets.load_words():
+        parts.setdefault(datasets.split_of(word), []).append(word)
+    return parts
+
+
+def run_together(words, rng):
+    """The ids of words in random order, with a dot between them."""
     return SYMBOLS.encode("." + ".".join(rng.permutation(words)) + ".")
 
 
-def cut(ids, length):
-    """Pieces end to end, one-hot: inputs (count, length, 27), and the same one letter later."""
-    pieces = windows(ids, length + 1, stride=length)
+def cut(ids, length, stride=None):
+    """One-hot pieces, end to end or every ``stride`` letters (count, length, 27); one letter later."""
+    pieces = windows(ids, length + 1, stride=stride or length)
     return one_hot(pieces[:, :-1], 27), one_hot(pieces[:, 1:], 27)
 
 
@@ -37,43 +44,57 @@ def bits_of_the_next(model, inputs, next_letter):
     return float(-np.log2((p * next_letter).sum(axis=1)).mean())
 
 
-def best_table(read, tested):
-    """Bits a symbol of the best of the tables of 1 to 6 symbols, each leaning on the shorter one."""
-    return float(min(NGram(n, 27, imagined=5.0, leaning=True).read(read).surprise(tested).mean()
-                     for n in range(1, 7)))
+def table_bits(read, tested):
+    """Bits a letter of tables: letters, pairs, and the best of runs of 1 to 6, leaning on shorter ones."""
+    bits = {name: NGram(n, 27).read(read).surprise(tested).mean()
+            for name, n in (("letters", 1), ("pairs", 2))}
+    bits["table"] = min(NGram(n, 27, imagined=5.0, leaning=True).read(read).surprise(tested).mean()
+                        for n in range(1, 7))
+    return {name: float(mean) for name, mean in bits.items()}
 
 
-def measure_classic(seed, pieces=4000, variants=("classic", "every_step", "one_layer")):
+STACKS = {
+    # name: (layers, units, dropout, an answer at every step), letters from window to window, epochs, learning rate
+    "classic": ((3, 50, 0.2, False), 10, 10, 1e-3),
+    "longer": ((3, 50, 0.2, False), 10, 50, 1e-3),
+    "overlapping": ((3, 50, 0.2, False), 2, 10, 1e-3),
+    "every_step": ((3, 50, 0.2, True), 10, 10, 1e-3),
+    "no_dropout": ((3, 50, 0.0, True), 10, 10, 1e-3),
+    "one_layer": ((1, 104, 0.0, True), 10, 10, 1e-3),
+    "mended": ((3, 50, 0.2, True), 10, 10, 1e-2),
+}
+
+
+def measure_classic(seed, symbols=15_001, names=tuple(STACKS)):
     from course_lib.keras_models import keras, lstm_stack
 
     rng = np.random.default_rng(seed)
-    keras.utils.set_random_seed(seed)
-    read, tested = run_together("train", rng)[:10 * pieces + 1], run_together("test", rng)[:20_001]
-    inputs, targets = cut(read, 10)
+    parts = words_by_part()
+    read, tested = run_together(parts["train"], rng)[:symbols], run_together(parts["test"], rng)[:20_001]
     test_inputs, test_targets = cut(tested, 10)
-    arguments = {"classic": (3, 50, 0.2, False), "every_step": (3, 50, 0.2, True), "one_layer": (1, 50, 0.0, True)}
-    row = {"table": best_table(read, tested),
-           "pairs": float(NGram(2, 27).read(read).surprise(tested).mean()),
-           "letters": float(NGram(1, 27).read(read).surprise(tested).mean())}
-    for name in variants:
-        model = lstm_stack(*arguments[name])
-        every = arguments[name][3]
-        model.fit(inputs, targets if every else targets[:, -1], epochs=10, batch_size=32, verbose=0)
+    row = table_bits(read, tested)
+    for name in names:
+        (layers, units, dropout, every_step), stride, epochs, rate = STACKS[name]
+        keras.utils.set_random_seed(seed)
+        model = lstm_stack(layers, units, dropout, every_step, learning_rate=rate)
+        inputs, targets = cut(read, 10, stride)
+        model.fit(inputs, targets if every_step else targets[:, -1], epochs=epochs, batch_size=32, verbose=0)
         row[name] = bits_of_the_next(model, test_inputs, test_targets[:, -1])
     return row
 
 
 def _classic_held(rows):
-    return all(row["classic"] > row["pairs"] + 0.1 and row["one_layer"] < row["classic"] - 0.2 for row in rows)
+    return all(row["classic"] > row["pairs"] + 0.1 and row["mended"] < row["pairs"] - 0.05 for row in rows)
 
 
-def measure_dropout(seed, symbols=80_000, units=128, epochs=24, length=40, learning_rate=3e-3):
+def measure_dropout(seed, symbols=80_000, units=128, epochs=15, length=40, learning_rate=6e-3):
     from course_lib.keras_models import keras, lstm_stack
 
     rng = np.random.default_rng(seed)
-    read, unseen = run_together("train", rng)[:symbols], run_together("validation", rng)[:12_000]
+    parts = words_by_part()
+    read, unseen = run_together(parts["train"], rng)[:symbols], run_together(parts["validation"], rng)[:12_000]
     inputs, targets = cut(read, length)
-    row = {"table": best_table(read, unseen)}
+    row = {"table": table_bits(read, unseen)["table"]}
     for name, rate in (("without", 0.0), ("with", 0.5)):
         keras.utils.set_random_seed(seed)
         model = lstm_stack(1, units, rate, every_step=True, learning_rate=learning_rate)
@@ -95,16 +116,15 @@ def _dropout_held(rows):
 # ---------------------------------------------------------------------------------------------------------------------
 # A mask taken away
 # ---------------------------------------------------------------------------------------------------------------------
-def syllables(part):
-    """Words of at most 12 letters with one to five syllables, and how many each has, less one."""
-    said = datasets.load_pronunciations()
-    words, counts = [], []
-    for word in datasets.load_words():
+def syllables(words, said):
+    """Of these words those of up to 12 letters and 1 to 5 syllables, and how many each has, less one."""
+    chosen, counts = [], []
+    for word in words:
         vowels = sum(phoneme[-1].isdigit() for phoneme in said[word][0])     # a vowel ends in its stress
-        if datasets.split_of(word) == part and len(word) <= 12 and 1 <= vowels <= 5:
-            words.append(word)
+        if len(word) <= 12 and 1 <= vowels <= 5:
+            chosen.append(word)
             counts.append(vowels - 1)
-    return words, np.array(counts)
+    return chosen, np.array(counts)
 
 
 def filled_up(words, length):
@@ -126,8 +146,9 @@ def measure_mask(seed, many=6000, epochs=6):
 
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
-    words, counts = syllables("train")
-    unseen, wanted = syllables("test")
+    parts, said = words_by_part(), datasets.load_pronunciations()
+    words, counts = syllables(parts["train"], said)
+    unseen, wanted = syllables(parts["test"], said)
     chosen = rng.choice(len(words), many, replace=False)
     inputs, targets = filled_up([words[i] for i in chosen], 12), counts[chosen]
     masked, bare, never = syllable_counter(mask=True), syllable_counter(mask=False), syllable_counter(mask=False)
@@ -144,50 +165,62 @@ def _mask_held(rows):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Sunspots
+# Sunspots: learned from the years before 1850, chosen on 1850 to 1899, tested from 1900 on
 # ---------------------------------------------------------------------------------------------------------------------
-def last_years(series, years):
-    """Rows of the values before each year (count, years, 1), and that year's value (count, 1)."""
-    pieces = windows(series, years + 1)
+def last_years(series, years, start, end):
+    """What precedes each of the values start to end (count, years, 1), and these values (count, 1)."""
+    pieces = windows(series[start - years:end], years + 1)
     return pieces[:, :-1, None], pieces[:, -1:]
 
 
-def network_error(spots, years=20):
-    """RMSE from 1900 on of a network that has seen the years before, and nothing of later ones."""
-    from course_lib.keras_models import forecaster, keras
-
-    mean, spread = spots[:200].mean(), spots[:200].std()
-    scaled = (spots - mean) / spread
-    inputs, targets = last_years(scaled[:160], years)
-    watched = last_years(scaled[160 - years:200], years)
-    model = forecaster(years)
-    stop = keras.callbacks.EarlyStopping(patience=30, restore_best_weights=True)
-    model.fit(inputs, targets, epochs=200, batch_size=16, validation_data=watched, callbacks=[stop], verbose=0)
-    inputs, targets = last_years(scaled[200 - years:], years)
-    errors = model.predict(inputs, batch_size=256, verbose=0) - targets
-    return float(np.sqrt((errors**2).mean()) * spread)
-
-
-def autoregression_error(spots, years):
-    """RMSE from 1900 on of a weighted sum of the last values, fitted to the years before."""
-    def with_bias(series):
-        rows, values = last_years(series, years)
+def linear_errors(spots, years):
+    """RMSE on 1850-1899 and from 1900 on of a weighted sum of past years, fitted to earlier ones."""
+    def with_ones(start, end):
+        rows, values = last_years(spots, years, start, end)
         return np.hstack([rows[..., 0], np.ones((len(rows), 1))]), values
 
-    rows, values = with_bias(spots[:200])
-    weights = np.linalg.lstsq(rows, values, rcond=None)[0]
-    rows, values = with_bias(spots[200 - years:])
-    return float(np.sqrt(((rows @ weights - values) ** 2).mean()))
+    weights = np.linalg.lstsq(*with_ones(years, 150), rcond=None)[0]
+    return [float(np.sqrt(((rows @ weights - values) ** 2).mean()))
+            for rows, values in (with_ones(150, 200), with_ones(200, len(spots)))]
+
+
+def learn(model, scaled, years, callbacks):
+    """Train a forecaster on the years before 1850; the callbacks watch 1850 to 1899."""
+    return model.fit(*last_years(scaled, years, years, 150), epochs=200, batch_size=16, verbose=0,
+                     validation_data=last_years(scaled, years, 150, 200), callbacks=callbacks)
+
+
+def network_errors(model, scaled, years):
+    """RMSE on 1850-1899 and from 1900 on, in the units of the scaled series."""
+    return [float(np.sqrt(model.evaluate(*last_years(scaled, years, start, end), verbose=0)))
+            for start, end in ((150, 200), (200, len(scaled)))]
+
+
+def tested_after_choosing(errors):
+    """From pairs (RMSE on 1850-1899, from 1900 on): the second number of the pair whose first is the lowest."""
+    return min(errors)[1]
+
+
+YEARS = (2, 5, 10, 20)
 
 
 def measure_sunspots(seed):
-    from course_lib.keras_models import keras
+    from course_lib.keras_models import forecaster, keras
 
     _, spots = datasets.load_sunspots()
-    keras.utils.set_random_seed(seed)
-    return {"network": network_error(spots), "linear": autoregression_error(spots, 9),
-            "linear_20": autoregression_error(spots, 20),
-            "persistence": float(np.sqrt(tasks.persistence_mse(spots[199:])))}
+    mean, spread = spots[:150].mean(), spots[:150].std()
+    scaled = (spots - mean) / spread
+    row = {"persistence": float(np.sqrt(tasks.persistence_mse(spots[199:]))),
+           "linear": tested_after_choosing([linear_errors(spots, years) for years in range(1, 21)])}
+    for years in YEARS:
+        keras.utils.set_random_seed(seed)
+        model = forecaster(years)
+        learn(model, scaled, years, [keras.callbacks.EarlyStopping(patience=25, restore_best_weights=True),
+                                     keras.callbacks.ReduceLROnPlateau(patience=10, factor=0.5)])
+        errors = network_errors(model, scaled, years)
+        row |= {f"chosen_on{years}": errors[0] * spread, f"tested{years}": errors[1] * spread}
+    row["network"] = tested_after_choosing([(row[f"chosen_on{years}"], row[f"tested{years}"]) for years in YEARS])
+    return row
 
 
 def _sunspots_held(rows):
@@ -206,18 +239,18 @@ REPRODUCTIONS = (
         key="classic-stack", lesson="08", paper="The classic stack of tutorials",
         claim="LSTM(50) and Dropout(.2), three times, and a softmax; 10 epochs in batches of 32",
         said="not a paper's figure",
-        bound="with one answer a window the classic stack ends at least .1 bit worse than a table of letter pairs; a "
-              "single layer that answers at every step ends at least .2 bit better than the stack",
+        bound="with one answer for ten letters and Adam's default rate the stack ends at least .1 bit worse than a "
+              "table of letter pairs; with an answer at every step and ten times the rate, at least .05 bit better",
         seeds=range(3), measure=measure_classic, held=_classic_held,
-        ours=lambda rows: f"bits a letter: classic {_range(rows, 'classic')}, every step {_range(rows, 'every_step')}, "
-                          f"one layer {_range(rows, 'one_layer')}; pairs {_range(rows, 'pairs')}, best table "
-                          f"{_range(rows, 'table')}",
+        ours=lambda rows: f"bits a letter: classic {_range(rows, 'classic')}, mended {_range(rows, 'mended')}; pairs "
+                          f"{_range(rows, 'pairs')}, best table {_range(rows, 'table')}",
         code=_MODULES,
     ),
     Reproduction(
-        key="dropout-between-layers", lesson="08", paper="Zaremba et al. 2014",
+        key="dropout-between-layers", lesson="08", paper="Zaremba et al. 2014, Table 1",
         claim="dropout on the connections that are not recurrent regularises an LSTM",
-        said="“substantially reduces overfitting on a variety of tasks” (abstract)",
+        said="words of the Penn Treebank, perplexity on the test: 114.5 without (200 units a layer; larger networks "
+             "overfit), 82.7 and 78.4 with (650 and 1,500 units)",
         bound="without dropout the validation loss ends .06 bit or more above its best; with it, it rises less than "
               "half as much, and ends at least .05 bit lower",
         seeds=range(3), measure=measure_dropout, held=_dropout_held,
@@ -241,7 +274,8 @@ REPRODUCTIONS = (
         key="sunspots", lesson="08", paper="Sunspots from 1900 on, as in Yule 1927",
         claim="a weighted sum of past years predicts sunspots",
         said="not a paper's figure",
-        bound="a GRU is off by less than three quarters of persistence, and lies within 4 of the linear prediction",
+        bound="its years chosen on 1850 to 1899, a GRU is off by less than three quarters of persistence from 1900 "
+              "on, and lies within 4 of a linear prediction chosen in the same way",
         seeds=range(5), measure=measure_sunspots, held=_sunspots_held,
         ours=lambda rows: f"RMSE: network {_range(rows, 'network', '.1f')}, linear {_range(rows, 'linear', '.1f')}, "
                           f"persistence {_range(rows, 'persistence', '.1f')}",
