@@ -153,7 +153,7 @@ def keep_nucleus(log_p, p):
     ----------
     log_p : (..., V) array
     p : float
-        In (0, 1]; with 1 nothing is cut.
+        In (0, 1]; with 1 nothing is cut but a tail below a billionth.
 
     Returns
     -------
