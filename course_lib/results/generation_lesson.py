@@ -1,0 +1,477 @@
+"""Lesson 09's reproductions: how a network writes, judged by a grammar, by a list of words, by its own errors.
+
+The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
+"""
+from __future__ import annotations
+
+import numpy as np
+
+from course_lib import datasets, generation, tasks
+from course_lib.layers import Dense, SoftmaxCrossEntropy
+from course_lib.model import Model
+from course_lib.ngrams import NGram, end_to_end
+from course_lib.optimizers import Adam
+from course_lib.recurrent import GRU
+from course_lib.results import Reproduction
+from course_lib.sequences import Vocabulary, one_hot, pad, stream
+
+B, E = (tasks.REBER_SYMBOLS.index(symbol) for symbol in "BE")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Strings of a grammar
+# ---------------------------------------------------------------------------------------------------------------------
+def learn_grammar(grammar, rng, updates=1000):
+    """A GRU of 24 units that has read strings of a grammar, 32 an update."""
+    size = len(grammar.symbols)
+    model = Model([GRU(size, 24, rng=rng), Dense(24, size, rng=rng)], SoftmaxCrossEntropy())
+    adam = Adam()
+    for update in range(updates):
+        adam.learning_rate = 0.01 * (1 - update / updates)
+        batch = tasks.grammar_batch(grammar, [grammar.sample(rng) for _ in range(32)])
+        model.train_on_batch(batch.inputs, batch.targets, batch.mask, optimizer=adam, clip_norm=1.0)
+    return model
+
+
+TOWARDS_THE_END = {1: "T", 2: "X", 3: "V", 4: "S", 5: "V"}  # state: the road that leaves its loop sooner
+
+
+def loaded_reber(share):
+    """Reber's grammar with loaded coins: at each fork, the road towards the end has this chance."""
+    arcs, symbols = {}, tasks.reber.symbols
+    for state, p, following in zip(tasks.reber.states, tasks.reber.probability, tasks.reber.next_state, strict=True):
+        chances = {j: p[j] if p[j] == 1 else share if symbols[j] == TOWARDS_THE_END[state] else 1 - share
+                   for j in np.flatnonzero(p)}
+        arcs[state] = {symbols[j]: (chance, tasks.reber.states[following[j]]) for j, chance in chances.items()}
+    return tasks.Automaton(arcs, tasks.reber.states[0], symbols)
+
+
+def write_strings(model, choose, count, rng):
+    """Strings that the model writes after a B, each choice made by ``choose(step, seed, rng)``."""
+    written = choose(generation.model_step(model), np.full((count, 1), B), rng)
+    return ["B" + "".join(tasks.REBER_SYMBOLS[i] for i in row) + ("E" if ended else "")
+            for row, ended in zip(written.symbols, written.ended, strict=True)]
+
+
+def variety(strings):
+    """1 / the chance that two of the strings are equal: like so many equally likely strings."""
+    counts = np.unique(strings, return_counts=True)[1]
+    pairs = len(strings) * (len(strings) - 1)
+    return pairs / max((counts * (counts - 1)).sum(), 1)
+
+
+def true_variety(grammar):
+    """The variety of the grammar itself, exactly: the chance that two strings walk the same road, added up."""
+    together = np.zeros((len(grammar.states), len(grammar.states)))
+    for state, symbol in zip(*np.nonzero(grammar.probability), strict=True):
+        together[state, grammar.next_state[state, symbol]] += grammar.probability[state, symbol] ** 2
+    ends = (grammar.probability == 0).all(axis=1).astype(float)
+    return 1 / np.linalg.solve(np.eye(len(together)) - together, ends)[0]
+
+
+def judge(grammar, strings):
+    """The share of valid strings, and the variety of all."""
+    return np.mean([grammar.accepts(string) for string in strings]), variety(strings)
+
+
+def greedily(step, seed, rng):
+    return generation.greedy(step, seed, length=100, stop=E)
+
+
+def at_temperature(temperature):
+    return lambda step, seed, rng: generation.sample(
+        step, seed, length=100, stop=E, temperature=temperature, rng=rng)
+
+
+def from_nucleus(p, temperature=1.0):
+    return lambda step, seed, rng: generation.nucleus(
+        step, seed, length=100, stop=E, p=p, temperature=temperature, rng=rng)
+
+
+def among_the_first(k):
+    return lambda step, seed, rng: generation.top_k(step, seed, length=100, stop=E, k=k, rng=rng)
+
+
+SETTINGS = {
+    "greedy": greedily,
+    **{f"T{t:g}": at_temperature(t) for t in (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)},
+    **{f"k{k}": among_the_first(k) for k in (2, 3, 4)},
+    **{f"p{p:g}": from_nucleus(p) for p in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)},
+    "p0.9 at T2": from_nucleus(0.9, 2.0),
+}
+
+
+def judge_settings(model, grammar, rng):
+    """Validity and variety of 2,000 strings for each way to choose; does the greedy string end?"""
+    row = {}
+    for name, choose in SETTINGS.items():
+        strings = write_strings(model, choose, 2000, rng)
+        valid, different = judge(grammar, strings)
+        row |= {f"valid {name}": float(valid), f"variety {name}": float(different)}
+        if name == "greedy":
+            row["greedy_ends"] = strings[0].endswith("E")
+    return row
+
+
+def measure_fair(seed):
+    rng = np.random.default_rng(seed)
+    return judge_settings(learn_grammar(tasks.reber, rng), tasks.reber, rng)
+
+
+def measure_loaded(seed):
+    rng, grammar = np.random.default_rng(seed), loaded_reber(0.7)
+    return judge_settings(learn_grammar(grammar, rng), grammar, rng)
+
+
+def _fair_held(rows):
+    return all(row["valid T1"] > 0.95 and row["valid T2"] < 0.85 and row["valid p0.9 at T2"] > 0.98
+               and row["variety greedy"] == 1 for row in rows)
+
+
+def _loaded_held(rows):
+    true = true_variety(loaded_reber(0.7))
+    return all(row["valid T0.5"] > 0.98 and row["variety T0.5"] < 0.6 * true
+               and 0.75 * true < row["variety T1"] < 1.33 * true for row in rows)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Words
+# ---------------------------------------------------------------------------------------------------------------------
+LETTERS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
+
+
+def read_and_held_back():
+    """The dictionary's words that may be read, and those that may not, as sets."""
+    words = datasets.load_words()
+    read = {word for word in words if datasets.split_of(word) == "train"}
+    return read, set(words) - read
+
+
+def learn_words(read, rng, units=64, updates=500):
+    """A GRU that has read pieces of the words, run together in random order."""
+    ids = LETTERS.encode("." + ".".join(rng.permutation(sorted(read))) + ".")
+    model = Model([GRU(27, units, rng=rng), Dense(units, 27, rng=rng)], SoftmaxCrossEntropy())
+    adam = Adam()
+    for update in range(updates):
+        adam.learning_rate = 0.01 * (1 - update / updates)
+        rows = ids[rng.integers(len(ids) - 21, size=(64, 1)) + np.arange(21)]
+        model.train_on_batch(one_hot(rows[:, :-1], 27), rows[:, 1:], optimizer=adam, clip_norm=1.0)
+    return model
+
+
+def word_table(read, n):
+    """An n-gram of the words, each with n - 1 dots before it, so that the table knows where a word begins."""
+    dots = "." * (n - 1)
+    return NGram(n, 27, leaning=True).read(LETTERS.encode("".join(dots + word for word in sorted(read)) + "."))
+
+
+def write_words(step, seed, count, rng):
+    """Words at temperature 1, from a seed of dots to the next dot."""
+    written = generation.sample(step, np.tile(LETTERS.encode(seed), (count, 1)), length=30, stop=0, rng=rng)
+    return [LETTERS.decode(row) if len(row) else "" for row in written.symbols]
+
+
+def real_and_new(words, read, held_back):
+    """The share of real words, and among these the share that was never read."""
+    real = [word for word in words if word in read or word in held_back]
+    return len(real) / len(words), np.mean([word in held_back for word in real])
+
+
+def bits_a_letter(step, seed, words):
+    """Mean surprise at the letters of words, the dot at their end included."""
+    rows, mask = pad([LETTERS.encode(word + ".") for word in words])
+    state, bits = None, []
+    for symbol in LETTERS.encode(seed):
+        log_p, state = step(np.full(len(rows), symbol), state)
+    for symbols, real in zip(rows.T, mask.T, strict=True):
+        bits.append(-log_p[np.arange(len(rows)), symbols][real] / np.log(2))
+        log_p, state = step(symbols, state)
+    return float(np.concatenate(bits).mean())
+
+
+def measure_words(seed):
+    rng = np.random.default_rng(seed)
+    read, held_back = read_and_held_back()
+    unseen = sorted(held_back)[::8]
+    steps = {"gru": (generation.model_step(learn_words(read, rng)), ".")}
+    steps |= {f"table_{n}": (generation.ngram_step(word_table(read, n)), "." * (n - 1)) for n in (3, 5, 7)}
+    row = {}
+    for name, (step, dots) in steps.items():
+        real, new = real_and_new(write_words(step, dots, 4000, rng), read, held_back)
+        row |= {f"real_{name}": float(real), f"new_{name}": float(new),
+                f"bits_{name}": bits_a_letter(step, dots, unseen)}
+    return row
+
+
+def _words_held(rows):
+    return all(row["real_table_7"] > 4 * row["real_gru"] and row["bits_table_7"] > row["bits_gru"]
+               and row["new_table_7"] < 0.03 and row["new_gru"] > 0.05 for row in rows)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Prose
+# ---------------------------------------------------------------------------------------------------------------------
+def learn_text(ids, size, rng, updates, units=128):
+    """A GRU that has read a text in 32 places at once, 50 characters an update, round and round."""
+    model = Model([GRU(size, units, rng=rng), Dense(units, size, rng=rng)], SoftmaxCrossEntropy())
+    adam, update = Adam(), 0
+    while update < updates:
+        states = None
+        for x, y in stream(ids[rng.integers(50):], 32, 50):
+            adam.learning_rate = 0.01 * (1 - update / updates)
+            model.train_on_batch(one_hot(x, size), y, optimizer=adam, clip_norm=1.0, initial_states=states)
+            states, update = model.states, update + 1
+            if update == updates:
+                break
+    return model
+
+
+def bits_a_character(model, ids, size):
+    """Mean surprise at the characters of a text, read in 50 places at once."""
+    x, y = next(stream(ids, 50, len(ids)))
+    return float(model.loss.forward(model.forward(one_hot(x, size)), y) / np.log(2))
+
+
+def best_table(read, unseen, size):
+    """Bits a character of the best of the tables of 2 to 8 characters, each leaning on the shorter one."""
+    return float(min(NGram(n, size, imagined=3.0, leaning=True).read(read).surprise(unseen).mean()
+                     for n in range(2, 9)))
+
+
+def loops(row, longest=100):
+    """Does a text end in going round: its last 2 x ``longest`` symbols the same again after at most ``longest``?"""
+    tail = np.asarray(row)[-2 * longest:]
+    return any((tail[period:] == tail[:-period]).all() for period in range(1, longest + 1))
+
+
+def manual_parts():
+    """The Python manual, its paragraphs shuffled: vocabulary, nine tenths to read, one tenth unseen."""
+    paragraphs = np.random.default_rng(9).permutation(datasets.load_python_manual().text.split("\n"))
+    text = "\n".join(paragraphs)
+    vocabulary = Vocabulary(sorted(set(text)))
+    ids = vocabulary.encode(text)
+    return vocabulary, ids[:len(ids) * 9 // 10], ids[len(ids) * 9 // 10:]
+
+
+def texts_that_loop(model, unseen, rng, count=20):
+    """Of texts begun with a piece of unseen text, how many end in going round: written greedily, and sampled."""
+    step, seeds = generation.model_step(model), unseen[:count * 50].reshape(count, 50)
+    greedy = generation.greedy(step, seeds, length=600)
+    sampled = generation.sample(step, seeds, length=600, rng=rng)
+    return [sum(loops(row) for row in written.symbols) for written in (greedy, sampled)]
+
+
+def measure_prose(seed):
+    rng = np.random.default_rng(seed)
+    vocabulary, read, unseen = manual_parts()
+    size, row = len(vocabulary), {}
+    for name, updates in (("short", 300), ("long", 2000)):
+        model = learn_text(read, size, rng, updates)
+        greedy, sampled = texts_that_loop(model, unseen, rng)
+        row |= {name: bits_a_character(model, unseen, size), f"greedy_{name}": greedy, f"sampled_{name}": sampled}
+    return row | {"table": best_table(read, unseen, size)}
+
+
+def _prose_held(rows):
+    return all(row["short"] > row["table"] + 0.1 and row["greedy_short"] >= 15 and row["sampled_short"] == 0
+               for row in rows) and all(
+        row["long"] < row["table"] and row["greedy_long"] >= 15 and row["sampled_long"] == 0
+        for row in rows if "long" in row)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What it reads itself
+# ---------------------------------------------------------------------------------------------------------------------
+ENDLESS = end_to_end(tasks.reber)
+
+# LEADS[symbol, state, next state]: can this symbol lead from here to there?
+LEADS = np.zeros((7, len(ENDLESS.states), len(ENDLESS.states)), bool)
+for _state, _symbol in zip(*np.nonzero(ENDLESS.probability), strict=True):
+    LEADS[_symbol, _state, ENDLESS.next_state[_state, _symbol]] = True
+
+
+def true_text(count, length, rng):
+    """Rows of ids, (count, length), each from the start of a string on."""
+    ids = Vocabulary(ENDLESS.symbols)
+    return np.array([ids.encode(ENDLESS.sample(rng, length)) for _ in range(count)])
+
+
+def learn_endless(rng, updates=500):
+    """A GRU of 24 units that has read string after string, without a gap, always the true text."""
+    model = Model([GRU(7, 24, rng=rng), Dense(24, 7, rng=rng)], SoftmaxCrossEntropy())
+    adam = Adam()
+    for update in range(updates):
+        adam.learning_rate = 0.01 * (1 - update / updates)
+        ids = true_text(32, 41, rng)
+        model.train_on_batch(one_hot(ids[:, :-1], 7), ids[:, 1:], optimizer=adam, clip_norm=1.0)
+    return model
+
+
+def errors_in(rows):
+    """True where a symbol fits none of the places where its text may be: (batch, time) -> same.
+
+    At first that is one place; after an error, every place to which the symbol leads from anywhere.
+    """
+    may_be = np.zeros((len(rows), LEADS.shape[1]), bool)
+    may_be[:, 0] = True
+    wrong = np.zeros(rows.shape, bool)
+    for t, symbols in enumerate(rows.T):
+        after = (may_be[:, :, None] & LEADS[symbols]).any(axis=1)
+        wrong[:, t] = ~after.any(axis=1)
+        may_be = np.where(wrong[:, t, None], LEADS[symbols].any(axis=1), after)
+    return wrong
+
+
+def forced_rate(model, rng):
+    """The probability that the model gives to wrong symbols while it reads true text."""
+    ids = true_text(600, 301, rng)
+    p = np.exp(generation.log_softmax(model.forward(one_hot(ids[:, :-1], 7))))
+    may_be, wrong = np.zeros(len(ids), int), []
+    for t in range(300):
+        may_be = ENDLESS.next_state[may_be, ids[:, t]]  # where true text is, is known
+        wrong.append((p[:, t] * (ENDLESS.probability[may_be] == 0)).sum(axis=1))
+    return float(np.mean(wrong))
+
+
+def free_errors(model, rng):
+    """The errors in 600 texts of 300 symbols that the model writes after a B, reading itself."""
+    written = generation.sample(generation.model_step(model), np.full((600, 1), B), length=300, rng=rng)
+    return errors_in(np.column_stack([np.full(600, B), written.symbols]))[:, 1:]
+
+
+def rate_after_error(errors, steps=12):
+    """How often the symbol 1, 2, ... steps after the latest error is an error itself."""
+    since, seen, wrong = np.full(len(errors), steps + 1), np.zeros(steps + 2), np.zeros(steps + 2)
+    for column in errors.T:
+        np.add.at(seen, since, 1)
+        np.add.at(wrong, since, column)
+        since = np.where(column, 1, np.minimum(since + 1, steps + 1))
+    return (wrong / np.maximum(seen, 1))[1:steps + 1]
+
+
+def plant_errors(rng, count=600, length=40):
+    """True text whose last symbol is replaced by a wrong one, drawn at random: rows of ids."""
+    ids = true_text(count, length, rng)
+    for row in ids:
+        here = 0
+        for symbol in row[:-1]:
+            here = ENDLESS.next_state[here, symbol]
+        row[-1] = rng.choice(np.flatnonzero(ENDLESS.probability[here] == 0))
+    return ids
+
+
+def rate_after_planted(model, rng, steps=12):
+    """As :func:`rate_after_error`, where the first error is ours and all that follows is the model's."""
+    seeds = plant_errors(rng)
+    written = generation.sample(generation.model_step(model), seeds, length=60, rng=rng)
+    errors = errors_in(np.column_stack([seeds, written.symbols]))
+    return rate_after_error(errors[:, seeds.shape[1] - 1:], steps)
+
+
+def summed_up(forced, errors, own, planted):
+    """The numbers that are recorded, and held against the bound."""
+    before = errors.cumsum(axis=1) - errors == 0  # no error so far
+    row = {"forced": forced, "free": errors.mean(), "until_first": errors[before].mean(),
+           "flawless": (~errors.any(axis=1)).mean(), "flawless_predicted": (1 - forced) ** errors.shape[1],
+           "first_half": errors[:, :150].mean(), "second_half": errors[:, 150:].mean()}
+    for kind, rates in (("own", own), ("planted", planted)):
+        row |= {f"{kind}_{k}": rate for k, rate in enumerate(rates, 1)}
+    return {name: float(value) for name, value in row.items()}
+
+
+def measure_exposure(seed):
+    rng = np.random.default_rng(seed)
+    model = learn_endless(rng)
+    errors = free_errors(model, rng)
+    return summed_up(forced_rate(model, rng), errors, rate_after_error(errors), rate_after_planted(model, rng))
+
+
+def _exposure_held(rows):
+    return all(
+        0.65 < row["until_first"] / row["forced"] < 1.5 and 1.15 < row["free"] / row["forced"] < 2.5
+        and min(row["own_1"], row["planted_1"]) > 20 * row["forced"]
+        and max(np.mean([row[f"{kind}_{k}"] for k in range(7, 13)]) for kind in ("own", "planted")) < 0.1 * row["own_1"]
+        and row["second_half"] < 1.6 * row["first_half"] for row in rows)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is recorded
+# ---------------------------------------------------------------------------------------------------------------------
+def _range(rows, name, form=".2f"):
+    values = [row[name] for row in rows]
+    return f"{min(values):{form}} to {max(values):{form}}"
+
+
+def _endless(rows):
+    return sum(not row["greedy_ends"] for row in rows)
+
+
+_GRAMMAR = tuple(f"course_lib.{name}" for name in (
+    "generation", "layers", "model", "optimizers", "recurrent", "sequences", "tasks"))
+_TEXT = tuple(f"course_lib.{name}" for name in (
+    "datasets", "generation", "layers", "model", "ngrams", "optimizers", "recurrent", "sequences"))
+
+REPRODUCTIONS = (
+    Reproduction(
+        key="reber-decoding", lesson="09", paper="Holtzman et al. 2020, on Reber's grammar",
+        claim="the model's unlikely tail is not to be trusted; a nucleus cuts it away",
+        said="shown there on English prose, judged by people and by statistics; no such figure",
+        bound="valid strings: more than .95 at temperature 1, less than .85 at 2, more than .98 at 2 with a nucleus of "
+              ".9; greedy writes one string only",
+        seeds=range(8), measure=measure_fair, held=_fair_held,
+        ours=lambda rows: f"T=1 {_range(rows, 'valid T1')}, T=2 {_range(rows, 'valid T2')}, T=2 with top-p .9 "
+                          f"{_range(rows, 'valid p0.9 at T2')}; greedy never ends on {_endless(rows)} of {len(rows)}",
+        code=_GRAMMAR,
+    ),
+    Reproduction(
+        key="loaded-coins", lesson="09", paper="Caccia et al. 2020: temperature trades quality for diversity",
+        claim="a low temperature buys valid strings and pays with variety",
+        said="shown there by curves on text, quality against diversity; no such figure",
+        bound="with coins loaded .7 and temperature .5, more than .98 of the strings are valid and their variety is "
+              "below .6 of the truth's; at temperature 1 it is within a third of the truth's",
+        seeds=range(5), measure=measure_loaded, held=_loaded_held,
+        ours=lambda rows: f"variety of the truth {true_variety(loaded_reber(0.7)):.1f}; at T=1 "
+                          f"{_range(rows, 'variety T1', '.1f')}, at .5 {_range(rows, 'variety T0.5', '.1f')}, of which "
+                          f"valid {_range(rows, 'valid T0.5')}",
+        code=_GRAMMAR,
+    ),
+    Reproduction(
+        key="words-never-read", lesson="09", paper="Our control: a tenth of the dictionary held back",
+        claim="real words are no proof of having learned to spell; real words that were never read are",
+        said="not a paper's figure",
+        bound="a table of 7 letters writes more than 4 times as many real words as the GRU, predicts unseen words "
+              "worse, and of its real words less than .03 are new; of the GRU's more than .05, where .10 would mean "
+              "that it remembers none",
+        seeds=range(3), measure=measure_words, held=_words_held,
+        ours=lambda rows: f"real: GRU {_range(rows, 'real_gru')}, 7-gram {_range(rows, 'real_table_7')}; new among "
+                          f"them: {_range(rows, 'new_gru', '.3f')}, {_range(rows, 'new_table_7', '.3f')}; bits a "
+                          f"letter {_range(rows, 'bits_gru')}, {_range(rows, 'bits_table_7')}",
+        code=_TEXT,
+    ),
+    Reproduction(
+        key="manual-prose", lesson="09", paper="Holtzman et al. 2020: greedy prose goes round in circles",
+        claim="taking the likeliest next symbol ends in a loop; the same model, sampled, does not",
+        said="shown there for GPT-2 and beam search; no such figure",
+        bound="of 20 greedy texts at least 15 end in a loop, of 20 sampled ones none; after 300 updates the network is "
+              "more than .1 bit behind the best table, after 2,000 (recorded only) ahead of it",
+        seeds=range(2), measure=measure_prose, held=_prose_held,
+        ours=lambda rows: f"bits a character: 300 updates {_range(rows, 'short')}, 2,000 {_range(rows, 'long')}, best "
+                          f"table {_range(rows, 'table')}; greedy loops {_range(rows, 'greedy_short', 'd')} and "
+                          f"{_range(rows, 'greedy_long', 'd')} of 20",
+        code=_TEXT,
+    ),
+    Reproduction(
+        key="exposure-bias", lesson="09", paper="Bengio et al. 2015; He et al. 2021: exposure bias",
+        claim="Bengio: errors can accumulate quickly along what it writes; He: the harm is limited, models recover",
+        said="no such figure: theirs are of image captions, and of open-ended text",
+        bound="until its first error a network errs as often as on true text (ratio .65 to 1.5); over all 1.15 to 2.5 "
+              "times as often, in the second half less than 1.6 times the first; right after an error more than 20 "
+              "times as often, and after steps 7 to 12 less than a tenth of that, be the error its own or ours",
+        seeds=range(6), measure=measure_exposure, held=_exposure_held,
+        ours=lambda rows: f"errors in 1,000 symbols: true text "
+                          f"{_range([{'x': 1000 * r['forced']} for r in rows], 'x', '.1f')}, free running "
+                          f"{_range([{'x': 1000 * r['free']} for r in rows], 'x', '.1f')}; right after an error "
+                          f"{_range(rows, 'own_1')}, after a planted one {_range(rows, 'planted_1')}",
+        code=(*_GRAMMAR, "course_lib.ngrams"),
+    ),
+)
