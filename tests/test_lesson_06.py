@@ -456,6 +456,8 @@ def test_6_4_takes_another_number_of_seeds_and_a_list(answer):
         (lambda measure: measure("i", -1), "A seed is a whole number"),
         (lambda measure: [measure("i", seed) for seed in range(99)], "more than 60 runs"),
         (lambda measure: ({"i": [0.3, 0.3, 0.3]}, None), "nothing was measured there"),
+        (lambda measure: ({held: [measure(held, seed) for seed in range(2)] for held in ("", *"ifo")}, set()),
+         "you measured 2 seeds"),
         (lambda measure: ({held: [measure(held, seed) / 2 for seed in range(3)] for held in ("", *"ifo")}, set()),
          "that was not measured"),
     ],

@@ -54,13 +54,14 @@ def _check_late_bloomer(attempt):
     radius, norm = np.abs(np.linalg.eigvals(W)).max(), np.linalg.norm(W, 2)
     if radius > MOST_RADIUS + 1e-6:  # the eigenvalues of such matrices are known to half of the digits
         if radius < 1.0001:
-            return (f"Its largest absolute eigenvalue is {radius:.4f}, and {MOST_RADIUS} is the most that is allowed: "
-                    f"at 1 nothing fades. Turn the eigenvalues down a little.")
+            never = ": at 1 nothing fades" if radius > 0.9999 else ""
+            return (f"Its largest absolute eigenvalue is {radius:.4f}, and {MOST_RADIUS} is the most that is allowed"
+                    f"{never}. Turn the eigenvalues down a little.")
         return (f"Its largest absolute eigenvalue is {radius:.3f}, so it grows for ever; at most {MOST_RADIUS} is "
                 f"allowed. Of a triangular matrix you can read the eigenvalues off: they stand on the diagonal, "
                 f"whatever stands beside it.")
     if norm > MOST_NORM:
-        return (f"It stretches some vector {norm:.1f} times in a single step; {MOST_NORM:g} times is the most that is "
+        return (f"It stretches some vector {norm:.3g} times in a single step; {MOST_NORM:g} times is the most that is "
                 f"allowed. The growth should come from many steps, not from one.")
     power, peak, at = np.eye(2), 1.0, 0
     for k in range(1, 2001):
@@ -145,6 +146,7 @@ _radii_multiplied = function_from(BUGGY_REACH.replace(
 _other_order = function_from(MENDED_REACH.replace(PRODUCT, "        jacobian = one_step @ jacobian\n"))
 _entry_by_entry = function_from(MENDED_REACH.replace(PRODUCT, "        jacobian = jacobian * one_step\n"))
 _not_turned = function_from(MENDED_REACH.replace("recurrent_kernel.T", "recurrent_kernel"))
+_slopes_on_the_columns = function_from(MENDED_REACH.replace("(1 - h**2)[:, None]", "(1 - h**2)"))
 _slopes_lost = function_from(MENDED_REACH.replace("(1 - h**2)[:, None] * ", ""))
 _radius_of_the_product = function_from(MENDED_REACH.replace(
     "np.linalg.norm(jacobian, 2)", "np.abs(np.linalg.eigvals(jacobian)).max()"))
@@ -158,6 +160,8 @@ WRONG_REACHES = (
     (_entry_by_entry, "`*` multiplies entry by entry. One step after the other is the matrix product, `@`."),
     (_not_turned, "Going forward the state meets W_h, going back the blame meets its transpose. Yours is not turned."),
     (_slopes_lost, "The slopes are gone: that would be a network without tanh."),
+    (_slopes_on_the_columns, "The slopes stand on the wrong side. In D W_hᵀ each slope multiplies a row of W_hᵀ, and "
+                             "yours multiplies a column: is the `[:, None]` gone?"),
     (_radius_of_the_product, "The product is right, but you ask for its largest eigenvalue. How much can it stretch "
                              "now, in one use? That is the largest singular value, `np.linalg.norm(..., 2)`."),
     (_all_entries, "The product is right, but `np.linalg.norm` without the 2 takes the root of the sum of all squared "
@@ -186,9 +190,9 @@ def _check_reach(attempt):
         if np.allclose(got[::-1], wanted):
             return "The right numbers, the other way round: T first, 0 last."
         off = ~np.isclose(got, wanted, rtol=1e-6)
-        return (f"Right for {listed(np.flatnonzero(~off)) if (~off).any() else 'no'} steps back, wrong from "
-                f"{off.argmax()} steps back on: there it is {wanted[off.argmax()]:.4g}, and yours is "
-                f"{got[off.argmax()]:.4g}.")
+        steps = "1 step" if off.argmax() == 1 else f"{off.argmax()} steps"
+        return (f"The first number that is wrong is that for {steps} back: it should be {wanted[off.argmax()]:.4g}, "
+                f"and yours is {got[off.argmax()]:.4g}.")
 
 
 REACH = Exercise(
@@ -245,6 +249,17 @@ def _at_one(w):
     return w * (1 - np.tanh(w) ** 2)
 
 
+def _neither(w):
+    return 1 - np.tanh(w) ** 2
+
+
+def _not_at_rest(w):
+    h = 1.0
+    for _ in range(20):
+        h = np.tanh(w * h)
+    return w * (1 - h**2)
+
+
 def _slope_before(w):
     h = 1.0
     for _ in range(10_000):
@@ -269,6 +284,9 @@ WRONG_SLOPES = (
     (_slope_of_tanh_only, "That is the slope of tanh alone. From h_{t-1} to h_t stands the weight as well."),
     (_at_one, "That is the slope after a single step from h = 1. It rests lower: apply h ← tanh(w h) until nothing "
               "moves."),
+    (_neither, "That is the slope of tanh alone, after a single step from h = 1. The weight is missing, and the unit "
+               "rests lower: apply h ← tanh(w h) until nothing moves."),
+    (_not_at_rest, "It has not come to rest yet. Near w = 1 that takes long; a few hundred steps more cost nothing."),
     (_slope_before, "You apply tanh once more. At rest h has been through it: its slope is 1 - h²."),
     (_without_square, "The slope of tanh is 1 - h², with the square."),
     (_perfectly_saturated, "At h = 1 exactly, nothing would pass. The unit rests a little below: where h = tanh(w h)."),
@@ -350,6 +368,11 @@ def _sum_of_lengths(grads, limit):
     return [g * min(1, limit / length) for g in grads]
 
 
+def _always_one(grads, limit):
+    length = np.sqrt(sum((g**2).sum() for g in grads))
+    return [g / length for g in grads]
+
+
 def _divided_by_the_limit(grads, limit):
     length = np.sqrt(sum((g**2).sum() for g in grads))
     return [g / limit if length > limit else g for g in grads]
@@ -365,6 +388,7 @@ WRONG_CLIPS = (
     (_squared_length, "You compare with the sum of the squares. The length is the root of it."),
     (_sum_of_lengths, "You add the lengths of the arrays. As one long vector they have the length of the root of the "
                       "sum of all squares, as with Pythagoras, which is less."),
+    (_always_one, "Yours are always of length 1. They should be of length `limit`, and only if they were longer."),
     (_divided_by_the_limit, "You divide by `limit`. To get from length n to length `limit`, multiply by limit / n."),
 )
 
@@ -383,7 +407,8 @@ def _check_shorten(attempt):
     long, even = [rng.normal(size=(4, 3)), 0.01 * rng.normal(size=3), rng.normal(size=(3, 3))], [np.ones(4), np.ones(4)]
     for grads, limit in ((long, 2.0), (even, 2.0), (even, 5.0), ([0.1 * g for g in long], 2.0)):
         wanted = shorten(grads, limit)
-        flat = np.concatenate([array.ravel() for array in _same_arrays(attempt(grads, limit), grads)])
+        given = [g.copy() for g in grads]  # some shorten in place
+        flat = np.concatenate([array.ravel() for array in _same_arrays(attempt(given, limit), grads)])
         right = np.concatenate([array.ravel() for array in wanted])
         if np.allclose(flat, right):
             continue
@@ -610,7 +635,7 @@ def which_change(measure):
     ),
     solution=which_change,
     why="A network that is better in two ways at once proves nothing about either. The two missing combinations cost "
-        "an hour and decide the matter; you have seen in section 5 which way they decided here.",
+        "an hour and decide the matter; you have seen in section 5 which way they decided there.",
     check=_check_which_change,
     misconceptions=(
         (_old_against_new, "two things were changed at once"),

@@ -17,6 +17,7 @@ from course_lib.results import Reproduction
 RADII = (0.8, 1.0, 1.2)
 RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
 WEIGHTS = (1.05, 1.1, 1.25, 1.5, 2.0, 3.0)
+STARTS = ("identity", "orthogonal", "small")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -113,14 +114,16 @@ class ReluRNN(SimpleRNN):
 
 
 def adding_network(unit, start, rng, units=64):
-    """A plain network for the adding problem: tanh or relu units, W_h orthogonal or the identity."""
+    """A plain network for the adding problem: tanh or relu; W_h orthogonal, the identity, or small and random."""
     layer = {"tanh": SimpleRNN, "relu": ReluRNN}[unit](2, units, rng=rng)
     if start == "identity":
         layer.recurrent_kernel[...] = np.eye(units)
+    elif start == "small":
+        layer.recurrent_kernel[...] = rng.normal(scale=0.001, size=(units, units))
     return Model([layer, LastStep(), Dense(units, 1, rng=rng)], MeanSquaredError())
 
 
-def train_adding(model, time, rng, updates, clip_norm=1.0):
+def train_adding(model, time, rng, updates, clip_norm=1.0, watch=lambda update: None):
     """Adam and clipping: the error on unseen sequences by 100 updates, and all gradient norms."""
     adam, unseen, errors, norms = Adam(0.001), tasks.adding(1000, time, rng), [], []
     for update in range(1, updates + 1):
@@ -128,6 +131,7 @@ def train_adding(model, time, rng, updates, clip_norm=1.0):
         norms.append(model.train_on_batch(*batch, optimizer=adam, clip_norm=clip_norm)[1])
         if update % 100 == 0:
             errors.append(float(model.evaluate(*unseen)))
+            watch(update)
             if errors[-1] < 0.01:
                 break
     return errors, norms
@@ -140,6 +144,13 @@ def road(layer, inputs):
     return np.exp(np.mean([np.log(jacobian_norms(W_h, 1 - h**2)[::-1]) for h in states], axis=0))
 
 
+def exchanged(matrix_of, slopes_of, inputs):
+    """The road over all steps, with one layer's matrix and another layer's slopes."""
+    W_h = matrix_of.recurrent_kernel.astype(float)
+    states = slopes_of.forward(inputs)[0].astype(float)
+    return np.exp(np.mean([np.log(jacobian_norms(W_h, 1 - h**2)[0]) for h in states]))
+
+
 def quiet_start(model):
     """Begin at the answer 1, with small steps from there: input and output weights a tenth, output bias 1."""
     layer, _, output = model.layers
@@ -148,33 +159,72 @@ def quiet_start(model):
     output.bias += 1
 
 
-def measure_adding(seed):
-    """Plain tanh, orthogonal start: what it learns, and what becomes of the road from the last state to the first."""
+def two_units(unit):
+    """A network of two units that adds, its weights set by hand: a door, and a sum."""
+    model = adding_network(unit, "identity", np.random.default_rng(0), units=2)
+    layer, _, output = model.layers
+    if unit == "relu":      # door = max(number + mark - 1, 0)       sum = max(sum + door, 0)
+        layer.set_weights([[[1, 0], [1, 0]], [[0, 1], [0, 1]], [-1, 0]])
+        output.set_weights([[[1], [1]], [0]])
+    else:                   # door = tanh(.3 number + 10 mark - 10)  sum = tanh(sum + .001 (door + 1))
+        layer.set_weights([[[0.3, 0], [10, 0]], [[0, 0.001], [0, 1]], [-10, 0.001]])
+        output.set_weights([[[1 / 0.3], [1 / 0.0003]], [-2 / 0.3]])
+    return model
+
+
+def learn_50(quiet, seed):
+    """T = 50, 150,000 sequences: errors and roads by 100 updates; the error at the end as a share of the variance."""
     rng = np.random.default_rng(seed)
-    errors, _ = train_adding(adding_network("tanh", "orthogonal", rng, units=32), 50, rng, updates=3000)
-    row = {"error_50": float(np.mean(errors[-5:])), "sequences_50": 5000 * len(errors)}
-    for name, prepare in (("", lambda model: None), ("quiet_", quiet_start)):
-        rng = np.random.default_rng(seed)
-        model = adding_network("tanh", "orthogonal", rng, units=32)
-        prepare(model)
-        inputs = tasks.adding(8, 100, rng)[0]
-        row[f"{name}road_start"] = float(road(model.layers[0], inputs)[-1])
-        train_adding(model, 100, rng, updates=100)
-        row[f"{name}road_100"] = float(road(model.layers[0], inputs)[-1])
-        row[f"{name}radius_100"] = spectral_radius(model.layers[0].recurrent_kernel)
-        row[f"{name}error_100"] = min(train_adding(model, 100, rng, updates=1300)[0])
-        row[f"{name}road_end"] = float(road(model.layers[0], inputs)[-1])
-    return row
+    model = adding_network("tanh", "orthogonal", rng, units=32)
+    if quiet:
+        quiet_start(model)
+    layer, inputs = model.layers[0], tasks.adding(8, 50, rng)[0]
+    roads = [road(layer, inputs)[-1]]
+    errors, _ = train_adding(model, 50, rng, 3000, watch=lambda _: roads.append(road(layer, inputs)[-1]))
+    unseen = tasks.adding(10_000, 50, rng)
+    return errors, roads, float(model.evaluate(*unseen) / unseen[1].var())
+
+
+def learn_100(seed):
+    """T = 100 with 400,000 sequences: errors and roads by 500 updates, and the least error in the first 70,000."""
+    rng = np.random.default_rng(seed)
+    model = adding_network("tanh", "orthogonal", rng, units=32)
+    layer, inputs = model.layers[0], tasks.adding(8, 100, rng)[0]
+    roads = [road(layer, inputs)[-1]]
+
+    def watch(update):
+        if update == 100 or update % 500 == 0:
+            roads.append(road(layer, inputs)[-1])
+
+    errors, _ = train_adding(model, 100, rng, 8000, watch=watch)
+    errors += errors[-1:] * (80 - len(errors))
+    roads += roads[-1:] * (18 - len(roads))
+    return errors, roads
+
+
+def measure_adding(seed):
+    """Plain tanh units from an orthogonal start: what they learn, and what becomes of the road from end to start."""
+    row = {}
+    for name, quiet in (("", False), ("quiet_", True)):
+        errors, roads, share = learn_50(quiet, seed)
+        row |= {f"{name}error_50": min(errors), f"{name}share_50": share,
+                f"{name}road_50_start": float(roads[0]), f"{name}road_50_100": float(roads[1]),
+                f"{name}road_50_least": float(min(roads)), f"{name}road_50_end": float(roads[-1])}
+    errors, roads = learn_100(seed)
+    return row | {"error_100_70k": min(errors[:14]), "error_100": min(errors), "errors_100": errors[4::5],
+                  "roads_100": [float(r) for r in roads]}
 
 
 def measure_road(seed):
     rng = np.random.default_rng(seed)
-    model = adding_network("tanh", "orthogonal", rng, units=32)
+    model, fresh = (adding_network("tanh", "orthogonal", r, units=32) for r in (rng, np.random.default_rng(seed)))
+    (layer, *_), (untrained, *_) = model.layers, fresh.layers
     inputs = tasks.adding(8, 100, rng)[0]
-    row = {"start": float(road(model.layers[0], inputs)[-1])}
     train_adding(model, 100, rng, updates=100)
-    return row | {"after": float(road(model.layers[0], inputs)[-1]),
-                  "radius": spectral_radius(model.layers[0].recurrent_kernel)}
+    return {"start": float(road(untrained, inputs)[-1]), "after": float(road(layer, inputs)[-1]),
+            "new_matrix": float(exchanged(layer, untrained, inputs)),
+            "new_slopes": float(exchanged(untrained, layer, inputs)),
+            "radius": spectral_radius(layer.recurrent_kernel)}
 
 
 def measure_unclipped(seed):
@@ -187,10 +237,10 @@ def measure_unclipped(seed):
 
 
 def measure_units_and_starts(seed):
-    """The error of each of the four at T = 100, within 75,000 sequences, and the largest gradient on the way."""
+    """The least error of each of the six at T = 100 within 75,000 sequences, and the longest gradient on the way."""
     row = {}
     for unit in ("tanh", "relu"):
-        for start in ("orthogonal", "identity"):
+        for start in STARTS:
             rng = np.random.default_rng(seed)
             errors, norms = train_adding(adding_network(unit, start, rng), 100, rng, updates=1500)
             row[f"{unit}_{start}"] = min(errors)
@@ -245,25 +295,32 @@ def _clipping_held(rows):
         row[name] is None for row in rows for name in never if name in row)
 
 
-def _adding_held(rows):
+def _within(rows, bounds):
     """A row may lack what a live run does not train."""
-    def within(name, low, high):
-        return all(low < row[name] < high for row in rows if name in row)
+    return all(low < row[name] < high for name, (low, high) in bounds.items() for row in rows if name in row)
 
-    return (within("error_50", 0, 0.08) and within("error_100", 0.08, 1) and within("quiet_error_100", 0.08, 1)
-            and within("quiet_road_100", 0.01, 1e4))
+
+def most_learned(rows, name):
+    """On four seeds of five at least, two thirds of the error are gone; one in five may need longer."""
+    errors = [row[name] for row in rows if name in row]
+    return 5 * sum(error < LEARNED for error in errors) >= 4 * len(errors)
+
+
+def _adding_held(rows):
+    return most_learned(rows, "error_100") and _within(rows, {
+        "error_50": (0, LEARNED), "quiet_error_50": (UNLEARNED, 1), "quiet_road_50_least": (0.01, 1e6),
+        "error_100_70k": (UNLEARNED, 1)})
 
 
 def _road_held(rows):
-    return all(row["after"] < row["start"] / 100 and row["radius"] > 1 for row in rows)
+    return all(row["after"] < row["start"] / 100 and row["new_slopes"] < row["start"] / 100
+               and row["new_matrix"] > row["start"] and row["radius"] > 1 for row in rows)
 
 
 def _units_held(rows):
-    """A row may lack what a live run does not train."""
-    bounds = {"relu_identity": (0, 0.01), "relu_orthogonal": (0, 0.03), "tanh_identity": (0.08, 1),
-              "tanh_orthogonal": (0.08, 1)}
-    return all(low < row[name] < high for name, (low, high) in bounds.items() for row in rows if name in row) and (
-        not any(_learned_unclipped(row) for row in rows))
+    bounds = {"relu_identity": (0, 0.01), "relu_orthogonal": (0, 0.03), "relu_small": (0, 0.03)} | {
+        f"tanh_{start}": (UNLEARNED, 1) for start in STARTS}
+    return _within(rows, bounds) and not any(_learned_unclipped(row) for row in rows)
 
 
 def _learned_unclipped(row):
@@ -276,13 +333,15 @@ def _switch_held(rows):
                for row in rows for w in WEIGHTS) and all(row["held_integrator"] < 0.3 for row in rows)
 
 
+LEARNED, UNLEARNED = 1 / 18, 0.12  # two thirds of the error of always saying 1 are gone; most of it is still there
+
 REPRODUCTIONS = (
     Reproduction(
         key="blame-slope", lesson="05", paper="Pascanu 2013 and Bengio 1994",
         claim="without an activation function, blame grows or shrinks by the spectral radius a step, in the long run",
-        said="the largest absolute eigenvalue of the recurrent matrix decides: below 1 vanishing, above 1 exploding",
+        said="in a linear network a radius below 1 suffices for vanishing, and one above 1 is necessary for exploding",
         bound="100 units, lags 100 to 300: slope of the log norm of ∂h_T/∂h_t within .005 of log ρ, for ρ = .8, 1, 1.2",
-        seeds=range(20), measure=measure_slope, held=_slope_held,
+        seeds=range(10), measure=measure_slope, held=_slope_held,
         ours=lambda rows: ", ".join(f"ρ = {radius:g}: {_range(rows, f'{radius:g}', '.4f')} (log ρ {np.log(radius):.4f})"
                                     for radius in RADII),
         code=("course_lib.gradients",),
@@ -290,7 +349,7 @@ REPRODUCTIONS = (
     Reproduction(
         key="clipping", lesson="05", paper="Pascanu 2013, Fig. 7",
         claim="clipping the gradient's norm lets plain SGD learn temporal order where it fails without",
-        said="rate of success of SGD, with and without clipping, against the length of the sequences",
+        said="50 units, SGD at rate .01: the longer the sequences, the more clipping at 1 matters for success",
         bound="T = 20, 50 tanh units, orthogonal start, 1,000 updates: clipped at 1, always learned at rates .02 to "
               ".2; unclipped, never at .2 and .5",
         seeds=range(10), measure=measure_clipping, held=_clipping_held,
@@ -304,35 +363,41 @@ REPRODUCTIONS = (
         key="adding-tanh", lesson="05", paper="Hochreiter & Schmidhuber 1997, Table 7 (common variant)",
         claim="the adding problem asks for two numbers to be kept over many steps; plain networks are not in the table",
         said="LSTM: 74,000 sequences at T = 100",
-        bound="32 tanh units, orthogonal start; always saying 1 has error 1/6. T = 50: below .08 with 150,000 "
-              "sequences. T = 100: above .08 with 70,000, also from a quiet start, which keeps ‖∂h_T/∂h_0‖ above .01",
+        bound="32 tanh units, orthogonal start; always saying 1 has error 1/6. T = 50, 150,000 sequences: below 1/18; "
+              "from a quiet start, which keeps ‖∂h_T/∂h_0‖ above .01, above .12. T = 100: above .12 with 70,000 "
+              "sequences, below 1/18 with 400,000 on four seeds of five at least",
         seeds=range(5), measure=measure_adding, held=_adding_held,
-        ours=lambda rows: f"T = 50: {_range(rows, 'error_50')}; T = 100: {_range(rows, 'error_100')}; quiet start: "
-                          f"{_range(rows, 'quiet_error_100')}, ‖∂h_T/∂h_0‖ {_range(rows, 'quiet_road_100', '.0e')}",
+        ours=lambda rows: f"T = 50: {_range(rows, 'error_50')}; quiet start: {_range(rows, 'quiet_error_50')}, "
+                          f"‖∂h_T/∂h_0‖ at least {min(row['quiet_road_50_least'] for row in rows):.0e}; T = 100: "
+                          f"{_range(rows, 'error_100_70k')} with 70,000, {_range(rows, 'error_100')} with 400,000, "
+                          f"below 1/18 on {sum(row['error_100'] < LEARNED for row in rows)} of {len(rows)}",
         code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
               "course_lib.recurrent", "course_lib.tasks"),
     ),
     Reproduction(
         key="closed-road", lesson="05", paper="Ours, after Pascanu 2013",
-        claim="training can make blame vanish all the more, while the spectral radius rises",
+        claim="training can make blame vanish all the more, through the slopes, while the spectral radius rises",
         said="blame vanishes or explodes with the recurrent matrix and the slopes along the way",
         bound="adding problem, T = 100, 32 tanh units, orthogonal start: after 100 updates of Adam less than a "
-              "hundredth of ‖∂h_T/∂h_0‖ is left, at a spectral radius above 1",
+              "hundredth of ‖∂h_T/∂h_0‖ is left, at a spectral radius above 1; also with the new slopes and the old "
+              "matrix, while with the new matrix and the old slopes there is more than before",
         seeds=range(10), measure=measure_road, held=_road_held,
         ours=lambda rows: f"from {_range(rows, 'start', '.0e')} to {_range(rows, 'after', '.0e')}, radius "
-                          f"{_range(rows, 'radius', '.2f')}",
+                          f"{_range(rows, 'radius', '.2f')}; new slopes alone {_range(rows, 'new_slopes', '.0e')}, "
+                          f"new matrix alone {_range(rows, 'new_matrix', '.0e')}",
         code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
               "course_lib.recurrent", "course_lib.tasks"),
     ),
     Reproduction(
         key="irnn", lesson="05", paper="Le 2015, the adding problem",
         claim="plain networks of rectified units, started at the identity, learn the adding problem over long lags",
-        said="rectified units with an identity start do as well as LSTM at T = 150",
-        bound="T = 100, 64 units, 75,000 sequences: relu units below .01 from the identity and below .03 from an "
-              "orthogonal start, and above .03 from the identity without clipping; tanh units above .08 from either",
-        seeds=range(5), measure=measure_units_and_starts, held=_units_held,
+        said="comparable to a standard LSTM on four benchmarks; the identity, or a multiple of it, is the key",
+        bound="T = 100, 64 units, 75,000 sequences: relu units below .01 from the identity, below .03 from an "
+              "orthogonal and from a small random start, and above .03 from the identity without clipping; tanh units "
+              "above .12 from all three",
+        seeds=range(4), measure=measure_units_and_starts, held=_units_held,
         ours=lambda rows: "; ".join(f"{unit}, {start}: {_range(rows, f'{unit}_{start}', '.4f')}"
-                                    for unit in ("relu", "tanh") for start in ("identity", "orthogonal"))
+                                    for unit in ("relu", "tanh") for start in STARTS)
                           + f"; relu, identity, unclipped: {sum(map(_learned_unclipped, rows))} of {len(rows)} learned",
         code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
               "course_lib.recurrent", "course_lib.tasks"),
