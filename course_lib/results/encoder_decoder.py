@@ -1,0 +1,353 @@
+"""Lesson 10's reproductions: reading backwards, what fits through one vector, and which of many strings to write.
+
+The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
+"""
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from course_lib import datasets, tasks
+from course_lib.generation import beam_search, greedy, log_softmax
+from course_lib.optimizers import Adam
+from course_lib.results import Reproduction
+from course_lib.seq2seq import EncoderDecoder, exact_match, scheduled_sampling, teacher_forcing
+from course_lib.sequences import Vocabulary
+from course_lib.speaker import error_rates
+
+CODE = tuple(f"course_lib.{name}" for name in (
+    "generation", "layers", "model", "optimizers", "recurrent", "seq2seq", "sequences", "tasks"))
+
+ALPHABET = Vocabulary("abcdefghijklmnopqrstuvwxyz")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Training, writing, judging
+# ---------------------------------------------------------------------------------------------------------------------
+def train(model, draw, updates, rate=0.01):
+    """Adam with a rate that falls to 0. ``draw()`` returns the pairs of one update."""
+    adam = Adam()
+    for update in range(updates):
+        adam.learning_rate = rate * (1 - update / updates)
+        pairs = draw()
+        model.train_on_batch(pairs, pairs.target_out, pairs.target_mask,
+                             optimizer=adam, clip_norm=1.0)
+    return model
+
+
+def wanted(pairs):
+    """The targets as a list, without the stop symbol."""
+    return [row[:mask.sum() - 1]
+            for row, mask in zip(pairs.target_out, pairs.target_mask, strict=True)]
+
+
+def write(model, pairs, choose=greedy, **how):
+    """What the model writes about the sources; its last two symbols are start and stop."""
+    start, stop = len(model.read_out.bias) - 2, len(model.read_out.bias) - 1
+    state = model.read(pairs.source, pairs.source_mask)
+    seed = np.full((len(pairs), 1), start)
+    return choose(model.step, seed, state, length=pairs.target_out.shape[1] + 5, stop=stop, **how)
+
+
+def share_right(model, pairs):
+    """The share of the strings that greedy decoding gets right in every letter."""
+    return exact_match(write(model, pairs).symbols, wanted(pairs))
+
+
+def bits_kept(model, pairs, letters):
+    """Of the log2(letters) bits of each letter, how many arrive: by position; one length only."""
+    log_p = log_softmax(model.forward(pairs))[:, :-1]
+    surprise = -np.take_along_axis(
+        log_p, pairs.target_out[:, :-1, None], axis=2)[:, :, 0] / np.log(2)
+    return np.log2(letters) - surprise.mean(axis=0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The cipher, read forwards and backwards
+# ---------------------------------------------------------------------------------------------------------------------
+def cipher_data(count, key, rng, shortest, longest, backwards):
+    """Random strings and their ciphers; ``backwards``: the last letter is read first."""
+    sources, targets = tasks.cipher_pairs(count, key, rng, shortest, longest)
+    sources = [source[::-1] for source in sources] if backwards else sources
+    return teacher_forcing(map_all(sources), map_all(targets), start=26, stop=27)
+
+
+def map_all(strings):
+    return [ALPHABET.encode(string) for string in strings]
+
+
+def cipher_model(backwards, seed, updates):
+    """An LSTM encoder-decoder trained on strings of 4 to 20 letters; and the key it had to find."""
+    rng = np.random.default_rng(seed)
+    key = tasks.cipher_key(rng)
+    model = EncoderDecoder(26, 28, 64, kind="LSTM", rng=rng)
+    return train(model, lambda: cipher_data(32, key, rng, 4, 20, backwards), updates), key
+
+
+def perplexity(model, key, backwards, rng):
+    """e to the loss on 500 unseen strings of 4 to 20 letters."""
+    return float(np.exp(model.evaluate(cipher_data(500, key, rng, 4, 20, backwards))))
+
+
+def measure_reversal(seed, updates=1000):
+    row = {}
+    for name, backwards in (("forwards", False), ("backwards", True)):
+        model, key = cipher_model(backwards, seed, updates)
+        rng = np.random.default_rng(1000 + seed)
+        row[name] = perplexity(model, key, backwards, rng)
+        for length in (4, 8, 12, 16, 20):
+            pairs = cipher_data(200, key, rng, length, length, backwards)
+            row[f"{name}_right_{length}"] = share_right(model, pairs)
+            row[f"{name}_bits_{length}"] = float(bits_kept(model, pairs, 26).sum())
+    return row
+
+
+def _reversal_ours(rows):
+    before, after = (np.median([row[name] for row in rows]) for name in ("forwards", "backwards"))
+    worst = max(row["backwards"] / row["forwards"] for row in rows)
+    return f"perplexity {before:.2f} to {after:.2f} (median), ratio at most {worst:.2f}, {len(rows)} seeds"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The likeliest string, exactly
+# ---------------------------------------------------------------------------------------------------------------------
+def likeliest(P, steps):
+    """ln P of the likeliest row of so many steps after symbol 0: all of them are tried."""
+    rows = np.array(list(itertools.product(range(len(P)), repeat=steps)))
+    total = np.log(P[0, rows[:, 0]])
+    for before, after in itertools.pairwise(rows.T):
+        total = total + np.log(P[before, after])
+    return total.max()
+
+
+def chain(P):
+    """A step as generation wants it: the next symbol depends on the last one alone."""
+    return lambda symbols, state: (np.log(P[symbols]), state)
+
+
+def found_by_beams(models, widths, rng):
+    """For each width, the share of random chains whose likeliest row of 6 the beam finds."""
+    found = dict.fromkeys(widths, 0)
+    for _ in range(models):
+        P = tasks.random_transitions(5, 1, rng, concentration=1.0)
+        best = likeliest(P, 6)
+        for width in widths:
+            beams = beam_search(chain(P), [0], length=6, width=width)
+            found[width] += bool(beams.log_probability[0] > best - 1e-9) / models
+    return found
+
+
+WIDTHS = (1, 2, 3, 5, 10)
+
+
+def measure_beams(seed):
+    return {f"width_{width}": share
+            for width, share in found_by_beams(200, WIDTHS, np.random.default_rng(seed)).items()}
+
+
+def _beams_held(rows):
+    shares = [[row[f"width_{width}"] for width in WIDTHS] for row in rows]
+    return all(s[0] < 0.75 and s[-1] >= 0.95 and s == sorted(s) for s in shares)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The likeliest string is nothing
+# ---------------------------------------------------------------------------------------------------------------------
+def nothing_is_likelier(model, pairs):
+    """The share of sources for which stopping at once beats the best that a beam of 5 finds."""
+    log_p, _ = model.step(pairs.target_in[:, 0], model.read(pairs.source, pairs.source_mask))
+    return float((log_p[:, -1] > write(model, pairs, beam_search, width=5).log_probability).mean())
+
+
+def measure_nothing(seed, updates=500):
+    model, key = cipher_model(True, seed, updates)
+    rng = np.random.default_rng(1000 + seed)
+    pairs = {length: cipher_data(50, key, rng, length, length, True) for length in (4, 8, 12, 16, 20)}
+    row = {f"nothing_{length}": nothing_is_likelier(model, some) for length, some in pairs.items()}
+    for name, exponent in (("wide", 0.0), ("normalised", 1.0)):
+        written = write(model, pairs[20], beam_search, width=30, length_exponent=exponent).symbols
+        row[f"{name}_empty"] = float(np.mean([len(symbols) == 0 for symbols in written]))
+    return row
+
+
+def _nothing_held(rows):
+    return all(row["nothing_4"] < 0.1 and row["nothing_20"] > 0.5 and row["wide_empty"] > 0.5
+               and row["normalised_empty"] < 0.1 for row in rows)
+
+
+def _nothing_ours(rows):
+    short, long, wide, cured = (100 * np.median([row[name] for row in rows]) for name in (
+        "nothing_4", "nothing_20", "wide_empty", "normalised_empty"))
+    return (f"nothing likelier: {short:.0f} % of strings of 4, {long:.0f} % of 20; a beam of 30 writes nothing for "
+            f"{wide:.0f} %, with length normalisation {cured:.0f} % (medians, {len(rows)} seeds)")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What a code keeps: a recurrent autoencoder
+# ---------------------------------------------------------------------------------------------------------------------
+def echo_data(count, rng, shortest, longest):
+    """Random strings of eight letters, to be said again; read backwards."""
+    strings = [rng.integers(0, 8, length) for length in rng.integers(shortest, longest + 1, count)]
+    return teacher_forcing([string[::-1] for string in strings], strings, start=8, stop=9)
+
+
+def autoencoder(units, seed, updates=600, summary="start"):
+    """A recurrent autoencoder with a code of so many numbers, for strings of 1 to 12 letters."""
+    rng = np.random.default_rng(seed)
+    model = EncoderDecoder(8, 10, units, summary=summary, rng=rng)
+    return train(model, lambda: echo_data(32, rng, 1, 12), updates)
+
+
+LENGTHS = (2, 4, 6, 8, 10, 12)
+
+
+def measure_code(seed):
+    row = {}
+    for name, units, summary in (("16", 16, "start"), ("32", 32, "start"), ("64", 64, "start"),
+                                 ("cho_32", 32, "every step")):
+        model = autoencoder(units, seed, summary=summary)
+        rng = np.random.default_rng(1000 + seed)
+        for length in LENGTHS:
+            pairs = echo_data(200, rng, length, length)
+            row[f"bits_{name}_{length}"] = float(bits_kept(model, pairs, 8).sum())
+            row[f"right_{name}_{length}"] = share_right(model, pairs)
+    return row
+
+
+def _code_held(rows):
+    return all(row["bits_16_12"] < row["bits_32_12"] < row["bits_64_12"] < 0.9 * 36
+               and row["right_64_2"] > 0.9 and row["right_64_12"] < 0.5 for row in rows)
+
+
+def _code_ours(rows):
+    kept = [np.median([row[f"bits_{units}_12"] for row in rows]) for units in (16, 32, 64)]
+    return "of 36 bits a code of 16, 32, 64 numbers keeps " + ", ".join(f"{k:.0f}" for k in kept) + " (medians)"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Letters to sounds, first attempt
+# ---------------------------------------------------------------------------------------------------------------------
+def spellings(part, count, rng, phonemes):
+    """Some words of the dictionary: Pairs (letters read backwards, first pronunciation), words, pronunciations."""
+    words, accepted = datasets.load_spellings(part)
+    chosen = rng.choice(len(words), count, replace=False)
+    words, accepted = [words[i] for i in chosen], [accepted[i] for i in chosen]
+    pairs = teacher_forcing(map_all([word[::-1] for word in words]),
+                            [phonemes.encode(ways[0]) for ways in accepted], start=39, stop=40)
+    return pairs, words, accepted
+
+
+def first_speaker(pairs, seed, updates, forcing=1.0):
+    """A GRU encoder-decoder of 96 units; the share of true symbols that it is fed falls from 1 to ``forcing``."""
+    rng = np.random.default_rng(seed)
+    model, seen = EncoderDecoder(26, 41, 96, rng=rng), itertools.count()
+
+    def draw():
+        batch = pairs[rng.choice(len(pairs), 64, replace=False)]
+        fed = 1 - (1 - forcing) * next(seen) / updates
+        return batch if forcing == 1 else scheduled_sampling(model, batch, fed, rng)
+    return train(model, draw, updates, rate=0.005)
+
+
+def say(model, pairs, phonemes):
+    """The phonemes that the model says for each word; start symbols inside it are left out."""
+    return [tuple(phonemes.decode(row[row < 39])) for row in write(model, pairs).symbols]
+
+
+LONG = ((1, 4), (5, 6), (7, 8), (9, 10), (11, 40))
+
+
+def all_phonemes():
+    """The 39 phonemes as a vocabulary."""
+    _, accepted = datasets.load_spellings("validation")
+    return Vocabulary(sorted({p for ways in accepted for way in ways for p in way}))
+
+
+def measure_speaker(seed, updates=1200):
+    phonemes, rng = all_phonemes(), np.random.default_rng(1000 + seed)
+    pairs = spellings("train", 20_000, rng, phonemes)[0]
+    model = first_speaker(pairs, seed, updates)
+    unseen, words, accepted = spellings("validation", 1000, rng, phonemes)
+    said = say(model, unseen, phonemes)
+    row = dict(zip(("words", "phonemes"), map(float, error_rates(said, accepted)), strict=True))
+    for low, high in LONG:
+        some = [i for i, word in enumerate(words) if low <= len(word) <= high]
+        row[f"words_{low}"] = float(error_rates([said[i] for i in some], [accepted[i] for i in some]).words)
+    return row
+
+
+def _speaker_held(rows):
+    return all(0.5 < row["words"] < 0.95 and row["words_11"] > row["words_5"] + 0.1 for row in rows)
+
+
+def _speaker_ours(rows):
+    middle = {name: np.median([row[name] for row in rows]) for name in rows[0]}
+    return (f"word error rate {middle['words']:.3f}, {middle['words_5']:.2f} with 5 or 6 letters, "
+            f"{middle['words_11']:.2f} with 11 or more (medians, {len(rows)} seeds)")
+
+
+def measure_scheduled(seed, updates=500):
+    phonemes, rng = all_phonemes(), np.random.default_rng(1000 + seed)
+    pairs = spellings("train", 20_000, rng, phonemes)[0]
+    unseen, _, accepted = spellings("validation", 1000, rng, phonemes)
+    row = {}
+    for name, forcing in (("forced", 1.0), ("scheduled", 0.5)):
+        model = first_speaker(pairs, seed, updates, forcing)
+        rates = error_rates(say(model, unseen, phonemes), accepted)
+        row |= {name: float(rates.words), f"{name}_phonemes": float(rates.phonemes),
+                f"{name}_loss": float(model.evaluate(unseen))}
+    return row
+
+
+def _scheduled_ours(rows):
+    return "word error rate with scheduled sampling minus without: " + ", ".join(
+        f"{row['scheduled'] - row['forced']:+.3f}" for row in rows)
+
+
+REPRODUCTIONS = [
+    Reproduction(
+        key="source-backwards", lesson="10", paper="Sutskever, Vinyals & Le 2014, section 3.3",
+        claim="an encoder that reads the source backwards is easier to train",
+        said="perplexity 5.8 to 4.7, BLEU 25.9 to 30.6, English to French",
+        bound="the ratio of the perplexities is below .85", seeds=range(3), measure=measure_reversal,
+        held=lambda rows: all(row["backwards"] / row["forwards"] < 0.85 for row in rows), ours=_reversal_ours,
+        code=CODE),
+    Reproduction(
+        key="beam-exact", lesson="10", paper="Sutskever, Vinyals & Le 2014, section 3.2",
+        claim="a beam of a few beginnings finds nearly all that can be found",
+        said="a beam of 2 gives most of the gain",
+        bound="the likeliest row is found more often the wider the beam: by greedy in less than .75 of random Markov "
+              "models, by a beam of 10 in at least .95", seeds=range(5), measure=measure_beams, held=_beams_held,
+        ours=lambda rows: "found by widths " + ", ".join(
+            f"{w}: {np.median([row[f'width_{w}'] for row in rows]):.2f}" for w in WIDTHS) + f" ({len(rows)} seeds)",
+        code=CODE),
+    Reproduction(
+        key="nothing-is-likeliest", lesson="10", paper="Stahlberg & Byrne 2019",
+        claim="a model's likeliest translation is often the empty one, and beams hide it by not finding it",
+        said="more than 50 % of the sentences, WMT15 English-German",
+        bound="stopping at once is likelier than the best of a beam of 5 for more than half of the strings of 20 "
+              "letters and fewer than 1 in 10 of 4; a beam of 30 then writes nothing for more than half, and with "
+              "length normalisation for fewer than 1 in 10",
+        seeds=range(3), measure=measure_nothing, held=_nothing_held, ours=_nothing_ours, code=CODE),
+    Reproduction(
+        key="code-bits", lesson="10", paper="Bahdanau, Cho & Bengio 2015, section 1",
+        claim="a vector of fixed length becomes too small as sequences grow", said="a conjecture, from BLEU by length",
+        bound="a larger code keeps more of the bits of 12 letters and none keeps 9 in 10 of them; 64 numbers give back "
+              "more than .9 of the strings of 2 letters and fewer than half of those of 12",
+        seeds=range(3), measure=measure_code, held=_code_held, ours=_code_ours, code=CODE),
+    Reproduction(
+        key="sounds-first", lesson="10", paper="Yao & Zweig 2015",
+        claim="letters to sounds with an encoder-decoder and no attention", said="close to the best of its day",
+        bound="more than half of unseen words wrong, not all; words of 11 letters or more at least 10 points worse "
+              "than those of 5 or 6", seeds=range(3), measure=measure_speaker, held=_speaker_held, ours=_speaker_ours,
+        code=(*CODE, "course_lib.datasets")),
+    Reproduction(
+        key="scheduled-sampling", lesson="10", paper="Bengio, Vinyals, Jaitly & Shazeer 2015",
+        claim="feeding the model its own picks while it trains makes it better",
+        said="better than teacher forcing on captions, parsing and speech",
+        bound="after equally many updates the word error rates with and without differ by less than 5 points: no such "
+              "gain here", seeds=range(4), measure=measure_scheduled,
+        held=lambda rows: all(abs(row["scheduled"] - row["forced"]) < 0.05 for row in rows), ours=_scheduled_ours,
+        code=(*CODE, "course_lib.datasets")),
+]

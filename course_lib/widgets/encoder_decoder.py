@@ -1,0 +1,153 @@
+"""Lesson 10: beam search as a tree that grows step by step, over a chain of a few words."""
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from course_lib import plotting
+from course_lib.generation import beam_search
+from course_lib.widgets.controls import Slider, panel
+
+STOP = "■"
+WORDS = ("a", "the", "cat", "dog", "sat", "ran", "there", "away", STOP)
+NEXT = {  # what may follow each word, and at the beginning
+    "": {"a": 0.47, "the": 0.41, STOP: 0.12},
+    "a": {"cat": 0.52, "dog": 0.48},
+    "the": {"cat": 0.85, "dog": 0.15},
+    "cat": {"sat": 0.55, "ran": 0.35, STOP: 0.10},
+    "dog": {"ran": 0.60, "sat": 0.25, STOP: 0.15},
+    "sat": {"there": 0.45, STOP: 0.55},
+    "ran": {"away": 0.40, STOP: 0.60},
+    "there": {STOP: 1.0},
+    "away": {STOP: 1.0},
+}
+LONGEST = 5  # of a sentence of the chain, the stop included
+
+
+def word_step(words, state):
+    """The chain as a step for :mod:`course_lib.generation`; the id after the last word's is the beginning."""
+    table = np.zeros((len(WORDS) + 1, len(WORDS)))
+    for before, following in NEXT.items():
+        row = WORDS.index(before) if before else len(WORDS)
+        for word, p in following.items():
+            table[row, WORDS.index(word)] = p
+    table[WORDS.index(STOP), -1] = 1  # never asked
+    with np.errstate(divide="ignore"):
+        return np.log(table[words]), state
+
+
+def sentence_beams(width, length_exponent=0.0, steps=LONGEST):
+    """Beam search over the chain.
+
+    Parameters
+    ----------
+    width : int
+    length_exponent : float
+    steps : int
+        Write at most so many words, the stop included.
+
+    Returns
+    -------
+    Beams
+    """
+    return beam_search(word_step, [len(WORDS)], length=steps, stop=WORDS.index(STOP), width=width,
+                       length_exponent=length_exponent)
+
+
+def draw_tree(ax, beams, names, row=0):
+    """Draw the tree of a beam search; the path of the best hypothesis is bold.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    beams : Beams
+        As :func:`course_lib.generation.beam_search` returns it.
+    names : sequence of str
+        How each symbol is written.
+    row : int
+        Which row of the seed.
+    """
+    tree, best = beams.tree[row], beams.hypotheses[row][0]
+    children = {}
+    for number, branch in enumerate(tree):
+        children.setdefault(branch.parent, []).append(number)
+    height, leaves = {}, iter(range(len(tree) + 1))
+
+    def place(node):
+        own = children.get(node, [])
+        for child in own:
+            place(child)
+        height[node] = -np.mean([-height[child] for child in own]) if own else -float(next(leaves))
+
+    place(-1)
+    path, node = set(), next(number for number, branch in enumerate(tree)  # the best leaf, and back to the root
+                             if branch.step == len(best.symbols) + best.ended
+                             and branch.log_probability == best.log_probability)
+    while node >= 0:
+        path.add(node)
+        node = tree[node].parent
+    for number, branch in enumerate(tree):
+        on_path = number in path
+        x, y = branch.step, height[number]
+        ax.plot([x - 1, x], [height[branch.parent], y], color=plotting.COLORS["output"] if on_path else plotting.PENCIL,
+                linestyle="-", linewidth=3 if on_path else 1.2, zorder=1)
+        ax.text(x, y, f"{names[branch.symbol]}  {np.exp(branch.log_probability):.2g}", ha="center", va="center",
+                fontsize=10, fontweight="bold" if on_path else "normal", color=plotting.INK, zorder=2,
+                bbox={"boxstyle": "round,pad=0.25", "facecolor": plotting.PAPER,
+                      "edgecolor": plotting.COLORS["output"] if on_path else plotting.PENCIL,
+                      "linewidth": 2 if on_path else 1})
+    ax.plot(0, height[-1], "o", color=plotting.INK, markersize=8, zorder=2)
+    deepest = max(branch.step for branch in tree)
+    ax.set(xlim=(-0.25, max(deepest, LONGEST) + 0.5), ylim=(min(height.values()) - 0.6, max(height.values()) + 0.6),
+           yticks=(), xticks=range(1, max(deepest, LONGEST) + 1))
+    ax.grid(visible=False)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.tick_params(length=0)
+
+
+def _said(beams):
+    best = beams.hypotheses[0][0]
+    sentence = " ".join(WORDS[i] for i in best.symbols) or "nothing at all"
+    return f"“{sentence}”, of probability {np.exp(best.log_probability):.2g}"
+
+
+def _draw_live(width, steps, length_exponent):
+    beams = sentence_beams(width, length_exponent, steps)
+    fig, ax = plt.subplots(figsize=(7, 3.6))
+    draw_tree(ax, beams, WORDS)
+    ax.set_xlabel("word")
+    best = "best" if beams.hypotheses[0][0].ended else "best so far"
+    ax.set_title(f"{best}: {_said(beams)}", loc="left", fontsize=11)
+    kept = "; ".join(f"{' '.join(WORDS[i] for i in h.symbols) or 'nothing'} {STOP if h.ended else '…'} "
+                     f"{np.exp(h.log_probability):.2g}" for h in beams.hypotheses[0])
+    return fig, (f"The tree of a beam search of width {width} after {steps} words, length exponent "
+                 f"{length_exponent:g}. Kept, best first: {kept}.")
+
+
+def _draw_static():
+    fig, axes = plt.subplots(3, 1, figsize=(7, 5.6), sharex=True, height_ratios=(1, 1.9, 2.6))
+    said = []
+    for ax, width in zip(axes, (1, 2, 3), strict=True):
+        beams = sentence_beams(width)
+        draw_tree(ax, beams, WORDS)
+        ax.set_title(f"width {width}: {_said(beams)}", loc="left", fontsize=11)
+        said.append(f"Width {width}: {_said(beams)}.")
+    axes[-1].set_xlabel("word")
+    return fig, ("Three trees of a beam search over the same chain of words; each box is a beginning that was kept, "
+                 "with its probability, and the best path is bold. " + " ".join(said))
+
+
+def beam_panel():
+    """Grow the tree of a beam search step by step: how wide it is, how far it has come, how lengths are weighed.
+
+    The tree is that of :func:`sentence_beams`. Without a live kernel: the trees of widths 1, 2 and 3 in one picture.
+    """
+    panel(
+        _draw_live,
+        {
+            "width": Slider("width of the beam", 1, 5, 1, 1),
+            "steps": Slider("words written", 1, LONGEST, 1, LONGEST),
+            "length_exponent": Slider("length exponent", 0, 2, 0.25, 0),
+        },
+        _draw_static,
+    )

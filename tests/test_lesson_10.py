@@ -1,0 +1,299 @@
+"""Lesson 10: what was recorded and what the lesson shows of it, the panel, and the answers of the exercises."""
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from results_checks import bound_can_fail, lesson_shows
+
+from course_lib import plotting, widgets
+from course_lib.exercises import encoder_decoder as ex
+from course_lib.exercises import running
+from course_lib.generation import beam_search, greedy
+from course_lib.gradients import numerical_gradient
+from course_lib.recurrent import GRU
+from course_lib.results import encoder_decoder as experiments
+from course_lib.seq2seq import EncoderDecoder, teacher_forcing
+from course_lib.widgets import encoder_decoder as tree
+
+LESSON = "10_encoder_decoder"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The experiments
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("key", "spoil"),
+    [
+        ("source-backwards", {"backwards": 5.0}),
+        ("beam-exact", {"width_1": 0.8}),
+        ("beam-exact", {"width_10": 0.94}),
+        ("beam-exact", {"width_3": 0.1}),
+        ("nothing-is-likeliest", {"nothing_4": 0.2}),
+        ("nothing-is-likeliest", {"nothing_20": 0.4}),
+        ("nothing-is-likeliest", {"wide_empty": 0.4}),
+        ("nothing-is-likeliest", {"normalised_empty": 0.2}),
+        ("code-bits", {"bits_64_12": 33.0}),
+        ("code-bits", {"bits_16_12": 30.0}),
+        ("code-bits", {"bits_32_12": 5.0}),
+        ("code-bits", {"right_64_2": 0.8}),
+        ("code-bits", {"right_64_12": 0.6}),
+        ("sounds-first", {"words": 0.4}),
+        ("sounds-first", {"words": 0.97}),
+        ("sounds-first", {"words_11": 0.1}),
+    ],
+)
+def test_each_bound_can_fail(key, spoil):
+    bound_can_fail(key, spoil)
+
+
+def test_the_lesson_shows_the_recorded_code():
+    lesson_shows(LESSON, [
+        experiments.train, experiments.echo_data, experiments.wanted, experiments.write, experiments.share_right,
+        experiments.map_all, experiments.cipher_data, experiments.cipher_model, experiments.perplexity,
+        experiments.bits_kept, experiments.autoencoder, experiments.likeliest, experiments.chain,
+        experiments.found_by_beams, experiments.nothing_is_likelier, experiments.say])
+
+
+def test_the_cipher_is_read_backwards_and_written_forwards():
+    key = {letter: letter for letter in experiments.ALPHABET.symbols}
+    ahead, back = (experiments.cipher_data(9, key, np.random.default_rng(0), 3, 8, way) for way in (False, True))
+    for row, n in enumerate(ahead.source_mask.sum(axis=1)):
+        np.testing.assert_array_equal(ahead.source[row, :n][::-1], back.source[row, :n])
+        np.testing.assert_array_equal(back.target_out[row, :n], ahead.source[row, :n])
+        assert back.target_out[row, n] == 27
+    np.testing.assert_array_equal(ahead.target_in[:, 0], 26)
+
+
+def test_the_echo_is_its_source():
+    pairs = experiments.echo_data(20, np.random.default_rng(0), 1, 5)
+    for source, mask, target in zip(pairs.source, pairs.source_mask, experiments.wanted(pairs), strict=True):
+        np.testing.assert_array_equal(source[mask][::-1], target)
+
+
+class Oracle:
+    """A model that knows the source by heart and repeats it, sure of each letter to a certain degree."""
+
+    def __init__(self, pairs, sureness=1 - 1e-12):
+        self.pairs, self.sureness = pairs, sureness
+        self.read_out = type("Layer", (), {"bias": np.zeros(10)})
+
+    def forward(self, pairs):
+        p = np.full((*pairs.target_out.shape, 10), (1 - self.sureness) / 9)
+        np.put_along_axis(p, pairs.target_out[..., None], self.sureness, axis=2)
+        return np.log(p)
+
+    def read(self, source, mask):
+        return np.zeros(len(source), int), np.arange(len(source))
+
+    def step(self, symbols, state):
+        t, rows = state
+        last = self.pairs.target_out.shape[1] - 1
+        return self.forward(self.pairs)[rows, np.minimum(t, last)], (t + 1, rows)
+
+
+def test_bits_kept_and_share_right_of_a_model_that_knows_and_of_one_that_guesses():
+    pairs = experiments.echo_data(5, np.random.default_rng(0), 6, 6)
+    np.testing.assert_allclose(experiments.bits_kept(Oracle(pairs), pairs, 8), 3, atol=1e-9)
+    np.testing.assert_allclose(experiments.bits_kept(Oracle(pairs, 0.1), pairs, 8), 3 - np.log2(10), atol=1e-9)
+    assert experiments.share_right(Oracle(pairs), pairs) == 1
+    shifted = experiments.echo_data(5, np.random.default_rng(1), 6, 6)
+    assert experiments.share_right(Oracle(pairs), shifted) == 0
+
+
+def test_nothing_is_likelier_only_where_the_model_is_unsure():
+    pairs = experiments.echo_data(6, np.random.default_rng(0), 8, 8)
+    assert experiments.nothing_is_likelier(Oracle(pairs, 0.9), pairs) == 0
+    assert experiments.nothing_is_likelier(Oracle(pairs, 0.5), pairs) == 1  # .5 ** 9 < .5 / 9
+
+
+def test_training_lowers_the_loss_and_lowers_its_rate_to_nothing():
+    rng = np.random.default_rng(0)
+    model, pairs = EncoderDecoder(8, 10, 8, rng=rng), experiments.echo_data(100, rng, 2, 3)
+    before = model.evaluate(pairs)
+    experiments.train(model, lambda: experiments.echo_data(16, rng, 2, 3), updates=40)
+    assert model.evaluate(pairs) < before - 0.2
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_the_likeliest_row_is_what_a_full_beam_and_viterbi_find(seed, steps):
+    rng = np.random.default_rng(seed)
+    P = rng.dirichlet(np.ones(3), 3)
+    best = experiments.likeliest(P, steps)
+    full = beam_search(experiments.chain(P), [0], length=steps, width=3**steps)
+    assert full.log_probability[0] == pytest.approx(best)
+    row = ex.likeliest_row(np.log(P[0]), np.log(P), steps)
+    assert np.log(P[0, row[0]]) + sum(np.log(P[a, b]) for a, b in itertools.pairwise(row)) == pytest.approx(best)
+    assert greedy(experiments.chain(P), [0], length=steps).log_probability[0] <= best + 1e-12
+
+
+def test_short_runs_of_the_recorded_measurements():
+    assert set(experiments.measure_nothing(0, updates=1)) == {
+        *(f"nothing_{length}" for length in (4, 8, 12, 16, 20)), "wide_empty", "normalised_empty"}
+    row = experiments.measure_reversal(0, updates=1)
+    assert 20 < row["forwards"] < 30
+    assert row["backwards_right_20"] == 0
+
+
+def test_scheduled_sampling_begins_with_the_truth(monkeypatch):
+    fed = []
+    monkeypatch.setattr(experiments, "scheduled_sampling",
+                        lambda model, pairs, forcing, rng: fed.append(forcing) or pairs)
+    pairs = teacher_forcing([[0, 1]] * 80, [[3]] * 80, start=39, stop=40)
+    experiments.first_speaker(pairs, 0, 4, forcing=0.5)
+    assert fed == [1, 0.875, 0.75, 0.625]
+    experiments.first_speaker(pairs, 0, 2)
+    assert len(fed) == 4
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The panel
+# ---------------------------------------------------------------------------------------------------------------------
+class Shell:
+    kernel = "a kernel"
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    return shown
+
+
+def test_the_panels_chain_adds_up_and_its_likeliest_sentence_is_nothing():
+    for following in tree.NEXT.values():
+        assert sum(following.values()) == pytest.approx(1)
+    sentences, open_ends = {}, [((), 1.0)]
+    while open_ends:
+        words, p = open_ends.pop()
+        for word, q in tree.NEXT[words[-1] if words else ""].items():
+            if word == tree.STOP:
+                sentences[" ".join(words)] = p * q
+            else:
+                open_ends.append(((*words, word), p * q))
+    assert sum(sentences.values()) == pytest.approx(1)
+    assert max(map(len, map(str.split, sentences))) == tree.LONGEST - 1
+    assert max(sentences, key=sentences.get) == ""
+    beams = tree.sentence_beams(len(sentences))
+    assert np.exp(beams.log_probability[0]) == pytest.approx(sentences[""])
+    assert [len(beams.symbols[0]) for beams in map(tree.sentence_beams, (1, 2, 3))] == [3, 3, 0]
+
+
+def test_the_still_panel_is_one_picture(monkeypatch, shown):
+    monkeypatch.setenv("COURSE_STATIC", "1")
+    plotting.use_style()
+    widgets.beam_panel()
+    (picture,) = shown
+    assert isinstance(picture, plotting.Picture)
+    assert "Width 2: “the cat sat”" in picture.alt
+    assert "Width 3: “nothing at all”" in picture.alt
+    assert plt.get_fignums() == []
+
+
+def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
+    monkeypatch.delenv("COURSE_STATIC", raising=False)
+    monkeypatch.setattr("IPython.get_ipython", Shell)
+    plotting.use_style()
+    widgets.beam_panel()
+    width, steps, exponent, picture = shown[0].children
+    assert "width 1 after 5 words" in picture.value
+    assert "a cat sat" in picture.value
+    width.value = 3
+    assert "best first: nothing ■ 0.12" in picture.value
+    exponent.value = 1
+    assert "best first: the cat sat" in picture.value
+    steps.value = 1
+    assert "after 1 words" in picture.value
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("setting", [(1, 1, 0), (5, 1, 2), (1, 5, 0), (5, 5, 2)])
+def test_the_corners_of_the_panel_can_be_drawn(setting):
+    plotting.use_style()
+    fig, alt = tree._draw_live(*setting)
+    plotting.Picture(fig, alt)
+    assert f"width {setting[0]} after {setting[1]} words" in alt
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The exercises
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def answer(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+
+    def call(function, *args):
+        function(*args)
+        return capsys.readouterr().out
+    return call
+
+
+def test_10_1_is_what_chos_model_computes_and_finite_differences_agree():
+    rng = np.random.default_rng(0)
+    decoder = GRU(2 + 3, 3, rng=rng, dtype=np.float64)
+    code, embedded, d = rng.normal(size=(2, 3)), rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 4, 3))
+
+    def loss():
+        x = np.concatenate([embedded, np.repeat(code[:, None], 4, axis=1)], axis=2)
+        return float((decoder.forward(x, code)[0] * d).sum())
+
+    loss()
+    dx, d_start = decoder.backward(d)
+    claimed = ex.blame_for_the_code(d_start, dx, 3).copy()
+    np.testing.assert_allclose(claimed, numerical_gradient(loss, code), atol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 5))
+def test_10_2_is_the_masked_encoders_final_state(seed, time, batch):
+    rng = np.random.default_rng(seed)
+    layer, x = GRU(2, 3, rng=rng, dtype=np.float64), rng.normal(size=(batch, time, 2))
+    mask = np.arange(time) < rng.integers(1, time + 1, batch)[:, None]
+    unmasked = layer.forward(x)[0].copy()
+    np.testing.assert_allclose(ex.last_real_state(unmasked, mask), layer.forward(x, mask=mask)[1], atol=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+def test_10_3_grows_the_packages_tree(seed, width):
+    rng = np.random.default_rng(seed)
+    P = np.log(rng.dirichlet(np.ones(4), 4))
+    tree_ = beam_search(lambda s, state: (P[s], state), [0], length=2, width=width).tree[0]
+    first = [branch for branch in tree_ if branch.step == 1]
+    totals = np.array([branch.log_probability for branch in first])
+    parents, symbols, new = ex.beam_step(totals, P[[branch.symbol for branch in first]], width)
+    second = [branch for branch in tree_ if branch.step == 2]
+    np.testing.assert_allclose(new, sorted((b.log_probability for b in second), reverse=True))
+    assert {(p, s) for p, s in zip(parents, symbols, strict=True)} == {(b.parent, b.symbol) for b in second}
+
+
+@given(st.floats(-30, -1), st.integers(1, 10), st.floats(1.05, 5), st.integers(1, 20))
+def test_10_4_draws_level(short, n_short, factor, more):
+    n_long, long = n_short + more, factor * short
+    alpha = ex.overtaking_exponent(short, n_short, long, n_long)
+    assert short / ((5 + n_short) / 6) ** alpha == pytest.approx(long / ((5 + n_long) / 6) ** alpha)
+
+
+def test_10_5_trying_all_is_told_that_it_takes_too_long(answer, monkeypatch):
+    monkeypatch.setattr(running, "TIME_LIMIT", 1.0)
+    assert "cannot all be tried" in answer(ex.check, "10.5", ex._all_rows)
+
+
+@pytest.mark.parametrize(
+    ("number", "attempt", "phrase"),
+    [
+        ("10.1", lambda d, dx, units: d + dx.sum(axis=1)[:, 2:5], "Count the uses"),
+        ("10.1", lambda d, dx, units: dx, "of shape (2, 3)"),
+        ("10.2", lambda h, mask: h[:, 0], "two real steps"),
+        ("10.3", lambda t, p, w: t, "three arrays"),
+        ("10.3", lambda t, p, w: (np.zeros(3), np.zeros(3), np.zeros(3)), "twelve candidates"),
+        ("10.3", lambda t, p, w: ex.beam_step(t, p, 3), "(1,)"),
+        ("10.4", lambda a, n, b, m: np.nan, "not finite"),
+        ("10.4", lambda a, n, b, m: 1.0, "should be equal"),
+        ("10.5", lambda s, P, n: [0] * n, "For one chain you give"),
+        ("10.5", lambda s, P, n: [9] * n, "from 0 to V - 1"),
+        ("10.5", lambda s, P, n: [0], "of shape (5,)"),
+    ],
+)
+def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):
+    assert phrase in answer(ex.check, number, attempt)
