@@ -45,7 +45,7 @@ LESSONS = tuple(Lesson(number, title, question, minutes, _PART_OF[number]) for n
     ("06", "LSTM", "What would a memory that keeps look like?", 60),
     ("07", "GRU", "How little is enough?", 45),
     ("08", "Keras", "How do professionals write this?", 60),
-    ("09", "generation", "How does it write?", 50),
+    ("09", "generation", "How does it write?", 60),
     ("10", "encoder-decoder", "How does one sequence become another?", 60),
     ("11", "attention", "What if it could look back?", 60),
     ("12", "generator and discriminator", "Can a critic teach a writer?", 45),

@@ -280,17 +280,6 @@ def test_the_lesson_shows_the_recorded_code():
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 def test_the_panels_linear_network_goes_with_the_radius():
     for radius in (0.8, 1.0, 1.2):
         norms = panel.blame_by_lag("linear", radius, 1.0, 200)
@@ -317,9 +306,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
     assert plt.get_fignums() == []
 
 
-def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
     widgets.long_memory_panel()
     radius, unit, size, steps, picture = shown[0].children
@@ -348,16 +335,6 @@ def test_the_corners_of_the_panel_can_be_drawn(setting):
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises: answers to attempts that are in no bank
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(function, *args):
-        function(*args)
-        return capsys.readouterr().out
-    return call
-
-
 @pytest.mark.parametrize(
     ("matrix", "phrase"),
     [

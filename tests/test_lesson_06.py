@@ -221,17 +221,6 @@ def test_the_lesson_shows_the_recorded_code():
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 @given(seeds, st.integers(1, 25))
 def test_gates_that_listen_loudly_make_an_exact_till(seed, time):
     belt, wanted = experiments.till(1, time, np.random.default_rng(seed))
@@ -274,9 +263,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
     assert plt.get_fignums() == []
 
 
-def test_the_live_panel_follows_its_sliders(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_sliders(shown, kernel):
     plotting.use_style()
     widgets.till_panel()
     bought, new, ask, picture = shown[0].children
@@ -316,16 +303,6 @@ def test_the_step_can_be_drawn():
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises: answers to attempts that are in no bank
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(function, *args):
-        function(*args)
-        return capsys.readouterr().out
-    return call
-
-
 @pytest.mark.parametrize("numbers", [(16, -9, -16, 9), (40, -20, -40, 20), np.array([20.0, -11.0, -25.0, 10.0])])
 def test_6_1_takes_any_latch_that_holds(numbers, answer):
     assert "PASSED" in answer(ex.check, "6.1", lambda: numbers)

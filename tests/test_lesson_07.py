@@ -254,17 +254,6 @@ def test_the_lesson_shows_the_recorded_code():
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(-1, 1), st.floats(-3, 3))
 def test_the_panels_unit_is_the_packages(z, r, h_before, input_sum):
     candidate, h = panel.gru_update(z, r, h_before, input_sum)
@@ -292,9 +281,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
     assert plt.get_fignums() == []
 
 
-def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
     widgets.gru_panel()
     z, r, h_before, input_sum, picture = shown[0].children
@@ -357,16 +344,6 @@ def test_runs_are_drawn_where_they_ended():
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(function, *args):
-        function(*args)
-        return capsys.readouterr().out
-    return call
-
-
 def test_7_1s_solution_against_finite_differences():
     rng = np.random.default_rng(0)
     dh, h, c = rng.normal(size=(3, 2, 3))

@@ -147,16 +147,6 @@ def test_the_recorded_choice_is_the_one_on_1850_to_1899():
 # ---------------------------------------------------------------------------------------------------------------------
 # Exercises against what they are about, and attempts that are in no bank
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(number, attempt):
-        ex.check(number, attempt)
-        return capsys.readouterr().out
-    return call
-
-
 @pytest.mark.parametrize("kind", [SimpleRNN, LSTM, GRU])
 def test_8_1_counts_what_our_layers_hold(kind):
     for features, units in [(27, 50), (1, 1), (5, 3)]:

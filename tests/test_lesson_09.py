@@ -232,17 +232,6 @@ def test_the_lesson_shows_the_recorded_code():
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 @given(st.text(max_size=12), st.floats(0.1, 3), st.floats(0.05, 1))
 def test_the_panels_numbers_are_distributions(text, temperature, p):
     before, after = panel.next_letter(text, temperature, p)
@@ -269,9 +258,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
     assert plt.get_fignums() == []
 
 
-def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
     widgets.generation_panel()
     text, temperature, p, picture = shown[0].children
@@ -295,16 +282,6 @@ def test_the_corners_of_the_panel_can_be_drawn(setting):
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(function, *args):
-        function(*args)
-        return capsys.readouterr().out
-    return call
-
-
 @given(st.floats(0.51, 0.99), st.floats(0.51, 0.99))
 def test_9_1s_temperature_does_it(p, wanted):
     changed = np.exp(generation.temper(np.log([p, 1 - p]), ex.temperature_for(p, wanted)))

@@ -151,17 +151,6 @@ def test_scheduled_sampling_begins_with_the_truth(monkeypatch):
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
-class Shell:
-    kernel = "a kernel"
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    return shown
-
-
 def test_the_panels_chain_adds_up_and_its_likeliest_sentence_is_nothing():
     for following in tree.NEXT.values():
         assert sum(following.values()) == pytest.approx(1)
@@ -192,9 +181,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
     assert plt.get_fignums() == []
 
 
-def test_the_live_panel_follows_its_knobs(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", Shell)
+def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
     widgets.beam_panel()
     width, steps, exponent, picture = shown[0].children
@@ -220,16 +207,6 @@ def test_the_corners_of_the_panel_can_be_drawn(setting):
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises
 # ---------------------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def answer(capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-
-    def call(function, *args):
-        function(*args)
-        return capsys.readouterr().out
-    return call
-
-
 def test_10_1_is_what_chos_model_computes_and_finite_differences_agree():
     rng = np.random.default_rng(0)
     decoder = GRU(2 + 3, 3, rng=rng, dtype=np.float64)
