@@ -581,14 +581,37 @@ def blame_triangle(ax, shares, kept, *, title):
     return mesh
 
 
+def _rows_of(spoken, most):
+    """Cut a word into rows of at most ``most`` letters and sounds, each sound near the letter that was looked at most.
+
+    Yields the slice of letters, the slice of sounds, and the column of each of these sounds, for each row.
+    """
+    letters, sounds = len(spoken.word), len(spoken.phonemes)
+    width = -(-letters // -(-letters // most))  # rows of about equally many letters
+    looked_at = np.maximum.accumulate(spoken.attention.argmax(axis=1)) if sounds else np.empty(0, int)
+    letter, sound = 0, 0
+    while letter < letters or sound < sounds:
+        end = min(letter + width, letters)
+        last = sounds if end == letters else int(np.searchsorted(looked_at, end))
+        if last - sound > most:  # more sounds than letters: the row ends earlier
+            last = sound + most
+            end = max(letter, int(looked_at[last]))
+        order = np.arange(last - sound)  # sounds of the same letter stand side by side, and none beyond the row
+        columns = np.maximum.accumulate(looked_at[sound:last] - letter - order) + order
+        columns = np.minimum(columns, max(end - letter, len(order)) - len(order) + order)
+        yield slice(letter, end), slice(sound, last), columns
+        letter, sound = end, last
+
+
 def draw_spoken(words):
-    """Letters above, the sounds that a network says for them below, the surer the darker.
+    """Letters above, the sounds that a network says for them below, the surer the darker, and where it looked.
 
     Parameters
     ----------
     words : list of (str, Spoken)
         What to write above a word, such as its respelling, and the word with its sounds
-        (:class:`course_lib.speaker.Spoken`). After twelve letters a word goes on in a new row.
+        (:class:`course_lib.speaker.Spoken`). A word of more than twelve letters goes on in a new row; lines between two
+        rows are left out.
 
     Returns
     -------
@@ -602,29 +625,33 @@ def draw_spoken(words):
     if not words:
         raise ValueError("There is no word to draw.")
     most = 12  # letters in a row
-    rows = [(above if start == 0 else "", list(zip(spoken.word, spoken.sounds, spoken.certainty, strict=True))
-             [start:start + most]) for above, spoken in words for start in range(0, len(spoken.word), most)]
     pitch, half = 7 / (most + 0.4), 0.235  # inches from one letter to the next, and half a box
-    heights = [1.78 if above else 1.4 for above, _ in rows]
+    rows = [(textwrap.wrap(above, 56) if number == 0 else [], spoken, cut)
+            for above, spoken in words for number, cut in enumerate(_rows_of(spoken, most))]
+    heights = [1.72 + 0.23 * len(above) + 0.15 * bool(above) for above, _, _ in rows]
     fig = plt.figure(figsize=(7, sum(heights) + 0.05), layout="none")
     ax = fig.add_axes((0, 0, 1, 1), xlim=(0, 7), ylim=(-sum(heights) - 0.05, 0))
     ax.axis("off")
-    top = 0.0
-    for (above, letters), height in zip(rows, heights, strict=True):
-        ax.text(0.14, top - 0.12, above, ha="left", va="top", fontsize=13)
-        top -= height
-        upper, lower = top + 1.13, top + 0.5
-        for i, (letter, sounds, certainty) in enumerate(letters):
-            x, color = (i + 0.7) * pitch, COLORS["output"] if sounds else PENCIL
+    bottom = 0.0
+    for (above, spoken, (letters, sounds, columns)), height in zip(rows, heights, strict=True):
+        ax.text(0.14, bottom - 0.12, "\n".join(above), ha="left", va="top", fontsize=13, linespacing=1.1)
+        bottom -= height
+        upper, lower = bottom + 1.45, bottom + 0.5
+        xs = (np.arange(len(spoken.word[letters])) + 0.7) * pitch
+        for x, letter in zip(xs, spoken.word[letters], strict=True):
             _box(ax, x, upper, half, COLORS["input"], letter, letter, 14)
-            _arrow(ax, (x, upper - half), (x, lower + half), 8)
+        for x, i in zip((columns + 0.7) * pitch, range(sounds.start, sounds.stop), strict=True):
+            certainty = float(spoken.certainty[i])
+            for x_letter, weight in zip(xs, spoken.attention[i, letters], strict=True):
+                if weight > 0.03:  # thinner lines would not be seen
+                    ax.plot([x_letter, x], [upper - half, lower + half], "-", color=COLORS["attention"], zorder=2,
+                            linewidth=5 * weight, alpha=0.35 + 0.5 * weight, solid_capstyle="butt")
             ax.add_patch(FancyBboxPatch(
-                (x - half, lower - half), 2 * half, 2 * half, edgecolor=color, linewidth=1.4, zorder=3,
-                facecolor=_mix(color, float(certainty) ** 2 * (0.85 if sounds else 0.25)),
-                linestyle="-" if sounds else ":", boxstyle=f"round,pad=0,rounding_size={half / 3}"))
-            ax.text(x, lower, "\n".join(sounds) or "–", ha="center", va="center", zorder=5, linespacing=0.95,
-                    fontsize=11.5 if len(sounds) < 2 else 10,
-                    color="white" if sounds and certainty > 0.78 else INK)
+                (x - half, lower - half), 2 * half, 2 * half, edgecolor=COLORS["output"], linewidth=1.4, zorder=3,
+                facecolor=_mix(COLORS["output"], certainty**2 * 0.85),
+                boxstyle=f"round,pad=0,rounding_size={half / 3}"))
+            ax.text(x, lower, spoken.phonemes[i], ha="center", va="center", zorder=5, fontsize=11.5,
+                    color="white" if certainty > 0.78 else INK)
             ax.text(x, lower - half - 0.04, f"{certainty:.0%}", ha="center", va="top", fontsize=10, color=PENCIL)
     return fig
 

@@ -1,7 +1,7 @@
-"""A small network that reads English spelling and says how it sounds: what lesson 00 shows and lesson 11 will outdo.
+"""A small network that reads English spelling and says how it sounds: what lesson 00 shows and lesson 11 explains.
 
-It reads a word letter by letter, once from the left and once from the right, with plain recurrent layers as in lessons
-03 and 04. For each letter it then names the sounds that the letter stands for: none, one or two.
+One part of it reads the word letter by letter, once from the left and once from the right (a GRU, lesson 07). The other
+says one sound after the other (lesson 10), and looks back at the letters for each (attention, lesson 11).
 
     speaker = load_speaker()
     speaker.say("phone").phonemes        # ('F', 'OW', 'N')
@@ -19,13 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from course_lib.generation import greedy
 from course_lib.layers import softmax
-from course_lib.model import Model
-from course_lib.sequences import Vocabulary, one_hot, pad
+from course_lib.seq2seq import EncoderDecoder, teacher_forcing
+from course_lib.sequences import Vocabulary, pad
 
 FOLDER = Path(__file__).parent / "models"
 LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 LONGEST = 40  # letters of a word; the longest of the dictionary has 34
+MOST_SOUNDS = 60  # of a word, should the network find no end; the most in the dictionary are 28
 
 # phoneme: (how to write it for an English reader, a word that has it, with the sound in capitals)
 SOUNDS = {
@@ -45,26 +47,28 @@ ONSETS = {*(stop + " " + liquid for stop in ("P", "B", "K", "G", "F") for liquid
           *(first + " Y" for first in ("P", "B", "K", "F", "V", "M", "HH"))}
 
 
+PHONEMES = tuple(sorted(SOUNDS))
+START, STOP = len(PHONEMES), len(PHONEMES) + 1  # symbols of the decoder beside the phonemes
+
+
 class Spoken(NamedTuple):
     """A word with its sounds.
 
     Attributes
     ----------
     word : str
-    sounds : tuple of tuple of str
-        For each letter the phonemes that it stands for; empty for a silent one.
-    certainty : (len(word),) array
-        The probability that the network gives to what it says for each letter.
+    phonemes : tuple of str
+        The sounds of the whole word.
+    attention : (sounds, len(word)) array
+        How much the network looked at each letter when it said each sound; rows sum to 1.
+    certainty : (sounds + 1,) array
+        The probability that the network gives to each sound, and last to having come to the end.
     """
 
     word: str
-    sounds: tuple[tuple[str, ...], ...]
+    phonemes: tuple[str, ...]
+    attention: np.ndarray
     certainty: np.ndarray
-
-    @property
-    def phonemes(self):
-        """The sounds of the whole word."""
-        return tuple(phoneme for chunk in self.sounds for phoneme in chunk)
 
 
 class Speaker:
@@ -72,18 +76,15 @@ class Speaker:
 
     Parameters
     ----------
-    model : Model
-        Takes one-hot letters (batch, time, 26) and a mask, gives a score for each chunk of sounds at each letter.
-    chunks : list of str
-        What a letter may stand for: "" (silent), "F", "K S", ...
+    model : EncoderDecoder
+        Reads letters, writes phonemes, with attention.
     """
 
-    def __init__(self, model, chunks):
+    def __init__(self, model):
         self.model = model
-        self.chunks = [tuple(chunk.split()) for chunk in chunks]
 
     def say_all(self, words, batch_size=256):
-        """Say many words.
+        """Say many words, each sound the likeliest after those before it.
 
         Parameters
         ----------
@@ -108,13 +109,22 @@ class Speaker:
         order = sorted(range(len(words)), key=lambda n: len(words[n]))
         spoken = [None] * len(words)
         for start in range(0, len(order), batch_size):
-            chosen = order[start:start + batch_size]
-            ids, mask = pad([LETTERS.encode(words[n]) for n in chosen])
-            p = softmax(self.model.forward(one_hot(ids, len(LETTERS)), mask))
-            for n, best, certainty in zip(chosen, p.argmax(axis=2), p.max(axis=2), strict=True):
-                length = len(words[n])
-                spoken[n] = Spoken(words[n], tuple(self.chunks[i] for i in best[:length]), certainty[:length])
+            chosen = [words[n] for n in order[start:start + batch_size]]
+            for n, answer in zip(order[start:start + batch_size], self._say_together(chosen), strict=True):
+                spoken[n] = answer
         return spoken
+
+    def _say_together(self, words):
+        """Say some words of about the same length."""
+        letters, mask = pad([LETTERS.encode(word) for word in words])
+        said = greedy(self.model.step, np.full((len(words), 1), START), self.model.read(letters, mask),
+                      length=MOST_SOUNDS, stop=STOP).symbols
+        pairs = teacher_forcing([LETTERS.encode(word) for word in words], said, START, STOP)
+        p = softmax(self.model.forward(pairs))  # once more, all sounds at once: how sure was it, and where did it look?
+        p = np.take_along_axis(p, pairs.target_out[..., None], axis=2)[..., 0]
+        return [Spoken(word, tuple(PHONEMES[i] for i in sounds), looked[:len(sounds), :len(word)].copy(),
+                       certainty[:len(sounds) + 1].copy())
+                for word, sounds, looked, certainty in zip(words, said, self.model.attention_weights, p, strict=True)]
 
     def say(self, word):
         """Say one word: a :class:`Spoken`."""
@@ -145,7 +155,7 @@ def load_speaker():
     -------
     Speaker
     """
-    return Speaker(Model.load(FOLDER / "speaker.npz"), model_card()["chunks"])
+    return Speaker(EncoderDecoder.load(FOLDER / "speaker.npz"))
 
 
 def model_card():
@@ -154,9 +164,10 @@ def model_card():
     Returns
     -------
     dict
-        ``word_error_rate`` and ``phoneme_error_rate`` on the ``test_words`` words of the test split, ``chunks``, and
-        how it was trained. For comparison, ``alone``: for each letter the sounds that it stands for most often in the
-        training words; and ``windows``: the two error rates of tables that see so many letters at a time.
+        ``word_error_rate`` and ``phoneme_error_rate`` on the ``test_words`` words of the test split,
+        ``what_goes_wrong`` there, and how it was trained. For comparison, ``alone``: for each letter the sounds that
+        it stands for most often in the training words; and ``windows``: the two error rates of tables that see so many
+        letters at a time.
     """
     return json.loads((FOLDER / "speaker.json").read_text(encoding="utf-8"))
 

@@ -1,8 +1,9 @@
 """``python -m course_lib.train_speaker``: train the network that pronounces names, and write it with its model card.
 
-Three steps. The dictionary gives a word and its sounds, but not which letter makes which sound: expectation
-maximisation finds that out by counting (:func:`align`). Then a network learns to name each letter's sounds from the
-letters around it. Then it is tested on words that neither step has seen.
+A network reads the letters and writes the sounds; where to look for each sound it finds out by itself. Then it is
+tested on words that it has not seen, beside tables that look the sounds of a letter up by the letters around it. Those
+have to be told which letter makes which sound, which the dictionary does not say: expectation maximisation finds it out
+by counting (:func:`align`).
 """
 from __future__ import annotations
 
@@ -13,18 +14,16 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from course_lib import datasets, speaker
-from course_lib.layers import Dense, Dropout, SoftmaxCrossEntropy
-from course_lib.model import Model
 from course_lib.optimizers import Adam
-from course_lib.recurrent import Bidirectional, SimpleRNN
-from course_lib.sequences import Vocabulary, one_hot, pad
+from course_lib.seq2seq import EncoderDecoder, teacher_forcing
+from course_lib.sequences import Vocabulary
 
-PHONEMES = tuple(sorted(speaker.SOUNDS))
+PHONEMES = speaker.PHONEMES
 COUNT = len(PHONEMES)  # of phonemes; a chunk's number is 0 for silence, 1 + a for one phoneme, then the pairs a, b
 MOST = 2  # phonemes that one letter may stand for
 
-UNITS, DROPOUT, EPOCHS, BATCH, RATE, CLIP, SEED = 128, 0.2, 14, 64, 2e-3, 1.0, 0
-RARE = 20  # a chunk seen less often than this is not offered to the network
+UNITS, EMBEDDING, EPOCHS, BATCH, RATE, CLIP, SEED = 192, 32, 8, 64, 3e-3, 1.0, 0
+RARE = 20  # a chunk seen less often than this is left out, with its words
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -149,10 +148,10 @@ def chunked(phonemes, sizes):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The network
+# Tables to compare with
 # ---------------------------------------------------------------------------------------------------------------------
 def training_data(part="train"):
-    """Words with a chunk of sounds for each letter.
+    """Words with a chunk of sounds for each letter, which the tables are counted from.
 
     Returns
     -------
@@ -221,67 +220,110 @@ def window_rates(rows, chunks, part="test"):
     return rates
 
 
-def batches_by_length(rows, rng):
-    """One pass over the rows in batches of words of about the same length, so that little padding is read.
-
-    Yields
-    ------
-    inputs (batch, time, 26), targets (batch, time), mask (batch, time)
-    """
-    lengths = np.array([len(letters) for letters, _ in rows])
-    order = np.argsort(lengths + rng.random(len(rows)))  # words of one length in random order
-    starts = rng.permutation(np.arange(0, len(order), BATCH))
-    for start in starts:
-        chosen = [rows[n] for n in order[start:start + BATCH]]
-        letters, mask = pad([letters for letters, _ in chosen])
-        targets, _ = pad([chunks for _, chunks in chosen])
-        yield one_hot(letters, len(speaker.LETTERS)), targets, mask
+# ---------------------------------------------------------------------------------------------------------------------
+# The network
+# ---------------------------------------------------------------------------------------------------------------------
+def spelling_pairs(part):
+    """The words of a part of the dictionary with their first pronunciation, as padded pairs for teacher forcing."""
+    words, accepted = datasets.load_spellings(part)
+    numbers = Vocabulary(PHONEMES)
+    return teacher_forcing([speaker.LETTERS.encode(word) for word in words],
+                           [numbers.encode(rights[0]) for rights in accepted], speaker.START, speaker.STOP)
 
 
-def new_model(chunks, rng):
-    """Two layers that read both ways, and a score for each chunk at each letter."""
-    def both_ways(features):
-        return Bidirectional(SimpleRNN(features, UNITS, rng=rng), SimpleRNN(features, UNITS, rng=rng))
-
-    return Model([both_ways(len(speaker.LETTERS)), Dropout(DROPOUT, rng=rng), both_ways(2 * UNITS),
-                  Dropout(DROPOUT, rng=rng), Dense(2 * UNITS, chunks, rng=rng)], SoftmaxCrossEntropy())
+def new_model(rng):
+    """An encoder that reads both ways, a decoder that says one phoneme after the other, and dot attention."""
+    return EncoderDecoder(len(speaker.LETTERS), COUNT + 2, UNITS, both_ways=True, attention="dot",
+                          embedding=EMBEDDING, rng=rng)
 
 
-def measure(model, chunks, part):
+def measure(model, part):
     """The error rates of a model on one part of the dictionary: an :class:`~course_lib.speaker.ErrorRates`."""
     words, accepted = datasets.load_spellings(part)
-    said = speaker.Speaker(model, chunks).say_all(words)
-    return speaker.error_rates([spoken.phonemes for spoken in said], accepted)
+    return speaker.error_rates([spoken.phonemes for spoken in speaker.Speaker(model).say_all(words)], accepted)
 
 
-def train(rows, chunks):
+def train(pairs):
     """Train a new model, printing how it gets on."""
     start = time.perf_counter()
     rng = np.random.default_rng(SEED)
-    model, adam = new_model(len(chunks), rng), Adam()
+    model, adam = new_model(rng), Adam()
+    updates = -(-len(pairs) // BATCH) * EPOCHS
+
+    def one_epoch():
+        for batch in pairs.batches(BATCH, rng):
+            adam.learning_rate = RATE * min(1, 2 * (1 - adam.t / updates))  # falls during the second half
+            yield batch
+
     for epoch in range(EPOCHS):
-        adam.learning_rate = RATE * (1 - epoch / EPOCHS)
-        history = model.fit(lambda: batches_by_length(rows, rng), optimizer=adam, clip_norm=CLIP,
-                            steps=-(-len(rows) // BATCH))
-        rates = measure(model, chunks, "validation")
+        history = model.fit(one_epoch, optimizer=adam, clip_norm=CLIP, steps=-(-len(pairs) // BATCH),
+                            progress=False)
+        rates = measure(model, "validation")
         print(f"epoch {epoch + 1}: loss {history.loss[-1]:.3f}, {rates.words:.1%} of validation words wrong, "
               f"{time.perf_counter() - start:.0f} s", flush=True)
     return model
 
 
+def what_goes_wrong(spoken, accepted):
+    """What kind of mistakes a speaker makes.
+
+    Parameters
+    ----------
+    spoken : list of Spoken
+    accepted : list of list of tuple of str
+        The pronunciations of each word.
+
+    Returns
+    -------
+    dict
+        ``by_letters``: the share of words said wrong, by their number of letters; ``by_one_sound``: the share of wrong
+        words that are one insertion, deletion or exchange from right; ``exchanges``: the ten most frequent [wanted,
+        said, times], counted where only exchanges are wrong.
+    """
+    lengths, wrong, distances, exchanges = [], [], [], Counter()
+    for word, rights in zip(spoken, accepted, strict=True):
+        distance, nearest = min((speaker.edit_distance(word.phonemes, right), right) for right in rights)
+        lengths.append(len(word.word))
+        wrong.append(distance > 0)
+        distances.append(distance)
+        if len(nearest) == len(word.phonemes):
+            different = [pair for pair in zip(nearest, word.phonemes, strict=True) if pair[0] != pair[1]]
+            if len(different) == distance:
+                exchanges.update(different)
+    lengths, wrong, distances = np.array(lengths), np.array(wrong), np.array(distances)
+    groups = [(1, 4), (5, 6), (7, 8), (9, 10), (11, speaker.LONGEST)]
+    return {
+        "by_letters": {f"{low}-{high}": round(float(wrong[(low <= lengths) & (lengths <= high)].mean()), 3)
+                       for low, high in groups},
+        "by_one_sound": round(float((distances[wrong] == 1).mean()), 3),
+        "exchanges": [[*pair, times] for pair, times in exchanges.most_common(10)],
+    }
+
+
 def write_card(model, rows, chunks):
-    """Measure a model on the untouched test words and write ``models/speaker.json``; return the card."""
-    rates, tables = measure(model, chunks, "test"), window_rates(rows, chunks)
-    alone = WindowTable(rows, 1).best[0]
+    """Measure a model on the untouched test words and write ``models/speaker.json``; return the card.
+
+    Parameters
+    ----------
+    model : EncoderDecoder
+    rows, chunks
+        The aligned words that the tables for comparison are counted from; see :func:`training_data`.
+    """
+    words, accepted = datasets.load_spellings("test")
+    spoken = speaker.Speaker(model).say_all(words)
+    rates = speaker.error_rates([word.phonemes for word in spoken], accepted)
+    tables, alone = window_rates(rows, chunks), WindowTable(rows, 1).best[0]
     card = {
-        "what": "English spelling to phonemes, letter by letter: two bidirectional plain recurrent layers",
-        "data": "CMU Pronouncing Dictionary, words of the letters a to z, stress removed; split_of(word) splits it",
-        "training": f"{len(rows):,} pronunciations, {EPOCHS} epochs, batches of {BATCH}, Adam from {RATE} falling to "
-                    f"0, gradients clipped at {CLIP}, dropout {DROPOUT}, {UNITS} units a direction, seed {SEED}",
-        "test_words": len(datasets.load_spellings("test")[0]),
+        "what": f"English spelling to phonemes: a bidirectional GRU reads, a GRU of {UNITS} units writes and looks "
+                f"back by dot attention",
+        "data": "CMU Pronouncing Dictionary, words of the letters a to z, stress removed, each with its first "
+                "pronunciation; split_of(word) splits it",
+        "training": f"{len(datasets.load_spellings('train')[0]):,} words, {EPOCHS} epochs, batches of {BATCH}, Adam at "
+                    f"{RATE}, from the middle on falling to 0, gradients clipped at {CLIP}, seed {SEED}",
+        "test_words": len(words),
         "word_error_rate": round(rates.words, 4), "phoneme_error_rate": round(rates.phonemes, 4),
         "parameters": sum(w.size for w in model.weights),
-        "chunks": chunks,
+        "what_goes_wrong": what_goes_wrong(spoken, accepted),
         "alone": {speaker.LETTERS.symbols[letter]: chunks[chunk] for (letter,), chunk in sorted(alone.items())},
         "windows": {str(width): [round(rate, 4) for rate in found]
                     for width, found in zip(WIDTHS, tables, strict=True)},
@@ -293,12 +335,12 @@ def write_card(model, rows, chunks):
 
 def main():
     """Train, measure on the test words, write ``models/speaker.npz`` and ``models/speaker.json``."""
-    rows, chunks = training_data()
-    print(f"{len(rows):,} pronunciations aligned with their letters, {len(chunks)} chunks of sounds")
-    model = train(rows, chunks)
+    pairs = spelling_pairs("train")
+    print(f"{len(pairs):,} words to learn from")
+    model = train(pairs)
     speaker.FOLDER.mkdir(exist_ok=True)
     model.save(speaker.FOLDER / "speaker.npz")
-    card = write_card(model, rows, chunks)
+    card = write_card(model, *training_data())
     print(f"test words wrong: {card['word_error_rate']:.1%}, phonemes wrong: {card['phoneme_error_rate']:.1%}")
 
 

@@ -52,29 +52,53 @@ def test_the_map_is_legible_and_has_every_lesson(shown):
 # ---------------------------------------------------------------------------------------------------------------------
 # Words and their sounds
 # ---------------------------------------------------------------------------------------------------------------------
-chunks = st.lists(st.sampled_from(sorted(speaker.SOUNDS)), max_size=2).map(tuple)
-
-
 @st.composite
 def spoken_words(draw):
     letters = draw(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=40))
-    sounds = tuple(draw(chunks) for _ in letters)
-    certainty = np.array([draw(st.floats(0, 1)) for _ in letters])
-    return speaker.Spoken(letters, sounds, certainty)
+    sounds = tuple(draw(st.lists(st.sampled_from(speaker.PHONEMES), max_size=28)))
+    certainty = np.array([draw(st.floats(0, 1)) for _ in range(len(sounds) + 1)])
+    sharpness = draw(st.sampled_from([0.01, 1]))  # from looks at one letter, anywhere, to looks at all
+    attention = np.random.default_rng(draw(st.integers(0, 9))).dirichlet(np.full(len(letters), sharpness), len(sounds))
+    return speaker.Spoken(letters, sounds, attention, certainty)
 
 
 @given(st.lists(spoken_words(), min_size=1, max_size=4))
 @settings(max_examples=10)
 def test_spoken_words_are_legible(words):
-    fig = plotting.draw_spoken([(f"{spoken.word[:20]}: above", spoken) for spoken in words])
+    fig = plotting.draw_spoken([(f"{spoken.word}: “{speaker.respell(spoken.phonemes)}”", spoken) for spoken in words])
     check_legible(fig)
     texts = [text.get_text() for text in texts_of(fig)]
+    letters, sounds = "".join(spoken.word for spoken in words), [p for spoken in words for p in spoken.phonemes]
+    assert "".join(text for text in texts if text.islower() and len(text) == 1) == letters
+    assert [text for text in texts if text in speaker.SOUNDS] == sounds
     for spoken in words:
-        for sounds, certainty in zip(spoken.sounds, spoken.certainty, strict=True):
-            assert "\n".join(sounds) or "–" in texts
+        for sound, certainty in zip(spoken.phonemes, spoken.certainty, strict=False):
+            assert sound in texts
             assert f"{certainty:.0%}" in texts
     assert fig.get_figwidth() == 7
     plt.close(fig)
+
+
+def test_a_line_is_as_thick_as_the_network_looked():
+    looked = np.array([[0.9, 0.1, 0.0], [0.02, 0.0, 0.98]])
+    fig = plotting.draw_spoken([("", speaker.Spoken("abc", ("AE", "K"), looked, np.ones(3)))])
+    widths = [line.get_linewidth() for line in fig.axes[0].lines]
+    np.testing.assert_allclose(np.array(widths) / 5, [0.9, 0.1, 0.98])  # what is too thin to see is left out
+    plt.close(fig)
+
+
+def test_a_long_word_goes_on_in_a_new_row_with_its_sounds():
+    def rows(letters, *looked_at):
+        spoken = speaker.Spoken("e" * letters, ("AH",) * len(looked_at), np.eye(letters)[list(looked_at)], None)
+        return [(row.start, row.stop, sounds.start, sounds.stop, columns.tolist())
+                for row, sounds, columns in plotting._rows_of(spoken, 12)]
+
+    assert rows(5, 0, 2, 3) == [(0, 5, 0, 3, [0, 2, 3])]  # below the letter that it looked at
+    assert rows(5, 1, 1, 4, 4) == [(0, 5, 0, 4, [1, 2, 3, 4])]  # or beside it
+    assert rows(13, 0, 6, 7, 12) == [(0, 7, 0, 2, [0, 6]), (7, 13, 2, 4, [0, 5])]
+    assert rows(13, 9, 0) == [(0, 7, 0, 0, []), (7, 13, 0, 2, [2, 3])]  # sounds stay in order
+    assert rows(2, *[0] * 12, 1) == [(0, 1, 0, 12, list(range(12))), (1, 2, 12, 13, [0])]
+    assert rows(3) == [(0, 3, 0, 0, [])]
 
 
 def test_nothing_to_draw():

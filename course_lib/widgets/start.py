@@ -16,15 +16,16 @@ _load_once = cache(load_speaker)
 
 def _described(spoken):
     """A word and its sounds as a sentence."""
-    said = ", ".join(f"{letter} {' '.join(sounds) or 'silent'} {certainty:.0%}"
-                     for letter, sounds, certainty in zip(spoken.word, spoken.sounds, spoken.certainty, strict=True))
+    said = ", ".join(f"{sound} {certainty:.0%}, most at {spoken.word[looked.argmax()]}" for sound, certainty, looked
+                     in zip(spoken.phonemes, spoken.certainty, spoken.attention, strict=False))
     return f"{spoken.word}, said {respell(spoken.phonemes)}: {said}."
 
 
 def _draw_words(words):
     spoken = _load_once().say_all(words)
     fig = plotting.draw_spoken([(f"{s.word}: “{respell(s.phonemes)}”", s) for s in spoken])
-    return fig, ("Each letter with the sounds that the network says for it and how sure it is. "
+    return fig, ("The letters of each word, below them the sounds that the network says and how sure it is, and lines "
+                 "from each sound to the letters that it looked at, the thicker the more. "
                  + " ".join(map(_described, spoken)))
 
 
