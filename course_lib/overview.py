@@ -41,7 +41,7 @@ LESSONS = tuple(Lesson(number, title, question, minutes, _PART_OF[number]) for n
     ("02", "sequences", "How do I turn a sequence into numbers, and how well could anyone predict it?", 60),
     ("03", "vanilla RNN", "How does a network remember?", 60),
     ("04", "backpropagation through time", "How does blame travel back in time?", 60),
-    ("05", "long memory", "Why do they forget?", 50),
+    ("05", "long memory", "Why do they forget?", 55),
     ("06", "LSTM", "What would a memory that keeps look like?", 60),
     ("07", "GRU", "How little is enough?", 45),
     ("08", "Keras", "How do professionals write this?", 60),
