@@ -1,0 +1,119 @@
+"""Lesson 11: type a word and see where a network looks while it says it.
+
+The network is the lesson's own, a GRU that reads both ways, a GRU that writes, and dot attention, with its weights in
+``models/reader.npz``. ``write_reader()`` trains it and writes that file.
+"""
+from __future__ import annotations
+
+from functools import cache
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from course_lib import plotting
+from course_lib.results import attention as experiments
+from course_lib.speaker import FOLDER, LONGEST, words_of
+from course_lib.widgets.controls import TextBox, panel
+
+FILE = FOLDER / "reader.npz"
+_MOST = 16  # letters that a map has room for
+
+
+def write_reader(seconds=30):
+    """Train the lesson's reader for so many processor seconds and keep it with half the digits: below 300 kB."""
+    model, _ = experiments.train_reader("attention", 0, seconds)
+    np.savez_compressed(FILE, **{str(i): w.astype(np.float16) for i, w in enumerate(model.weights)})
+
+
+@cache
+def load_reader():
+    """The trained reader that comes with the lesson.
+
+    Returns
+    -------
+    EncoderDecoder
+        From 26 letters to 39 sounds, ``BEGIN`` and ``END`` of :mod:`course_lib.results.attention`.
+    """
+    model = experiments.make_reader("attention", np.random.default_rng(0))
+    with np.load(FILE) as file:
+        for i, mine in enumerate(model.weights):
+            mine[...] = file[str(i)]
+    return model
+
+
+def map_of_looks(model, word):
+    """What a model says for a word, and where it looks at each sound.
+
+    Parameters
+    ----------
+    model : EncoderDecoder
+        From letters to sounds, with attention.
+    word : str
+        Letters a to z.
+
+    Returns
+    -------
+    sounds : tuple of str
+    weights : (sounds + 1, letters) array
+        Rows sum to 1; the last is the look before the stop symbol.
+    """
+    (sounds,) = experiments.say_words(model, [word])
+    pairs = experiments.teacher_forcing([experiments.ALPHABET.encode(word)], [experiments.SOUNDS.encode(sounds)],
+                                        experiments.BEGIN, experiments.END)
+    model.forward(pairs)
+    return sounds, model.attention_weights[0]
+
+
+def draw_map(ax, word, sounds, weights):
+    """The map of one word on an axis: letters from left to right, sounds from top to bottom; the largest has a dot."""
+    ax.imshow(weights, vmin=0, vmax=1, cmap="cividis", aspect="auto", interpolation="nearest")
+    for row, column in enumerate(weights.argmax(axis=1)):
+        ax.plot(column, row, "o", markersize=6, markerfacecolor=plotting.PAPER, markeredgecolor=plotting.INK)
+    ax.set_xticks(range(len(word)), word)
+    ax.set_yticks(range(len(weights)), [*sounds, "stop"])
+    ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _said(word, sounds, weights):
+    places = weights.argmax(axis=1)
+    looks = ", ".join(f"{sound} at {word[place]}" for sound, place in zip(sounds, places, strict=False))
+    return f"For {word} it says {' '.join(sounds) or 'nothing'}, and its largest weights are: {looks or 'none'}."
+
+
+def _draw_word(word):
+    sounds, weights = map_of_looks(load_reader(), word)
+    fig, ax = plt.subplots(figsize=(min(7, 1.5 + 0.45 * len(word)), 0.9 + 0.32 * len(weights)))
+    draw_map(ax, word, sounds, weights)
+    return fig, ("A map of attention weights, a row for each sound, a column for each letter, light where the weight "
+                 f"is large. {_said(word, sounds, weights)}")
+
+
+def _draw_live(word):
+    try:
+        return _draw_word(words_of(word)[0][:_MOST])
+    except ValueError as error:
+        fig = plt.figure(figsize=(7, 0.9), layout="none")
+        fig.text(0.02, 0.5, f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.",
+                 va="center", fontsize=11.5)
+        return fig, f"No word to say. {error}"
+
+
+STILL = ("phone", "knight", "through", "extra")
+
+
+def _draw_still():
+    maps = [(word, *map_of_looks(load_reader(), word)) for word in STILL]
+    fig, axes = plt.subplots(2, 2, figsize=(7, 5.2))
+    for ax, (word, sounds, weights) in zip(axes.flat, maps, strict=True):
+        draw_map(ax, word, sounds, weights)
+        ax.set_title(word)
+    return fig, ("Four maps of attention weights, each with a row for each sound and a column for each letter, light "
+                 "where the weight is large: in each, the light squares run down from the upper left to the lower "
+                 "right. " + " ".join(_said(*one) for one in maps))
+
+
+def attention_panel():
+    """Type a word and see where a trained network looks at each sound. Without a live kernel: four words."""
+    panel(_draw_live, {"word": TextBox("a word", "alphabet")}, _draw_still)
