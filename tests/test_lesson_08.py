@@ -156,7 +156,7 @@ def test_8_1_counts_what_our_layers_hold(kind):
 
 def test_8_1_says_what_is_wanted(answer):
     assert "A SimpleRNN with 27 features and 50 units learns 3900 numbers; your answer is 7" in answer(
-        "8.1", lambda kind, features, units: 7)
+        ex.check, "8.1", lambda kind, features, units: 7)
 
 
 def test_8_2_no_inner_softmax_does_better():
@@ -172,23 +172,24 @@ def test_8_2_no_inner_softmax_does_better():
 
 
 def test_8_2_says_what_is_wanted(answer):
-    assert "With 2 classes the lowest loss is 0.3133; your answer is 9.0000" in answer("8.2", lambda classes: 9.0)
+    assert "With 2 classes the lowest loss is 0.3133; your answer is 9.0000" in answer(
+        ex.check, "8.2", lambda classes: 9.0)
 
 
 def test_8_3_names_the_case(answer):
     assert "training ends after epoch 5 and keeps the weights of epoch 3; you say 1 and 1" in answer(
-        "8.3", lambda losses, patience: (1, 1))
-    assert "two whole numbers" in answer("8.3", lambda losses, patience: 3)
+        ex.check, "8.3", lambda losses, patience: (1, 1))
+    assert "two whole numbers" in answer(ex.check, "8.3", lambda losses, patience: 3)
 
 
 def test_8_4_other_answers(answer):
-    assert "one of the five names" in answer("8.4", lambda ask, classes, frequencies: "flu")
-    assert "There is no examination 'blood'" in answer("8.4", lambda ask, classes, frequencies: ask("blood"))
+    assert "one of the five names" in answer(ex.check, "8.4", lambda ask, classes, frequencies: "flu")
+    assert "There is no examination 'blood'" in answer(ex.check, "8.4", lambda ask, classes, frequencies: ask("blood"))
 
     def spoils_the_lists(ask, classes, frequencies):
         ask("validation").clear()
         return ex.diagnose(ask, classes, frequencies)
-    assert "PASSED" in answer("8.4", spoils_the_lists)
+    assert "PASSED" in answer(ex.check, "8.4", spoils_the_lists)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
