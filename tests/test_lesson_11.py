@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import plotting, tasks, widgets
+from course_lib import plotting, speaker, tasks, widgets
 from course_lib.exercises import attention as ex
 from course_lib.generation import greedy
 from course_lib.gradients import check_gradients
@@ -188,10 +188,11 @@ def test_what_is_missed_most_is_found_where_it_is_known():
     assert list(missed) == [0, 1, 2]
 
 
-def test_the_reader_in_the_file_reads():
+def test_the_reader_is_the_network_of_lesson_00_and_its_symbols_are_the_lessons():
     reader = widgets.load_reader()
     assert reader is widgets.load_reader()
-    assert panel.FILE.stat().st_size < 300_000
+    assert experiments.SOUNDS.symbols == speaker.PHONEMES
+    assert (experiments.BEGIN, experiments.END) == (speaker.START, speaker.STOP)
     assert experiments.say_words(reader, ["knight", "phone"]) == [("N", "AY", "T"), ("F", "OW", "N")]
     found = experiments.pointers(reader, 6, 0)
     assert set(found) == {"missed", "looked", "counted", "diagonal"}

@@ -1,44 +1,25 @@
-"""Lesson 11: type a word and see where a network looks while it says it.
-
-The network is the lesson's own, a GRU that reads both ways, a GRU that writes, and dot attention, with its weights in
-``models/reader.npz``. ``write_reader()`` trains it and writes that file.
-"""
+"""Lesson 11: type a word and see where the network of lesson 00 looks while it says it."""
 from __future__ import annotations
 
 from functools import cache
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from course_lib import plotting
 from course_lib.results import attention as experiments
-from course_lib.speaker import FOLDER, LONGEST, words_of
+from course_lib.speaker import LONGEST, load_speaker, words_of
 from course_lib.widgets.controls import TextBox, panel
 
-FILE = FOLDER / "reader.npz"
 _MOST = 16  # letters that a map has room for
-
-
-def write_reader(seconds=30):
-    """Train the lesson's reader for so many processor seconds and keep it with half the digits: below 300 kB."""
-    model, _ = experiments.train_reader("attention", 0, seconds)
-    np.savez_compressed(FILE, **{str(i): w.astype(np.float16) for i, w in enumerate(model.weights)})
 
 
 @cache
 def load_reader():
-    """The trained reader that comes with the lesson.
+    """The network that says names in lesson 00: an EncoderDecoder from 26 letters to 39 sounds, with dot attention.
 
-    Returns
-    -------
-    EncoderDecoder
-        From 26 letters to 39 sounds, ``BEGIN`` and ``END`` of :mod:`course_lib.results.attention`.
+    Its symbols for begin and end are ``BEGIN`` and ``END`` of :mod:`course_lib.results.attention`.
     """
-    model = experiments.make_reader("attention", np.random.default_rng(0))
-    with np.load(FILE) as file:
-        for i, mine in enumerate(model.weights):
-            mine[...] = file[str(i)]
-    return model
+    return load_speaker().model
 
 
 def map_of_looks(model, word):
@@ -100,7 +81,7 @@ def _draw_live(word):
         return fig, f"No word to say. {error}"
 
 
-STILL = ("phone", "knight", "through", "extra")
+STILL = ("phone", "knight", "wicked", "extra")
 
 
 def _draw_still():
