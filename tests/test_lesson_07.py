@@ -413,6 +413,20 @@ def test_7_4_takes_a_choice_on_few_seeds_judged_on_others(answer):
     assert "PASSED" in answer(ex.check, "7.4", experiment)
 
 
+def _gap_of(size, seeds):
+    def experiment(measure):
+        a, b = (min(np.mean([measure(n, bias, seed) for seed in range(seeds)]) for bias in (0, 3)) for n in "ab")
+        return "neither" if abs(a - b) < size else "a" if a < b else "b"
+    return experiment
+
+
+@pytest.mark.parametrize("seeds", [5, 10, 20])
+@pytest.mark.parametrize("size", [0.01, 0.02, 0.05, 0.1, 0.2])
+def test_7_4_refuses_a_gap_of_fixed_size(size, seeds, answer):
+    shown = answer(ex.check, "7.4", _gap_of(size, seeds))
+    assert "is many times what luck can do there" in shown or "differ only by luck" in shown
+
+
 @pytest.mark.parametrize("design", [_t_test, _gap_against_spread])
 @pytest.mark.parametrize("seeds", [5, 7, 10, 20, 30])
 def test_7_4_takes_other_honest_designs(design, seeds, answer):
@@ -438,9 +452,15 @@ def test_7_4_takes_other_honest_designs(design, seeds, answer):
         ("7.4", lambda measure: measure("a", 1, 0), "bias of 0 or 3"),
         ("7.4", lambda measure: measure("a", 0, 0.5), "whole number"),
         ("7.4", lambda measure: [measure(n, b, s) for n in "ab" for b in (0, 3) for s in range(3)] and "a",
-         "five at least"),
+         "You judge network a by 3 seeds."),
         ("7.4", lambda measure: [measure(n, b, s) for n in "ab" for b in (0, 3) for s in range(5)] and "a",
-         "When do you call a gap clear?"),
+         'b of about 0.2; over the seeds, the standard deviation is about 0.04. So b wins, and you answered "a".'),
+        ("7.4", lambda measure: [measure(n, b, s) for n in "ab" for b in (0, 3) for s in range(5)] and "neither",
+         "The gap of 0.4 is many times what luck can do there."),
+        ("7.4", lambda measure: [measure(n, b, s) for n in "ab" for b in (0, 3) for s in range(5)] and "b",
+         'So a wins, and you answered "b". There one network is better with a first bias of 0'),
+        ("7.4", lambda measure: [measure(n, b, s) for n in "ab" for b in (0, 3) for s in range(5 if b else 1)] and "b",
+         "You ran network a with a bias of 0 on one seed only."),
     ],
 )
 def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):

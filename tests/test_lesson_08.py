@@ -1,4 +1,7 @@
 """Lesson 08: its bounds can fail, it shows what was recorded, its exercises answer, Keras does what it says of it."""
+import re
+from types import SimpleNamespace
+
 import nbformat
 import numpy as np
 import pytest
@@ -190,6 +193,88 @@ def test_8_4_other_answers(answer):
         ask("validation").clear()
         return ex.diagnose(ask, classes, frequencies)
     assert "PASSED" in answer(ex.check, "8.4", spoils_the_lists)
+
+
+def _rule(order="LTMH", **tests):
+    """A design for 8.4 in the order given, with some of its tests exchanged."""
+    tests = {
+        "loud": lambda run: run.first > 1.3 * np.log(run.classes),
+        "twice": lambda run: run.batch[-1] > 0.3,
+        "mixed": lambda run: run.validation.min() > 0.95 * run.frequencies,
+        "heart": lambda run: run.validation[-1] > run.validation.min() + 0.2,
+    } | tests
+    names = {"L": ("loud", "loud start"), "T": ("twice", "softmax twice"), "M": ("mixed", "mixed-up targets"),
+             "H": ("heart", "learned by heart")}
+
+    def diagnose(ask, classes, frequencies):
+        run = SimpleNamespace(first=ask("first loss"), batch=np.array(ask("one batch")),
+                              training=np.array(ask("training")), validation=np.array(ask("validation")),
+                              classes=classes, frequencies=frequencies)
+        return next((name for test, name in (names[letter] for letter in order) if tests[test](run)), "healthy")
+    return diagnose
+
+
+@pytest.mark.parametrize("design", [
+    _rule(), _rule("TLHM"), _rule("HLTM", heart=lambda run: run.validation[-1] > run.validation.min() + 0.15),
+    _rule("LTHM", mixed=lambda run: run.validation[-1] > 0.95 * run.frequencies),
+    _rule(mixed=lambda run: run.validation.min() >= run.frequencies),
+    _rule(mixed=lambda run: run.validation.min() > 0.9 * run.frequencies),
+    _rule(loud=lambda run: run.first > 1.1 * np.log(run.classes)),
+    _rule(loud=lambda run: run.first > np.log(run.classes) + 0.5),
+    _rule(twice=lambda run: run.batch[-1] > 0.5),
+    _rule(twice=lambda run: run.batch.min() >= ex.lowest_loss(run.classes)),
+    _rule(twice=lambda run: run.batch[-1] > run.batch[0] / 4),
+    _rule(heart=lambda run: run.validation[-1] > 1.1 * run.validation.min()),
+    _rule(heart=lambda run: run.validation[-3:].mean() > run.validation.min() + 0.1),
+])
+def test_8_4_takes_rules_that_can_be_defended(design, answer):
+    assert "PASSED" in answer(ex.check, "8.4", design)
+
+
+@pytest.mark.parametrize(("test", "rough"), [
+    ("heart", lambda run: run.validation[-1] > run.training[-1] + 0.6),
+    ("heart", lambda run: run.validation[-1] > run.training[-1] + 0.4 * run.frequencies),
+    ("heart", lambda run: run.validation[-1] > 2 * run.training[-1]),
+    ("heart", lambda run: run.validation[-1] > 0.8 * run.frequencies),
+    ("heart", lambda run: run.validation.argmin() < 10),
+    ("heart", lambda run: run.validation.argmin() < 15),
+    ("heart", lambda run: run.validation[-1] > run.validation.min() + 0.02),
+    ("heart", lambda run: run.validation[-1] > run.validation[-2]),
+    ("mixed", lambda run: run.training[-1] > 0.8 * run.frequencies),
+    ("mixed", lambda run: run.validation[-1] > 0.95 * run.frequencies),
+    ("mixed", lambda run: run.validation.min() > 0.75 * np.log(run.classes)),
+    ("loud", lambda run: run.first > np.log(run.classes)),
+    ("loud", lambda run: run.first > 1.7 * run.frequencies),
+    ("loud", lambda run: run.first > 4),
+    ("twice", lambda run: run.batch[-1] > 1),
+    ("twice", lambda run: run.batch[-1] > 0.05),
+    ("twice", lambda run: 0.9 < run.validation.min() / run.frequencies < 0.985),
+])
+def test_8_4_refuses_rough_rules(test, rough, answer):
+    """In each of them one test of a design that passes is exchanged; the answer is about the patient it fails on."""
+    illness = {"loud": "loud start", "twice": "softmax twice", "mixed": "mixed-up targets", "heart": "learned by heart"}
+    shown = answer(ex.check, "8.4", _rule(**{test: rough}))
+    called, patient = re.search("A patient was called “(.+?)” and is “(.+?)”", shown).groups()
+    assert illness[test] in (called, patient)
+    assert ex.WHERE_TO_LOOK[patient] in shown
+    assert "Its numbers: " in shown
+
+
+def test_8_4s_patients_are_as_they_are_described():
+    rng = np.random.default_rng(0)
+    for classes, frequencies in ((27, 2.96), (5, 1.3), (1000, 5.2), (10, 1.1)):
+        for _ in range(50):
+            runs = {name: ex._patient(name, classes, frequencies, rng) for name in ex.NAMES}
+            lowest = {name: min(run["validation"]) / frequencies for name, run in runs.items()}
+            assert max(lowest["healthy"], lowest["loud start"], lowest["learned by heart"]) < 0.85
+            assert lowest["mixed-up targets"] >= 1
+            rise = {name: run["validation"][-1] - min(run["validation"]) for name, run in runs.items()}
+            assert rise.pop("learned by heart") > 0.3
+            assert max(rise.values()) < 0.05
+            for name, run in runs.items():
+                assert (run["first loss"] > 1.8 * np.log(classes)) == (name == "loud start")
+                assert run["one batch"][-1] > ex.lowest_loss(classes) if name == "softmax twice" else (
+                    0.01 < run["one batch"][-1] < 0.15)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -361,10 +361,25 @@ def _best_run(measure):
     return "a" if a < b else "b"
 
 
+def _a_gap_of_a_tenth(measure):
+    a, b = (min(np.mean([measure(network, bias, seed) for seed in range(10)]) for bias in (0, 3)) for network in "ab")
+    return "a" if a < b - 0.1 else "b" if b < a - 0.1 else "neither"
+
+
+def _better_at_each_start(measure):
+    a, b = ([np.mean([measure(network, bias, seed) for seed in range(10)]) for bias in (0, 3)] for network in "ab")
+    return "a" if max(a) < min(b) else "b" if max(b) < min(a) else "neither"
+
+
+def _upside_down(measure):
+    return {"a": "b", "b": "a", "neither": "neither"}[who_wins(measure)]
+
+
 WORLDS = (  # name, mean error of (network, bias), spread over seeds, the truth
     ("gates", {("a", 0): 0.7, ("a", 3): 0.6, ("b", 0): 0.4, ("b", 3): 0.2}, 0.04, "b"),
     ("start", {("a", 0): 0.3, ("a", 3): 0.4, ("b", 0): 0.6, ("b", 3): 0.1}, 0.02, "b"),
     ("start", {("a", 0): 0.9, ("a", 3): 0.1, ("b", 0): 0.3, ("b", 3): 0.5}, 0.02, "a"),
+    ("gates", {("a", 0): 0.25, ("a", 3): 0.23, ("b", 0): 0.26, ("b", 3): 0.2}, 0.004, "b"),
     ("luck", {("a", 0): 0.6, ("a", 3): 0.5, ("b", 0): 0.6, ("b", 3): 0.5}, 0.15, "neither"),
     ("luck", {("a", 0): 0.5, ("a", 3): 0.6, ("b", 0): 0.6, ("b", 3): 0.5}, 0.15, "neither"),
 )
@@ -381,7 +396,7 @@ def _device(number, log):
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise Review(f"A seed is a whole number from 0 on, but {seed!r} came.")
         log.setdefault((network, bias), set()).add(int(seed))
-        noise = np.random.default_rng([74, number, "ab".index(network), bias, int(seed)]).normal()
+        noise = np.random.default_rng([74, number, "ab".index(network), int(bias), int(seed)]).normal()
         return float(means[network, bias] + spread * np.clip(noise, -2.5, 2.5))
 
     return measure
@@ -396,28 +411,43 @@ def _check_race(attempt):
             raise Review(f'Return "a", "b" or "neither"; what came is {answer!r}.')
         missing = [f'("{n}", bias {b})' for n in "ab" for b in (0, 3) if (n, b) not in log]
         if missing:
-            return (f"Your experiment never ran {listed(missing)}. The first version of this lesson compared a GRU "
-                    f"started at 0 with an LSTM started at 3, and called it a comparison of gates. Each network may "
-                    f"have the better of its own two starts, and you learn which that is by running both.")
-        judged = min(max(len(log[n, 0]), len(log[n, 3])) for n in "ab")
-        if judged < 5 or min(map(len, log.values())) < 2:
-            return ("With so few seeds you cannot see how far apart two runs of the *same* network are. Take two at "
-                    "least to find a network's better start, and five at least to judge it.")
+            return (f"Your experiment never ran {listed(missing)}. So it cannot know whether a network lost or its "
+                    f"first bias did: each of the two may have the better of its own two starts, and you learn which "
+                    f"that is by running both.")
+        for n in "ab":
+            if (most := max(len(log[n, 0]), len(log[n, 3]))) < 5:
+                return (f'You judge network {n} by {most} seed{"s" * (most > 1)}. With so few you cannot see how far '
+                        f"apart two runs of the same network are: take five different ones at least.")
+        n, b = min(log, key=lambda key: len(log[key]))
+        if len(log[n, b]) < 2:
+            return (f"You ran network {n} with a bias of {b} on one seed only. That one may have been unlucky: take "
+                    f"two seeds at least to find a network's better start.")
         answers.append(answer)
-    for (name, means, _, truth), answer in zip(WORLDS, answers, strict=True):
-        if answer == truth:
-            continue
-        if name == "luck":
-            return (f'In one world the two networks are the same, runs differ only by luck, and you answered '
-                    f'"{answer}". A smaller mean, or a smaller best run, is always to be had. Compare the gap with '
-                    f"how far the seeds of one network lie apart.")
-        best = {n: min(means[n, 0], means[n, 3]) for n in "ab"}
-        told = (f'In one world, network a at its better start has an error of about {best["a"]:g} and b of about '
-                f'{best["b"]:g}, with hardly any spread, and you answered "{answer}".')
-        if name == "start":
-            return told + (" There a first bias that suits one network is bad for the other. Do not average over the "
-                           "starts: first find the better start of each, then compare these.")
-        return told + " There b is better at every start and on every seed. When do you call a gap clear?"
+    for (name, means, spread, truth), answer in zip(WORLDS, answers, strict=True):
+        if answer != truth:
+            return _about_the_race(name, means, spread, truth, answer)
+
+
+def _about_the_race(name, means, spread, truth, answer):
+    """What to say of a wrong answer: what that world is like, and what may have misled."""
+    best = {n: min(means[n, 0], means[n, 3]) for n in "ab"}
+    told = (f"In one world network a has a mean error of about {best['a']:g} at its better start, and b of about "
+            f"{best['b']:g}; over the seeds, the standard deviation is about {spread:g}.")
+    if name == "luck":
+        return (f'{told} So the two are alike, your measurements differ only by luck, and you answered "{answer}". A '
+                f"smaller mean, or a smaller best run, is always to be had. Compare the gap with how far the seeds of "
+                f"one network lie apart.")
+    gap = abs(best["a"] - best["b"])
+    if answer != "neither":
+        why = "Lower is better: do you compare the right way round?" if name == "gates" else ""
+    else:
+        why = f"The gap of {gap:.2g} is many times what luck can do there."
+        why += " No fixed number says what is clear: it depends on the spread." if gap < 0.1 else ""
+    if name == "start":
+        why += (" There one network is better with a first bias of 0 and the other with 3. Whoever averages over the "
+                "starts, or gives both the same one, or asks for a win at every start, compares settings: first find "
+                "the better start of each network, then compare these two.")
+    return f'{told} So {truth} wins, and you answered "{answer}". {why.strip()}'
 
 
 RACE = Exercise(
@@ -429,11 +459,11 @@ network `"a"` or `"b"`, the first bias of its keeping gate being 0 or 3, and ret
 better. Sizes and learning rates are fair already.
 
 Design the experiment. `who_wins(measure)` gets the device and returns `"a"`, `"b"`, or `"neither"` if your measurements
-show no clear difference. Nobody tells you which bias suits which network, nor how far runs with different seeds lie
-apart.
+show no clear difference. A network may use whichever of the two biases suits it better. Nobody tells you which that is,
+nor how far runs with different seeds lie apart. Runs cost nothing here.
 
 The check hands your experiment devices of its own, from worlds in which the answer is known: in some the gates decide,
-in some the first bias, in some nothing but luck.
+in some the first bias, in some nothing but luck. In some the gap is wide, in some narrow.
 """,
     stub='''
 def who_wins(measure):
@@ -451,10 +481,13 @@ def who_wins(measure):
         "it on the same seeds flatters both a little; with a close call, choose on other seeds.",
     check=_check_race,
     misconceptions=(
-        (_one_seed, "five at least"),
+        (_one_seed, "You judge network a by 1 seed."),
         (_out_of_the_box, "never ran"),
         (_apples_and_pears, "never ran"),
-        (_all_in_one_pot, "Do not average over the starts"),
+        (_all_in_one_pot, "first find the better start of each network"),
+        (_better_at_each_start, "first find the better start of each network"),
+        (_a_gap_of_a_tenth, "No fixed number says what is clear"),
+        (_upside_down, "Lower is better"),
         (_smaller_mean, "only by luck"),
         (_best_run, "only by luck"),
     ),

@@ -360,10 +360,10 @@ def diagnose(ask, classes, frequencies):
     if ask("one batch")[-1] > 0.3:
         return "softmax twice"
     validation = np.array(ask("validation"))
+    if validation.min() > 0.95 * frequencies:
+        return "mixed-up targets"
     if validation[-1] > validation.min() + 0.2:
         return "learned by heart"
-    if validation[-1] > 0.95 * frequencies:
-        return "mixed-up targets"
     return "healthy"
 
 
@@ -388,50 +388,99 @@ def _better_than_even(ask, classes, frequencies):
     return said
 
 
-def _gap_means_by_heart(ask, classes, frequencies):
+def _by_heart_if(sign, ask, classes, frequencies):
     said = diagnose(ask, classes, frequencies)
-    return "learned by heart" if said == "healthy" and ask("validation")[-1] > ask("training")[-1] + 0.05 else said
+    if said not in ("healthy", "learned by heart"):
+        return said
+    return "learned by heart" if sign(np.array(ask("training")), np.array(ask("validation"))) else "healthy"
+
+
+def _gap_means_by_heart(ask, classes, frequencies):
+    return _by_heart_if(lambda training, validation: validation[-1] > training[-1] + 0.05, ask, classes, frequencies)
+
+
+def _wide_gap_means_by_heart(ask, classes, frequencies):
+    return _by_heart_if(lambda training, validation: validation[-1] > training[-1] + 1, ask, classes, frequencies)
+
+
+def _low_training_loss_means_by_heart(ask, classes, frequencies):
+    return _by_heart_if(lambda training, validation: training[-1] < 0.5 * frequencies, ask, classes, frequencies)
+
+
+def _any_rise_means_by_heart(ask, classes, frequencies):
+    return _by_heart_if(lambda training, validation: validation[-1] > validation.min(), ask, classes, frequencies)
+
+
+def _mixed_up_by_training(ask, classes, frequencies):
+    said = diagnose(ask, classes, frequencies)
+    if said not in ("healthy", "mixed-up targets"):
+        return said
+    return "mixed-up targets" if ask("training")[-1] > 0.95 * frequencies else "healthy"
+
+
+def _last_validation_loss(ask, classes, frequencies):
+    said = diagnose(ask, classes, frequencies)
+    if said == "learned by heart" and ask("validation")[-1] > 0.95 * frequencies:
+        return "mixed-up targets"
+    return said
+
+
+def _loud_beside_the_table(ask, classes, frequencies):
+    said = diagnose(ask, classes, frequencies)
+    if said == "loud start":
+        return said
+    return "loud start" if ask("first loss") > 1.5 * frequencies else said
+
+
+def _exactly_zero(ask, classes, frequencies):
+    said = diagnose(ask, classes, frequencies)
+    return "softmax twice" if said != "loud start" and ask("one batch")[-1] > 0.02 else said
 
 
 def _patient(illness, classes, frequencies, rng):
     """What each examination of a run shows: numbers of the size that such runs have, a little different each time."""
     start = np.log(classes) * (rng.uniform(1.9, 2.5) if illness == "loud start" else rng.uniform(0.99, 1.02))
-    rest = {"softmax twice": lowest_loss(classes) * 1.01}.get(illness, 0.01)
-    ends = {"softmax twice": (0.98, 0.99), "mixed-up targets": (0.99, 1.0), "learned by heart": (0.2, 0.7)}
-    end, lowest = (share * frequencies for share in ends.get(illness, (0.66, 0.74)))
+    batch, training, validation = rng.uniform(0.02, 0.12), rng.uniform(0.35, 0.7), rng.uniform(0.72, 0.8)
+    rise, onset = 0, 6
+    if illness == "mixed-up targets":
+        training, validation = rng.uniform(0.6, 0.97), rng.uniform(1, 1.03)  # it begins to learn nonsense by heart
+    elif illness == "learned by heart":
+        training, validation, onset = rng.uniform(0.2, 0.6), rng.uniform(0.62, 0.75), rng.integers(5, 13)
+        rise = rng.uniform(0.4, 0.8) * max(1, frequencies / 2)
+    training, validation = training * frequencies, validation * frequencies
     if illness == "softmax twice":
-        end = lowest = (lowest_loss(classes) + np.log(classes)) / 2
+        lowest = lowest_loss(classes)
+        batch = 1.01 * lowest
+        training = validation = lowest + rng.uniform(0.4, 0.75) * (np.log(classes) - lowest)
     steps = np.arange(20)
 
-    def falling(low, speed):
-        curve = low + (start - low) * np.exp(-speed * steps)
-        return curve + rng.uniform(0, 0.01, 20)
-    validation = falling(lowest, 0.7)
-    if illness == "learned by heart":
-        validation = validation + np.maximum(steps - 6, 0) * 0.06
-    return {"first loss": float(start), "one batch": falling(rest, 0.5).tolist(),
-            "training": falling(end, 0.6).tolist(), "validation": validation.tolist()}
+    def falling(low, speed, wobble):
+        return low + (start - low) * np.exp(-speed * steps) + rng.uniform(0, wobble, 20)
+    watched = falling(validation, 0.7, 0.04) + np.maximum(steps - onset, 0) / (19 - onset) * rise
+    return {"first loss": float(start), "one batch": falling(batch, 0.5, 0.01).tolist(),
+            "training": falling(training, 0.6, 0.01).tolist(), "validation": watched.tolist()}
 
 
 WHERE_TO_LOOK = {
-    "healthy": "Its first loss is ln(classes), it can learn a batch by heart, and its validation loss ends far below "
-               "that of a table of frequencies without rising. A validation loss a little above the training loss is "
-               "no illness.",
+    "healthy": "Its first loss is about ln(classes), it can learn a batch by heart, nearly down to 0, and its "
+               "validation loss ends far below that of a table of frequencies and does not rise, but for a wobble of "
+               "a few hundredths. A validation loss above the training loss is no illness, not even far above.",
     "loud start": "Its first loss is far above ln(classes): before any training it is quite sure of wrong answers.",
     "softmax twice": "It cannot learn a single batch by heart: that curve comes to rest far above 0.",
-    "mixed-up targets": "It can learn one batch by heart, as it could learn any nonsense by heart, but its validation "
-                        "loss does not get below that of a table of frequencies: the inputs tell it nothing about the "
-                        "targets.",
-    "learned by heart": "Its training loss falls and falls, and its validation loss rises again from its lowest point.",
+    "mixed-up targets": "It can learn one batch by heart, as it could learn any nonsense by heart, and with time its "
+                        "training loss falls as well. But its validation loss never gets below that of a table of "
+                        "frequencies: the inputs tell it nothing about the targets.",
+    "learned by heart": "Its validation loss falls well below that of a table of frequencies, and then rises again, "
+                        "epoch after epoch, wherever it ends and whatever the training loss is.",
 }
 
 
 def _check_diagnose(attempt):
     rng = np.random.default_rng(84)
     # (classes, loss of a table of frequencies in nats)
-    worlds = [(27, 2.96), (27, 2.96), (5, 1.3), (1000, 5.2)]
+    worlds = [(27, 2.96), (27, 2.96), (5, 1.3), (1000, 5.2), (10, 1.1)]  # of the last ten, one is very frequent
     for classes, frequencies in worlds:
-        for illness in rng.permutation(NAMES):
+        for illness in rng.permutation(NAMES * 3):
             shown = _patient(illness, classes, frequencies, rng)
 
             def ask(examination, shown=shown):
@@ -444,10 +493,12 @@ def _check_diagnose(attempt):
                 raise Review(f"Expected: one of the five names, {', '.join(NAMES)}. What came is {str(said)[:60]!r}.")
             if said != illness:
                 more = ("" if classes == 27
-                        else " Was a limit of yours written down for 27 symbols? It does not fit all.")
-                return (f"A patient was called “{said}” and is “{illness}”. {WHERE_TO_LOOK[illness]} (It has "
-                        f"{classes} classes, ln of which is {np.log(classes):.2f}; a table of frequencies has a loss "
-                        f"of {frequencies}.){more}")
+                        else " Was a limit of yours written down for 27 symbols? The first patients had as many.")
+                return (f"A patient was called “{said}” and is “{illness}”. {WHERE_TO_LOOK[illness]} (Its numbers: "
+                        f"{classes} classes, ln of which is {np.log(classes):.2f}; frequencies {frequencies}; first "
+                        f"loss {shown['first loss']:.2f}; one batch ends at {shown['one batch'][-1]:.2f}, training at "
+                        f"{shown['training'][-1]:.2f}; validation is {min(shown['validation']):.2f} at its lowest and "
+                        f"ends at {shown['validation'][-1]:.2f}.){more}")
     return None
 
 
@@ -461,13 +512,14 @@ Design the examination. Five kinds of runs come to your clinic:
 - `"loud start"`: the output weights were drawn far too large;
 - `"softmax twice"`: the mistake of exercise 8.2;
 - `"mixed-up targets"`: inputs and targets were shuffled apart, so that they do not belong together;
-- `"learned by heart"`: too many weights, too little data, too many epochs.
+- `"learned by heart"`: too many weights, too little data, too many epochs; it was better once.
 
 `ask(examination)` gives you a measurement, in nats: `"first loss"`, a number, before any update; or a list of losses,
 `"one batch"` (training on the same 32 rows again and again), `"training"` or `"validation"` (epoch by epoch). `classes`
 is the number of classes. `frequencies` is the loss of a table that knows how often each class occurs, and nothing else.
 
-Return the name. Patients have different numbers of classes.
+Return the name. Patients have different numbers of classes, and classes of different frequency; curves wobble by a few
+hundredths; and a healthy run may well do better on its training data than on others.
 """,
     stub='''
 def diagnose(ask, classes, frequencies):
@@ -478,9 +530,9 @@ def diagnose(ask, classes, frequencies):
         "For each illness, which examination would look different from a healthy run's? Two of them are seen before "
         "any epoch is over.",
         "First loss against ln(classes); the end of \"one batch\" against 0. The other two show in the validation "
-        "loss: one rises, the other does not get below `frequencies`.",
-        "In this order: `ask(\"first loss\") > 1.3 * np.log(classes)`; `ask(\"one batch\")[-1] > 0.3`; the last "
-        "validation loss .2 above the lowest; the last validation loss above `0.95 * frequencies`; else healthy.",
+        "loss, with no look at the training loss: one never gets below `frequencies`, the other does, and rises again.",
+        "In this order: `ask(\"first loss\") > 1.3 * np.log(classes)`; `ask(\"one batch\")[-1] > 0.3`; the lowest "
+        "validation loss above `0.95 * frequencies`; the last validation loss .2 above the lowest; else healthy.",
     ),
     solution=diagnose,
     why="Two of these illnesses train, improve and print a falling loss. Only a number to compare with gives them "
@@ -490,8 +542,15 @@ def diagnose(ask, classes, frequencies):
         (_training_only, "is “"),
         (_for_27_symbols, "Was a limit of yours written down for 27 symbols?"),
         (_one_batch_settles_it, "was called “healthy” and is “"),
-        (_better_than_even, "does not get below that of a table of frequencies"),
+        (_better_than_even, "never gets below that of a table of frequencies"),
         (_gap_means_by_heart, "is no illness"),
+        (_wide_gap_means_by_heart, "is no illness, not even far above"),
+        (_low_training_loss_means_by_heart, "is no illness, not even far above"),
+        (_any_rise_means_by_heart, "but for a wobble"),
+        (_mixed_up_by_training, "with time its training loss falls as well"),
+        (_last_validation_loss, "wherever it ends"),
+        (_loud_beside_the_table, "Its first loss is about ln(classes)"),
+        (_exactly_zero, "was called “softmax twice” and is “"),
     ),
 )
 
