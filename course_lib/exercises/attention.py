@@ -66,8 +66,9 @@ def _check_masked_weights(attempt):
         mask = np.arange(time) < np.array([[time], [2], [1]])
         got = array_of_shape(attempt(scores, mask), scores.shape, "the weights, (batch, target time, source time)")
         if np.isnan(got).any():
-            return ("There is NaN among your weights. Often it is -inf minus -inf: subtract the largest score of each "
-                    "row, which is a real step's, and not of the filling.")
+            return ("There is NaN among your weights: somewhere all scores of one sum are -inf. Is True a *real* step "
+                    "in your `where`? Do you sum over the last axis? Is the largest score, which you subtract, a real "
+                    "step's?")
         if np.allclose(got, masked_weights(scores, mask)):
             continue
         if says := first_match(got, (scores, mask), WRONG_WEIGHTS if time == 4 else WRONG_WEIGHTS[:3]):
@@ -101,7 +102,7 @@ def masked_weights(scores, mask):
         "divide by the sum over the last axis.",
     ),
     solution=masked_weights,
-    why="Mask before the softmax, never after: what is hidden must not get a share in the first place.",
+    why="Mask before the softmax, or share out again after it: what is hidden must not keep a share.",
     check=_check_masked_weights,
     misconceptions=WRONG_WEIGHTS,
 )
@@ -269,17 +270,77 @@ LAYERS = (  # layer, whether it looks ahead, what it is
 )
 
 
+def _adds_to_x_itself(layer, x):
+    before = layer(x)
+    for t in range(1, x.shape[1]):
+        x[:, t:] += 1.7
+        if not np.allclose(layer(x)[:, :t], before[:, :t]):
+            return True
+    return False
+
+
+def _puts_nan(layer, x):
+    before = layer(x)
+    for t in range(1, x.shape[1]):
+        changed = x.copy()
+        changed[:, t:] = np.nan
+        if not np.allclose(layer(changed)[:, :t], before[:, :t]):
+            return True
+    return False
+
+
+def _hardly_changes(layer, x):
+    before = layer(x)
+    for t in range(1, x.shape[1]):
+        changed = x.copy()
+        changed[:, t:] += 1e-9
+        if not np.allclose(layer(changed)[:, :t], before[:, :t]):
+            return True
+    return False
+
+
+def _watched(layer, x, seen):
+    """The layer, which notes in ``seen`` what a test should not have given it."""
+    first = []
+
+    def watched(y):
+        y = np.asarray(y)
+        if y.ndim != 3 or y.shape[1:] != x.shape[1:]:
+            raise Review(f"Your test gave the layer an array of shape {y.shape}, but it takes sequences of the full "
+                         f"length, {x.shape}. Change what comes later instead of cutting it off.")
+        if not first:
+            first.extend((y, y.copy()))
+        elif (first[0] != first[1]).any():
+            seen.add("changed in place")
+        if not np.isfinite(y).all():
+            seen.add("not a number")
+        elif (y != first[1][:len(y)]).any() and np.allclose(y, first[1][:len(y)]):
+            seen.add("hardly changed")
+        return layer(y)
+
+    return watched
+
+
 def _check_looks_ahead(attempt):
     x = np.random.default_rng(113).normal(size=(2, 7, 3))
-    said = []
+    said, seen = [], set()
     for layer, truth, what in LAYERS:
-        answer = attempt(layer, x)
+        answer = attempt(_watched(layer, x, seen), x)
         if not isinstance(answer, bool | np.bool_):
             raise Review(f"Expected: True or False. What came is of type `{type(answer).__name__}`. `bool(...)` or "
                          f"`np.allclose(...)` make one of an array.")
         said.append((bool(answer), truth, what))
     false_alarms = [what for answer, truth, what in said if answer and not truth]
     missed = [what for answer, truth, what in said if truth and not answer]
+    if (false_alarms or missed) and "changed in place" in seen:
+        return ("You changed `x` itself, so the earlier changes are still in it when the next trial begins, and what "
+                "you compare with may have moved too. Take a fresh `x.copy()` for each trial.")
+    if false_alarms and "not a number" in seen:
+        return ("Your test put NaN or inf in the future, and a weight of 0 times NaN is NaN, so the past moves even "
+                "where nobody looks. Change by ordinary numbers.")
+    if missed and "hardly changed" in seen:
+        return ("Your change is so small that `np.allclose` overlooks it, in the input as in the outputs. Change by "
+                "something of the size of `x` itself.")
     if false_alarms and len(false_alarms) == 3:
         return ("Your test cries out at every layer, even one that treats each step alone. When the input at step t "
                 "changes, the output at step t may change: only outputs *before* the first change are evidence.")
@@ -297,7 +358,8 @@ AHEAD = Exercise(
     prompt=r"""
 Design an experiment. Somebody gives you a layer, a function from `(batch, time, features)` to an array of the same
 shape. You cannot read its code; you can only call it, as often as you like, on the `x` that you get and on changed
-copies of it. Find out whether *any* of its outputs depends on an input that comes *later*. Return True if so.
+copies of it, always of its full length. Find out whether *any* of its outputs depends on an input that comes *later*.
+Return True if so.
 
 The check tries your test on eight layers. One of them peeks from a single step at a single later one.
 """,
@@ -323,6 +385,9 @@ def looks_ahead(layer, x):
         (_first_output_only, "misses attention that sees one step too far"),
         (_last_input_only, "misses attention in which step 3 alone peeks"),
         (_past_instead, "A false alarm"),
+        (_adds_to_x_itself, "You changed `x` itself"),
+        (_puts_nan, "put NaN or inf in the future"),
+        (_hardly_changes, "so small that `np.allclose` overlooks it"),
     ),
 )
 
@@ -347,12 +412,18 @@ def _squares_equated(features):
     return features
 
 
+def _three_matrices(features):
+    return 1.5 * features
+
+
 PRICE_ANSWERS = (
     (_one_matrix, "You counted one matrix. There are four: for queries, keys, values, and for the answers at the end."),
     (_scores_alone, "You counted the scores, T² products of d numbers each. The answers, weights times values, cost "
                     "as much again."),
     (_squares_equated, "Right in kind: one side grows with T d², the other with T² d. But there are four of the first "
                        "and two of the second."),
+    (_three_matrices, "Did you count four matrices? The answers, the heads' side by side, go through one more at the "
+                      "end."),
 )
 
 

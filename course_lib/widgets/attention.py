@@ -10,7 +10,7 @@ from course_lib.results import attention as experiments
 from course_lib.speaker import LONGEST, load_speaker, words_of
 from course_lib.widgets.controls import TextBox, panel
 
-_MOST = 16  # letters that a map has room for
+_MANY = 24  # rows of a map beyond which they are drawn narrower, with smaller names
 
 
 @cache
@@ -65,15 +65,19 @@ def _said(word, sounds, weights):
 
 def _draw_word(word):
     sounds, weights = map_of_looks(load_reader(), word)
-    fig, ax = plt.subplots(figsize=(min(7, 1.5 + 0.45 * len(word)), 0.9 + 0.32 * len(weights)))
+    narrow = len(weights) > _MANY
+    fig, ax = plt.subplots(figsize=(min(7, 1.5 + 0.45 * len(word)), 1.2 + (0.12 if narrow else 0.32) * len(weights)))
     draw_map(ax, word, sounds, weights)
+    ax.set_title(word)
+    if narrow:
+        ax.tick_params(axis="y", labelsize=6.5)
     return fig, ("A map of attention weights, a row for each sound, a column for each letter, light where the weight "
                  f"is large. {_said(word, sounds, weights)}")
 
 
 def _draw_live(word):
     try:
-        return _draw_word(words_of(word)[0][:_MOST])
+        return _draw_word(words_of(word)[0])
     except ValueError as error:
         fig = plt.figure(figsize=(7, 0.9), layout="none")
         fig.text(0.02, 0.5, f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.",
