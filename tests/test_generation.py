@@ -143,6 +143,16 @@ def test_without_a_cut_top_k_and_nucleus_are_sampling(size, seed, temperature):
             np.testing.assert_array_equal(a, b)
 
 
+def test_the_temperature_comes_before_the_cut():
+    def step(symbols, state):
+        return np.tile(np.log([0.6, 0.3, 0.1]), (len(symbols), 1)), state
+
+    how = dict(length=50, p=0.85, rng=np.random.default_rng(3))
+    for temperature, kept in ((0.3, {0}), (1.0, {0, 1}), (2.0, {0, 1, 2})):  # .91; .6 + .3; .47 + .33 is too little
+        written = nucleus(step, np.zeros((20, 1), int), temperature=temperature, **how)
+        assert set(np.concatenate(written.symbols).tolist()) == kept
+
+
 @every_decoder
 @given(size=sizes, seed=seeds, stopping=st.booleans())
 def test_the_log_probability_is_that_of_the_symbols_and_nothing_impossible_is_written(decode, size, seed, stopping):

@@ -1,4 +1,4 @@
-"""Exercises of lesson 09, generation: a temperature, a nucleus, a writer that forgets, a count of copies, a control."""
+"""Exercises of lesson 09, generation: a temperature, a nucleus, two faults, a count of copies, a control."""
 from __future__ import annotations
 
 import inspect
@@ -82,7 +82,7 @@ TEMPERATURE = Exercise(
 A model hesitates between two symbols: it gives `p` to one and `1 - p` to the other, and nothing to the rest. You want
 the first to be drawn with probability `wanted`. Which temperature does that?
 
-Both numbers lie between 0 and 1, and neither is ½. A temperature divides the scores; scores are logarithms of
+Both numbers lie between 0 and 1, on the same side of ½. A temperature divides the scores; scores are logarithms of
 probabilities, up to a number that all share.
 """,
     stub='''
@@ -138,6 +138,11 @@ def _each_above(p, share):
     return kept / kept.sum()
 
 
+def _each_above_share(p, share):
+    kept = np.where(p >= share, p, 0)
+    return kept / max(kept.sum(), 1e-12)
+
+
 def _from_the_unlikely_end(p, share):
     order = np.argsort(p)
     before = np.cumsum(p[order]) - p[order]
@@ -177,6 +182,8 @@ WRONG_NUCLEI = (
     (_not_shared_out, "The right symbols are left, and together they hold less than 1. Make them sum to 1 again."),
     (_each_above, "This asks of each symbol alone whether it is likely enough. Whether a symbol is in the nucleus "
                   "depends on what the likelier ones hold already."),
+    (_each_above_share, "`share` is what the set holds *together*, and you ask it of each symbol alone: mostly no "
+                        "symbol has so much. Add up from the likeliest downwards."),
     (_from_the_unlikely_end, "You collect from the unlikely end. `np.argsort(p)` begins with the smallest."),
     (_in_the_order_given, "You collect in the order of the symbols' numbers. Begin with the likeliest."),
     (_share_of_the_symbols, "This keeps a share of the *number of symbols*. `share` is a share of the probability: "
@@ -235,49 +242,84 @@ def nucleus_of(p, share):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 9.3  find the bug
+# 9.3  find the bugs
 # ---------------------------------------------------------------------------------------------------------------------
-def write_with_a_bug(step, seed, length, stop, rng):
-    """A list of at most length ids, written after the seed, without the stop symbol."""
-    state, written = None, []
-    for symbol in seed:
-        p, state = step(symbol, state)
-    while len(written) < length:
-        symbol = int(rng.choice(len(p), p=p))
-        if symbol == stop:
-            break
-        written.append(symbol)
-        p, state = step(symbol, state)
-    return written
+def write_several(step, seed, count, length, stop, rng):
+    """A list of count texts, each of at most length ids, without the seed and the stop symbol."""
+    texts = []
+    for _ in range(count):
+        state, written = None, []
+        for symbol in seed:
+            p, state = step(symbol, state)
+        while len(written) < length:
+            symbol = int(rng.choice(len(p), p=p))
+            if symbol == stop:
+                break
+            written.append(symbol)
+            p, state = step(symbol, state)
+        texts.append(written)
+    return texts
 
 
-WRITES = inspect.getsource(write_with_a_bug)
-ANSWERED = "        p, state = step(symbol, state)\n    return"
-FORGETS = WRITES.replace(ANSWERED, "        p, state = step(symbol, None)\n    return")  # the stub
+WRITES = inspect.getsource(write_several)
+READS_ON = "            p, state = step(symbol, state)\n        texts"
+STARTS = "        state, written = None, []\n"
 
-_untouched = function_from(FORGETS)
-_state_thrown_away = function_from(WRITES.replace(ANSWERED, "        p, _ = step(symbol, state)\n    return"))
-_never_fed = function_from(WRITES.replace(ANSWERED, "        p, state = step(seed[-1], state)\n    return"))
-_distribution_kept = function_from(WRITES.replace(ANSWERED, "        _, state = step(symbol, state)\n    return"))
-_last_of_the_seed_only = function_from(WRITES.replace("for symbol in seed:", "for symbol in seed[-1:]:"))
-_stop_written = function_from(WRITES.replace("        written.append(symbol)\n", "").replace(
-    "        if symbol == stop:", "        written.append(symbol)\n        if symbol == stop:"))
-_always_the_likeliest = function_from(WRITES.replace("int(rng.choice(len(p), p=p))", "int(np.argmax(p))"))
-_seed_written_too = function_from(WRITES.replace("    return written", "    return [*seed, *written]"))
+
+def _changed(*changes):
+    """The solution with pieces of its source replaced."""
+    source = WRITES
+    for old, new in changes:
+        if source.count(old) != 1:
+            raise ValueError(f"{old!r} is in the source {source.count(old)} times.")
+        source = source.replace(old, new)
+    return source
+
+
+_twice = (("            symbol = int(rng", "            p, state = step(symbol, state)\n            symbol = int(rng"),
+          (READS_ON, "        texts"))
+_kept = ((STARTS, "        written = []\n"), ("    texts = []\n", "    state, texts = None, []\n"))
+FAULTY = _changed(*_twice, *_kept)  # the stub
+
+_untouched = function_from(FAULTY)
+_still_twice = function_from(_changed(*_twice))
+_still_kept = function_from(_changed(*_kept))
+_forgets = function_from(_changed((READS_ON, READS_ON.replace("symbol, state)", "symbol, None)"))))
+_never_reads_on = function_from(_changed((READS_ON, "        texts")))
+_stands_still = function_from(_changed((READS_ON, READS_ON.replace("p, state =", "p, _ ="))))
+_seed_without_its_end = function_from(_changed(("for symbol in seed:", "for symbol in seed[:-1] or seed:")))
+_last_of_the_seed_only = function_from(_changed(("for symbol in seed:", "for symbol in seed[-1:]:")))
+_seed_once = function_from(_changed(
+    ("    texts = []\n    for _ in range(count):\n        state, written = None, []\n"
+     "        for symbol in seed:\n            p, state = step(symbol, state)\n",
+     "    state, texts = None, []\n    for symbol in seed:\n        p, state = step(symbol, state)\n"
+     "    for _ in range(count):\n        written = []\n")))
+_stop_written = function_from(_changed(("            written.append(symbol)\n", ""), (
+    "            if symbol == stop:", "            written.append(symbol)\n            if symbol == stop:")))
+_always_the_likeliest = function_from(_changed(("int(rng.choice(len(p), p=p))", "int(np.argmax(p))")))
+_seed_written_too = function_from(_changed(("texts.append(written)", "texts.append([*seed, *written])")))
 
 
 WRONG_LOOPS = (
-    (_state_thrown_away, "The state stands still: each step starts from where the seed ended, as if the other symbols "
-                         "had never been written. `step` gives back two things, and both are needed."),
-    (_never_fed, "The model is told that the last symbol of the seed has come again and again. It has to read what it "
-                 "has just written."),
-    (_distribution_kept, "The state moves on, but each symbol is drawn from the distribution after the seed. The "
-                         "answer of `step` is the next distribution."),
+    (_still_twice, "One of the two is mended: each text now begins with an empty memory. The other is still there. "
+                   "Note down every symbol that `step` reads, from the seed on: one of them comes twice, and was "
+                   "written once."),
+    (_still_kept, "One of the two is mended: every symbol is read once. The other is still there. What does the model "
+                  "remember when it begins the *second* text?"),
+    (_forgets, "Now it forgets too much: while it writes, each symbol is read as if it were the first in the model's "
+               "life. `None` belongs at the beginning of a text and nowhere else."),
+    (_never_reads_on, "What it writes is never read: every symbol of a text is drawn from the distribution after the "
+                      "seed. Each one has to be read once, the seed's last one as well as those that are written."),
+    (_stands_still, "The state stands still: each step starts from where the seed ended, as if the other symbols had "
+                    "never been written. `step` gives back two things, and both are needed."),
+    (_seed_without_its_end, "Now the seed's last symbol is never read, unless it is the only one. It was read twice, "
+                            "and should be read once."),
     (_last_of_the_seed_only, "Of the seed only the last symbol counts. The model has to hear all of it, one symbol "
                              "after the other, and to remember the others while it hears the next."),
-    (_stop_written, "The stop symbol is in the list. It says that the writing is over, and is not part of it."),
-    (_always_the_likeliest, "This always takes the likeliest symbol. The bug was not in the choice: draw, as before."),
-    (_seed_written_too, "The seed is in the list too. Asked for is what was written after it."),
+    (_seed_once, "The seed is read once for all texts. The second text then goes on from where the first one ended."),
+    (_stop_written, "The stop symbol is in the lists. It says that the writing is over, and is not part of the text."),
+    (_always_the_likeliest, "This always takes the likeliest symbol. Nothing is wrong with the choice: draw."),
+    (_seed_written_too, "The seed is in the lists too. Asked for is what was written after it."),
 )
 
 
@@ -292,63 +334,73 @@ def _coin_step(symbol, state):
     return np.array([0, 1, 1, 1, 1, 1, 1]) / 6, state
 
 
-LOOP_CASES = ((_sum_step, (3, 1), 9, 99), (_sum_step, (1, 5), 6, 99), (_sum_step, (2, 2), 5, 4), (_sum_step, (3, 1),
-              12, 2), (_coin_step, (1,), 12, 0))
+LOOP_CASES = ((_sum_step, [3, 1], 2, 9, 99), (_sum_step, [1, 5], 1, 6, 99), (_sum_step, [2, 2], 3, 5, 4),
+              (_sum_step, [3], 2, 12, 2), (_coin_step, [1], 3, 12, 0), (_sum_step, [5, 4], 2, 6, 99))
 
 
-def _check_write_with_a_bug(attempt):
-    def written(function, case):
-        return function(*case, np.random.default_rng(93))
+def _written(function, case):
+    return function(*case, np.random.default_rng(93))
 
-    answers = []
-    for case in LOOP_CASES:
-        got = written(attempt, case)
-        try:
-            got = [int(symbol) for symbol in got] if isinstance(got, list | tuple | np.ndarray) else None
-        except (TypeError, ValueError):
-            got = None
-        if got is None:
-            raise Review("Expected a list of ids, whole numbers. What came is something else, or has something else "
-                         "in it.")
-        answers.append(got)
-    if all(got == written(_untouched, case) for got, case in zip(answers, LOOP_CASES, strict=True)):
-        raise NotAttempted("This still writes what the code as you got it writes. One of its lines makes the model "
-                           "forget everything but the symbol that it has just written.")
+
+def _lists_of_ids(texts):
+    """The texts as lists of int, or None if they are something else."""
+    try:
+        return [[int(symbol) for symbol in text] for text in texts]
+    except (TypeError, ValueError):
+        return None
+
+
+def _check_write_several(attempt):
+    answers = [_lists_of_ids(_written(attempt, case)) for case in LOOP_CASES]
+    if any(answer is None for answer in answers):
+        raise Review("Expected a list of texts, each a list of ids, whole numbers. What came is something else, or has "
+                     "something else in it.")
+
+    def same_as(function):
+        return answers == [_written(function, case) for case in LOOP_CASES]
+
+    if same_as(_untouched):
+        raise NotAttempted("This still writes what the code as you got it writes. Note down, for two texts of two "
+                           "symbols, what each call of `step` reads and what the model remembers at that moment.")
     for wrong, says in WRONG_LOOPS:
-        if all(got == written(wrong, case) for got, case in zip(answers, LOOP_CASES, strict=True)):
+        if same_as(wrong):
             return says
     for got, case in zip(answers, LOOP_CASES, strict=True):
-        right = written(write_with_a_bug, case)
+        right = _written(write_several, case)
         if got != right:
-            step, seed, length, stop = case
+            step, seed, count, length, stop = case
             model = ("A model that always answers with twice the sum of all that it has read, and 1, modulo 7,"
                      if step is _sum_step else "A model that draws among 1 to 6 with equal odds")
-            return (f"{model} was asked for {length} symbols after {list(seed)}, with {stop} to stop at. It should "
-                    f"have written {right}; yours wrote {got}. Follow symbol and state through the first two rounds.")
+            return (f"{model} was asked for texts after {seed}: {count} of at most {length} symbols, with {stop} to "
+                    f"stop at. It should have written {right}; yours wrote {got}. Follow symbol and state through the "
+                    f"first two rounds.")
 
 
-FIND_THE_BUG = Exercise(
+FIND_THE_BUGS = Exercise(
     number="9.3",
-    title="A writer that forgets",
+    title="Two faults in a writer",
     prompt=r"""
-This writer runs, and what it writes looks like something. Yet everything after the first written symbol is drawn as if
-the model had read one symbol in its life. One line is wrong: find it without going back to section 1. Which loop did
-its author close, and which was left open?
+This one writes several texts after the same seed. It runs, and what it writes looks like something, which is the
+trouble: there are **two** faults in it, and neither shows in the text. In one the model reads something that is not
+there; in the other it remembers something that it should not. Mend both.
 
 `step(symbol, state)` reads one id and returns two things: the probabilities `p` of what comes next, `(V,)`, and the
-state to go on from; `None` is the state before anything has been read. `seed` is a list of ids, at least one.
+state to go on from; `None` is the state before anything has been read. `seed` is a list of ids, at least one. The
+texts have nothing to do with each other.
 """,
-    stub=FORGETS,
+    stub=FAULTY,
     hints=(
-        "Feeding the output back in as the next input is one loop. A recurrent network has another, inside. Find both "
-        "in the code.",
-        "Compare the two lines that call `step`.",
-        "`None` means: nothing has been read yet. While it writes, that is no longer true. Hand the `state` on.",
+        "Play the model. Take the seed [3, 1] and two texts of two symbols, and write down every call of `step`: what "
+        "it reads, and what it has read before.",
+        "Which symbol is read by the last round of the `for symbol in seed` loop, and which by the first line inside "
+        "`while`? And which `state` does the second text begin with?",
+        "`state = None` belongs inside the loop over texts. And in the `while` loop a symbol is drawn first and read "
+        "afterwards: move the line with `step` to the end.",
     ),
-    solution=write_with_a_bug,
-    why="Feeding the output back is how a model is *used*; the state is how it *remembers*. A writer needs both, and "
-        "with only the first it is a table of pairs, however large its network.",
-    check=_check_write_with_a_bug,
+    solution=write_several,
+    why="Such faults cost a little quality and raise no error, so nobody looks for them. A model whose answers you "
+        "know by heart finds them at once, like the one in this check, which adds up all that it has read.",
+    check=_check_write_several,
     misconceptions=WRONG_LOOPS,
 )
 
@@ -527,9 +579,10 @@ def _world(bias, tiring, seed):
 
 WORLDS = ((0.0, 0.004, 95), (0.12, 0.0, 96), (0.08, 0.002, 97))
 _KNOWN = (  # wrong designs, and what to say to each
-    (_early_against_late, "You compare symbols late in a text with symbols early in one. Some models make more errors "
-                          "late, *whoever* wrote the beginning; you have measured that as well. Compare symbols at the "
-                          "same places, 31 to 40, after two different beginnings of the same length."),
+    (_early_against_late, "You compare symbols late in a text with symbols early in one. Some models tire: they make "
+                          "more errors late, *whoever* wrote the beginning, and yours is the measure that calls this "
+                          "exposure bias. Compare symbols at the same places, 31 to 40, after two different beginnings "
+                          "of the same length."),
     (_turned_round, "Upside down: how many times more often after its *own* beginning?"),
     (_a_difference, "This is the difference of the two shares. Asked for is how many *times* more often."),
     (_whole_texts, "The beginnings are in your count too. In one of the two they are true and hold no errors, which "
@@ -604,6 +657,6 @@ def exposure(true_text, go_on, wrong):
 )
 
 
-EXERCISES = [TEMPERATURE, NUCLEUS, FIND_THE_BUG, COPIES, EXPOSURE]
+EXERCISES = [TEMPERATURE, NUCLEUS, FIND_THE_BUGS, COPIES, EXPOSURE]
 
 check, hint, solution = bank(EXERCISES)

@@ -87,14 +87,14 @@ def _draw_row(bars, words_ax, text, temperature, p):
 
 def _figure(rows, height):
     fig, axes = plt.subplots(rows, 2, figsize=(7, height), squeeze=False, width_ratios=(1.75, 1))
-    axes[-1, 0].set_xlabel("next letter; line: the model, bars: what is drawn from")
+    axes[-1, 0].set_xlabel("next letter; outline: the model, bars: what is drawn from")
     return fig, axes
 
 
 def _alt(text, said):
     typed, _ = _beginning(text)
     where = f"after “{typed}”" if typed else "at the beginning of a word"
-    return (f"Chances of the next letter {where} by a table of the dictionary: the model's own as a line, and as "
+    return (f"Chances of the next letter {where} by a table of the dictionary: the model's own as outlines, and as "
             f"bars what is left after temperature and cut; beside them, words written so. {said}")
 
 
