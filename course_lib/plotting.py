@@ -335,7 +335,7 @@ def recorded_and_live(ax, recorded, live, *, xlabel, marks=None):
     recorded : dict of str to list of float
         Row name -> one number a seed, as ``make reproduce`` recorded them. A name in :data:`COLORS` gives the colour.
     live : dict of str to float
-        Row name -> the number measured in this lesson's run; rows may be missing.
+        Row name -> the number measured in this lesson's run; rows may be missing, even all of them.
     xlabel : str
         What the numbers are, with their unit.
     marks : dict of str to float, optional
@@ -358,8 +358,9 @@ def recorded_and_live(ax, recorded, live, *, xlabel, marks=None):
             ax.plot(live[name], row, "D", markerfacecolor=PAPER, markeredgecolor=color, markersize=10,
                     markeredgewidth=2.2, zorder=4)
     ax.plot([], [], "o", color=PENCIL, alpha=0.7, markeredgewidth=0, label="recorded, one dot a seed")
-    ax.plot([], [], "D", markerfacecolor=PAPER, markeredgecolor=PENCIL, markersize=9, markeredgewidth=2,
-            label="live, just now")
+    if live:
+        ax.plot([], [], "D", markerfacecolor=PAPER, markeredgecolor=PENCIL, markersize=9, markeredgewidth=2,
+                label="live, just now")
     for number, (name, value) in enumerate((marks or {}).items()):
         dashes = ("--", ":", "-.")[number % 3]
         ax.axvline(value, color=INK, linestyle=dashes, linewidth=1.5, zorder=1, label=f"{name}: {value:g}")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import plotting, widgets
+from course_lib import datasets, plotting, widgets
 from course_lib.exercises import encoder_decoder as ex
 from course_lib.exercises import running
 from course_lib.generation import beam_search, greedy
@@ -43,6 +43,10 @@ LESSON = "10_encoder_decoder"
         ("sounds-first", {"words": 0.4}),
         ("sounds-first", {"words": 0.97}),
         ("sounds-first", {"words_11": 0.1}),
+        ("sounds-first", {"phonemes_11": 0.01}),
+        ("scheduled-sampling", {"forced": 0.7, "scheduled": 0.7}),
+        ("scheduled-sampling", {"scheduled": 0.2}),
+        ("scheduled-sampling", {"scheduled": 0.9}),
     ],
 )
 def test_each_bound_can_fail(key, spoil):
@@ -117,6 +121,26 @@ def test_training_lowers_the_loss_and_lowers_its_rate_to_nothing():
     assert model.evaluate(pairs) < before - 0.2
 
 
+def test_the_rate_falls_to_nothing_and_gradients_are_clipped():
+    seen = []
+
+    class Model:
+        def train_on_batch(self, pairs, y, mask, *, optimizer, clip_norm):
+            seen.append((optimizer.learning_rate, clip_norm))
+
+    pairs = experiments.echo_data(2, np.random.default_rng(0), 2, 3)
+    experiments.train(Model(), lambda: pairs, updates=4)
+    assert seen == [(0.01, 1.0), (0.0075, 1.0), (0.005, 1.0), (0.0025, 1.0)]
+
+
+def test_every_chain_of_the_lessons_size_has_the_likeliest_row_that_viterbi_finds():
+    for seed in range(3):
+        P = np.random.default_rng(seed).dirichlet(np.ones(5), 5)
+        row = ex.likeliest_row(np.log(P[0]), np.log(P), 6)
+        total = np.log(P[0, row[0]]) + sum(np.log(P[a, b]) for a, b in itertools.pairwise(row))
+        assert total == pytest.approx(experiments.likeliest(P, 6), abs=1e-12)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_the_likeliest_row_is_what_a_full_beam_and_viterbi_find(seed, steps):
     rng = np.random.default_rng(seed)
@@ -129,12 +153,103 @@ def test_the_likeliest_row_is_what_a_full_beam_and_viterbi_find(seed, steps):
     assert greedy(experiments.chain(P), [0], length=steps).log_probability[0] <= best + 1e-12
 
 
-def test_short_runs_of_the_recorded_measurements():
-    assert set(experiments.measure_nothing(0, updates=1)) == {
-        *(f"nothing_{length}" for length in (4, 8, 12, 16, 20)), "wide_empty", "normalised_empty"}
+def test_a_short_run_of_a_recorded_measurement():
     row = experiments.measure_reversal(0, updates=1)
     assert 20 < row["forwards"] < 30
     assert row["backwards_right_20"] == 0
+
+
+def test_each_way_of_reading_is_measured_on_its_own_data(monkeypatch):
+    for name, stand_in in {
+        "cipher_model": lambda way, seed, updates: (way, "key"), "cipher_data": lambda *args: args[-1],
+        "perplexity": lambda model, key, way, rng: model == way, "share_right": lambda model, way: model == way,
+        "bits_kept": lambda model, way, letters: np.array([model == way]),
+    }.items():
+        monkeypatch.setattr(experiments, name, stand_in)
+    row = experiments.measure_reversal(0)
+    assert len(row) == 2 * (1 + 2 * 5)
+    assert all(value == 1 for value in row.values())
+
+
+def test_what_is_measured_of_nothing(monkeypatch):
+    class Written:
+        def __init__(self, length_exponent):
+            self.symbols = [[], [1]] if length_exponent == 0 else [[1], [1]]
+
+    for name, stand_in in {
+        "cipher_model": lambda way, seed, updates: ((way, updates), "key"), "cipher_data": lambda *args: args[-1],
+        "nothing_is_likelier": lambda model, way: model[1] if model[0] == way else None,
+        "write": lambda model, way, choose, width, length_exponent: Written(length_exponent) if width == 30 else None,
+    }.items():
+        monkeypatch.setattr(experiments, name, stand_in)
+    lengths = (4, 8, 12, 16, 20)
+    assert experiments.measure_nothing(0, updates=7) == {
+        **{f"nothing_{n}": 7 for n in lengths}, **{f"longer_{n}": 42 for n in lengths},
+        "wide_empty": 0.5, "normalised_empty": 0.0}
+
+
+def test_what_is_measured_of_a_code(monkeypatch):
+    for name, stand_in in {
+        "autoencoder": lambda units, seed, summary: (units, summary),
+        "bits_kept": lambda model, pairs, letters: np.array([model[0], 1000 * (model[1] == "every step")]),
+        "share_right": lambda model, pairs: pairs.source_mask.sum(axis=1).mean(),
+    }.items():
+        monkeypatch.setattr(experiments, name, stand_in)
+    assert experiments.measure_code(0) == {
+        key: value for name, bits in {"16": 16, "32": 32, "64": 64, "cho_32": 1032}.items()
+        for n in experiments.LENGTHS for key, value in {f"bits_{name}_{n}": bits, f"right_{name}_{n}": n}.items()}
+
+
+def test_a_spelling_is_read_from_its_end_and_its_first_pronunciation_is_wanted():
+    phonemes, known = experiments.all_phonemes(), dict(zip(*datasets.load_spellings("validation"), strict=True))
+    pairs, words, accepted = experiments.spellings("validation", 300, np.random.default_rng(0), phonemes)
+    assert len(phonemes.symbols) == 39
+    assert len(set(words)) == 300
+    assert max(map(len, accepted)) > 1
+    for i, want in enumerate(experiments.wanted(pairs)):
+        read = experiments.ALPHABET.decode(pairs.source[i][pairs.source_mask[i]])
+        assert "".join(read)[::-1] == words[i]
+        assert tuple(phonemes.decode(want)) == known[words[i]][0]
+        assert accepted[i] == known[words[i]]
+        assert (pairs.target_in[i, 0], pairs.target_out[i, len(want)]) == (39, 40)
+
+
+def test_errors_are_counted_by_the_length_of_the_word(monkeypatch):
+    """A speaker that knows all words of seven letters or more, and says one sound too many of the others."""
+    def say(model, pairs, phonemes):
+        right = [tuple(phonemes.decode(want)) for want in experiments.wanted(pairs)]
+        return [way if n > 6 else (*way, "ZH") for way, n in zip(right, pairs.source_mask.sum(axis=1), strict=True)]
+    judged, real = [], experiments.error_rates
+
+    def error_rates(said, accepted):
+        judged.append(len(said))
+        return real(said, accepted)
+    monkeypatch.setattr(experiments, "first_speaker", lambda pairs, seed, updates: len(pairs))
+    monkeypatch.setattr(experiments, "say", say)
+    monkeypatch.setattr(experiments, "error_rates", error_rates)
+    row = experiments.measure_speaker(0)
+    assert judged[0] == sum(judged[1:]) == 1000  # every word is in one group
+    assert [row[f"words_{low}"] for low, _ in experiments.LONG] == [1, 1, 0, 0, 0]
+    assert [row[f"phonemes_{low}"] > 0 for low, _ in experiments.LONG] == [True, True, False, False, False]
+    assert 0 < row["words"] < 1
+
+
+def test_the_two_speakers_of_scheduled_sampling_differ_in_nothing_else(monkeypatch):
+    made = []
+
+    class Speaker:
+        def __init__(self, *how):
+            made.append(how)
+
+        def evaluate(self, pairs):
+            return float(len(pairs))
+
+    monkeypatch.setattr(experiments, "first_speaker", lambda pairs, *how: Speaker(len(pairs), *how))
+    monkeypatch.setattr(experiments, "say", lambda model, pairs, phonemes: [()] * len(pairs))
+    row = experiments.measure_scheduled(5, updates=3)
+    assert made == [(100_000, 5, 3, 1.0), (100_000, 5, 3, 0.5)]
+    assert row == {f"{name}{what}": value for name in ("forced", "scheduled")
+                   for what, value in (("", 1.0), ("_phonemes", 1.0), ("_loss", 1000.0))}
 
 
 def test_scheduled_sampling_begins_with_the_truth(monkeypatch):
@@ -194,6 +309,28 @@ def test_the_live_panel_follows_its_knobs(shown, kernel):
     steps.value = 1
     assert "after 1 words" in picture.value
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_the_drawn_tree_is_the_search(width):
+    beams = tree.sentence_beams(width)
+    plotting.use_style()
+    ax = plt.figure().add_subplot()
+    tree.draw_tree(ax, beams, tree.WORDS)
+    branches = beams.tree[0]
+    assert [text.get_text() for text in ax.texts] == [
+        f"{tree.WORDS[branch.symbol]}  {np.exp(branch.log_probability):.2g}" for branch in branches]
+    at = [text.get_position() for text in ax.texts]
+    assert len(set(at)) == len(at)
+    start = ax.lines[-1].get_xydata()[0]
+    for line, branch, end in zip(ax.lines[:-1], branches, at, strict=True):
+        np.testing.assert_allclose(line.get_xydata(), [start if branch.parent < 0 else at[branch.parent], end])
+        assert end[0] == branch.step
+    best = beams.hypotheses[0][0]
+    bold = [branch.symbol for text, branch in zip(ax.texts, branches, strict=True)
+            if text.get_fontweight() == "bold"]
+    assert bold == [*best.symbols, tree.WORDS.index(tree.STOP)]
+    plt.close()
 
 
 @pytest.mark.parametrize("setting", [(1, 1, 0), (5, 1, 2), (1, 5, 0), (5, 5, 2)])
@@ -267,6 +404,7 @@ def test_10_5_trying_all_is_told_that_it_takes_too_long(answer, monkeypatch):
         ("10.3", lambda t, p, w: ex.beam_step(t, p, 3), "(1,)"),
         ("10.4", lambda a, n, b, m: np.nan, "not finite"),
         ("10.4", lambda a, n, b, m: 1.0, "should be equal"),
+        ("10.4", lambda a, n, b, m: np.log(b / a) / np.log((5 + m) / 6), "with n = 3"),
         ("10.5", lambda s, P, n: [0] * n, "For one chain you give"),
         ("10.5", lambda s, P, n: [9] * n, "from 0 to V - 1"),
         ("10.5", lambda s, P, n: [0], "of shape (5,)"),

@@ -164,6 +164,24 @@ def test_gradients_with_dropout_and_none_of_it_outside_training(number):
                     dict(zip(names(model), model.grads, strict=True)))
 
 
+@pytest.mark.parametrize("number", [0, 4, -1])
+def test_dropout_is_at_three_places_and_only_while_training(number, monkeypatch):
+    rng = np.random.default_rng(0)
+    model, pairs = made(VARIANTS[number] | dict(dropout=0.4), rng), random_pairs(rng)
+    silenced = []
+    for layer in model.dropouts:
+        plain = layer.forward
+        monkeypatch.setattr(layer, "forward", lambda x, training, plain=plain: (
+            silenced.append((x.shape, training)), plain(x, training))[1])
+    model.forward(pairs, training=True)
+    (batch, source), target = pairs.source.shape, pairs.target_in.shape[1]
+    assert silenced == [((batch, source, 3), True), ((batch, target, 3), True), ((batch, target, 4), True)]
+    silenced.clear()
+    model.forward(pairs)
+    assert len(silenced) == 3
+    assert not any(training for _, training in silenced)
+
+
 def test_the_parts_may_be_used_by_themselves_in_between():
     """Layers keep their working memory from call to call; the steps of an unrolled decoder must not share it."""
     rng = np.random.default_rng(0)

@@ -41,10 +41,21 @@ def _from_the_symbols(d_start, dx, units):
     return d_start + dx[:, :, :units].sum(axis=1)
 
 
+def _from_column_units_on(d_start, dx, units):
+    return d_start + dx[:, :, units:].sum(axis=1)
+
+
 def _check_blame(attempt):
     rng = np.random.default_rng(101)
     d_start, dx = rng.normal(size=(2, 3)), rng.normal(size=(2, 4, 8))
-    got = array_of_shape(attempt(d_start, dx, 3), (2, 3), "the blame for the code, (batch, units)")
+    try:
+        got = attempt(d_start, dx, 3)
+    except Review as review:
+        if "(2,5)" not in review.args[0]:  # not the five columns after the first `units`
+            raise
+        return ("From column `units` on, `dx` has five columns here, of which only the last three were the code: count "
+                "the `units` columns from the end.")
+    got = array_of_shape(got, (2, 3), "the blame for the code, (batch, units)")
     known = (
         (_start_only, "This is Sutskever's model: the code is used once. In Cho's it is also an input, at every step."),
         (_inputs_only, "Every step is there; the start is missing. The code is the decoder's initial state as well."),
@@ -93,6 +104,7 @@ def blame_for_the_code(d_start, dx, units):
         (_last_step_only, "one step"),
         (_averaged, "average"),
         (_from_the_symbols, "first columns"),
+        (_from_column_units_on, "from the end"),
     ),
 )
 
@@ -223,6 +235,18 @@ def _worst_first(totals, log_p, width):
     return tuple(array[::-1] for array in beam_step(totals, log_p, width))
 
 
+def _divided_by_beams(totals, log_p, width):
+    candidates = totals[:, None] + log_p
+    best = np.argsort(-candidates, axis=None)[:width]
+    return best // len(totals), best % len(totals), candidates.ravel()[best]
+
+
+def _kept_the_worst(totals, log_p, width):
+    candidates = totals[:, None] + log_p
+    worst = np.argsort(candidates, axis=None)[:width]
+    return *np.divmod(worst, log_p.shape[1]), candidates.ravel()[worst]
+
+
 def _check_beam(attempt):
     totals = np.log([0.5, 0.3, 0.1])
     log_p = np.log([[0.45, 0.4, 0.1, 0.05], [0.3, 0.3, 0.2, 0.2], [0.97, 0.01, 0.01, 0.01]])
@@ -241,6 +265,9 @@ def _check_beam(attempt):
         (_wrong_way_round, "`parents` and `symbols` are the wrong way round: parents number the rows of log_p, symbols "
                            "its columns."),
         (_worst_first, "The right ones, worst first. The best comes first."),
+        (_divided_by_beams, "The totals are right, their addresses are not: a place in the flat array is parent * V + "
+                            "symbol. Divide by V, the number of columns, not by the number of beginnings."),
+        (_kept_the_worst, "You kept the worst three: `argsort` sorts upwards."),
     )
     for wrong, answer in known:
         if all(np.allclose(g, w) for g, w in zip(got, wrong(totals, log_p, 3), strict=True)):
@@ -285,6 +312,8 @@ def beam_step(totals, log_p, width):
         (_multiplied, "multiplied logarithms"),
         (_wrong_way_round, "wrong way round"),
         (_worst_first, "worst first"),
+        (_divided_by_beams, "Divide by V"),
+        (_kept_the_worst, "sorts upwards"),
     ),
 )
 
@@ -322,7 +351,7 @@ def _check_exponent(attempt):
     for case in cases:
         got = float(array_of_shape(attempt(*case), (), "the exponent, one number"))
         short, n_short, long, n_long = case
-        asked = f"For ln P = {short:g} with {n_short} symbols and ln P = {long:g} with {n_long}"
+        asked = f"For ln P = {short:g} with n = {n_short} and ln P = {long:g} with n = {n_long}"
         if not np.isfinite(got):
             return f"{asked} your exponent is not finite."
         scores = [p / ((5 + n) / 6) ** got for p, n in ((short, n_short), (long, n_long))]
