@@ -396,7 +396,7 @@ def looks_ahead(layer, x):
 # 11.4  the price
 # ---------------------------------------------------------------------------------------------------------------------
 def length_where_looks_cost_more(features):
-    """From which length on scores and answers take more multiplications than the four matrices."""
+    """The length at which scores and answers take as many multiplications as the four matrices."""
     return 2 * features
 
 
@@ -416,6 +416,10 @@ def _three_matrices(features):
     return 1.5 * features
 
 
+def _first_above(features):
+    return 2 * features + 1
+
+
 PRICE_ANSWERS = (
     (_one_matrix, "You counted one matrix. There are four: for queries, keys, values, and for the answers at the end."),
     (_scores_alone, "You counted the scores, T² products of d numbers each. The answers, weights times values, cost "
@@ -424,6 +428,7 @@ PRICE_ANSWERS = (
                        "and two of the second."),
     (_three_matrices, "Did you count four matrices? The answers, the heads' side by side, go through one more at the "
                       "end."),
+    (_first_above, "Right but for the 1: that is the first length at which they cost *more*. At which is it as much?"),
 )
 
 
@@ -443,14 +448,14 @@ PRICE = Exercise(
     title="The price of looking everywhere",
     prompt=r"""
 A self-attention layer reads $T$ steps of $d$ = `features` numbers. Its four matrices, for queries, keys, values and the
-answers at the end, are each $d \times d$, and each is applied at every step. Besides, there are the scores, the product
+output at the end, are each $d \times d$, and each is applied at every step. Besides, there are the scores, the product
 of each query with each key, and the answers, the sums of weighted values. Count multiplications only (heads do not
 change the number; leave the softmax out). At which length $T$ do scores and answers together cost as much as the four
 matrices?
 """,
     stub='''
 def length_where_looks_cost_more(features):
-    """From which length on scores and answers take more multiplications than the four matrices."""
+    """The length at which scores and answers take as many multiplications as the four matrices."""
     return ...
 ''',
     hints=(
