@@ -95,7 +95,8 @@ def test_the_best_table_is_one_of_the_tables():
     parts = experiments.words_by_part()
     read, tested = (experiments.run_together(parts[part], np.random.default_rng(0))[:4000]
                     for part in ("train", "test"))
-    scores = [NGram(n, 27, imagined=5.0, leaning=True).read(read).surprise(tested).mean() for n in range(1, 7)]
+    scores = [NGram(n, 27, imagined, leaning=True).read(read).surprise(tested).mean()
+              for n in range(1, 7) for imagined in (5, 20, 40, 80)]
     bits = experiments.table_bits(read, tested)
     assert bits["table"] == min(scores) < bits["pairs"] < bits["letters"] < np.log2(27)
     assert bits["pairs"] == NGram(2, 27).read(read).surprise(tested).mean()

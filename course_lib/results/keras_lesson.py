@@ -45,11 +45,11 @@ def bits_of_the_next(model, inputs, next_letter):
 
 
 def table_bits(read, tested):
-    """Bits a letter of tables: letters, pairs, and the best of runs of 1 to 6, leaning on shorter ones."""
+    """Bits a letter of tables: letters, pairs, and the best that leans on shorter runs, little or much."""
     bits = {name: NGram(n, 27).read(read).surprise(tested).mean()
             for name, n in (("letters", 1), ("pairs", 2))}
-    bits["table"] = min(NGram(n, 27, imagined=5.0, leaning=True).read(read).surprise(tested).mean()
-                        for n in range(1, 7))
+    bits["table"] = min(NGram(n, 27, imagined, leaning=True).read(read).surprise(tested).mean()
+                        for n in range(1, 7) for imagined in (5, 20, 40, 80))
     return {name: float(mean) for name, mean in bits.items()}
 
 
