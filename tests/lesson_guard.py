@@ -22,6 +22,7 @@ SKIPPING = {"nbval-skip", "NBVAL_SKIP"}
 MACHINE_PATH = re.compile(
     r"(?<![\w.~-])/(?:home|root|tmp|Users|private|var/folders)/[^\s\"'<>]*|\b[A-Z]:\\{1,2}(?:Users|Windows|Temp)\b"
 )
+ASKED = re.compile(r"^my_guess = \.\.\.", re.MULTILINE)
 BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=\s]+")
 FENCED = re.compile(r"^(```+|~~~+).*?^\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*<?([^\s)>]*)>?(?:\s+\"[^\"]*\")?\s*\)")
@@ -76,6 +77,7 @@ def problems(notebook: Path) -> list[str]:
         )
     found += _anatomy(cells)
     found += _execution(cells)
+    found += _guesses(cells)
     for index, cell in enumerate(cells):
         complaints = _paths(cell)
         if cell["cell_type"] == "code":
@@ -213,6 +215,20 @@ def _execution(cells) -> list[str]:
                 "a fresh kernel. `make refresh` executes the lesson."
             ]
     return []
+
+
+def _guesses(cells) -> list[str]:
+    """Check that each guess that is asked for is shown again, before the next one is asked for."""
+    found, asked = [], None
+    for index, cell in enumerate(cells):
+        if cell["cell_type"] != "code" or "my_guess" not in text(cell["source"]):
+            continue
+        asks = ASKED.search(text(cell["source"]))
+        if asks and asked is not None:
+            found.append(asked)
+        asked = index if asks else None
+    return [f"{where(cells, index)}: no later cell shows this guess beside the answer. Print it, or draw it with "
+            "plotting.mark_guess." for index in found + [asked] * (asked is not None)]
 
 
 def _code(cell) -> list[str]:

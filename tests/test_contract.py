@@ -502,6 +502,7 @@ GUARDED = {
     "tolerance without reason": (tolerance_without_reason, "cell 5, In [3]", "its tolerance has no reason"),
     "empty cell": (empty_cell, "cell 4", "the code cell is empty"),
     "long cell": (long_cell, "cell 4", "26 lines of code"),
+    "guess that nothing answers": (with_text("printed", "my_guess = ..."), "cell 4, In [2]", "shows this guess"),
     "no question": (no_question, "cell 1", "question"),
     "no setup": (no_setup, "cell 2, In [1]", "course_lib.setup(seed)"),
     "no summary": (no_summary, "no heading says Summary", "summary"),
@@ -524,6 +525,17 @@ def test_guard_finds(name, lesson):
     assert len(found) == 1, found
     assert found[0].startswith(f"01_copy, {place}")
     assert said in found[0]
+
+
+@pytest.mark.parametrize("asked_again", [False, True])
+def test_guard_wants_each_guess_answered(asked_again, lesson):
+    raw = nbformat.read(lesson, as_version=4)
+    with_text("printed", "my_guess = ...")(raw)
+    with_text("measured", "my_guess = ..." if asked_again else "print(my_guess)")(raw)
+    with_text("figure", "plotting.mark_guess(ax, my_guess)")(raw)
+    copied = lesson.with_name("01_copy.ipynb")
+    copied.write_text(as_file(raw), encoding="utf-8", newline="\n")
+    assert [problem.split(", section")[0] for problem in problems(copied)] == ["01_copy, cell 4, In [2]"] * asked_again
 
 
 @pytest.mark.parametrize(

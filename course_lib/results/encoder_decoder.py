@@ -318,14 +318,15 @@ def _scheduled_ours(rows):
 
 REPRODUCTIONS = [
     Reproduction(
-        key="source-backwards", lesson="10", paper="Sutskever, Vinyals & Le 2014, section 3.3",
+        key="source-backwards", lesson="10", paper="After Sutskever, Vinyals & Le 2014, section 3.3, on our cipher",
         claim="an encoder that reads the source backwards is easier to train",
         said="perplexity 5.8 to 4.7, BLEU 25.9 to 30.6, English to French",
-        bound="the ratio of the perplexities is below .85", seeds=range(3), measure=measure_reversal,
+        bound="the perplexity with the source read backwards is below .85 of that forwards", seeds=range(3),
+        measure=measure_reversal,
         held=lambda rows: all(row["backwards"] / row["forwards"] < 0.85 for row in rows), ours=_reversal_ours,
         code=CODE),
     Reproduction(
-        key="beam-exact", lesson="10", paper="Sutskever, Vinyals & Le 2014, section 3.2",
+        key="beam-exact", lesson="10", paper="After Sutskever, Vinyals & Le 2014, section 3.2, on our chains",
         claim="a narrow beam does most of what a wide one can do",
         said="a beam of 2 gives most of the gain in BLEU",
         bound="the likeliest row is found more often the wider the beam: by greedy in less than .75 of random Markov "
@@ -342,7 +343,7 @@ REPRODUCTIONS = [
               "length normalisation for fewer than 1 in 10",
         seeds=range(3), measure=measure_nothing, held=_nothing_held, ours=_nothing_ours, code=CODE),
     Reproduction(
-        key="code-bits", lesson="10", paper="Bahdanau, Cho & Bengio 2015, abstract",
+        key="code-bits", lesson="10", paper="The conjecture of Bahdanau, Cho & Bengio 2015, abstract",
         claim="a vector of fixed length is a bottleneck", said="a conjecture",
         bound="a larger code keeps more of the bits of 12 letters and none keeps 9 in 10 of them; 64 numbers give back "
               "more than .9 of the strings of 2 letters and fewer than half of those of 12",
