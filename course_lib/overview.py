@@ -46,7 +46,7 @@ LESSONS = tuple(Lesson(number, title, question, minutes, _PART_OF[number]) for n
     ("07", "GRU", "How little is enough?", 45),
     ("08", "Keras", "How do professionals write this?", 60),
     ("09", "generation", "How does it write?", 60),
-    ("10", "encoder-decoder", "How does one sequence become another?", 60),
+    ("10", "encoder-decoder", "How does one sequence become another?", 55),
     ("11", "attention", "What if it could look back?", 60),
     ("12", "generator and discriminator", "Can a critic teach a writer?", 45),
     ("13", "mixtures", "What if the sequence is an image, a sound, or both?", 45),
