@@ -23,6 +23,7 @@ MACHINE_PATH = re.compile(
     r"(?<![\w.~-])/(?:home|root|tmp|Users|private|var/folders)/[^\s\"'<>]*|\b[A-Z]:\\{1,2}(?:Users|Windows|Temp)\b"
 )
 ASKED = re.compile(r"^my_guess = \.\.\.", re.MULTILINE)
+SHOWN = re.compile(r"\bmark_guess\(|\bprint\([^#\n]*guess")
 BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=\s]+")
 FENCED = re.compile(r"^(```+|~~~+).*?^\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*<?([^\s)>]*)>?(?:\s+\"[^\"]*\")?\s*\)")
@@ -219,16 +220,18 @@ def _execution(cells) -> list[str]:
 
 def _guesses(cells) -> list[str]:
     """Check that each guess that is asked for is shown again, before the next one is asked for."""
-    found, asked = [], None
+    asked, unanswered = None, []
     for index, cell in enumerate(cells):
-        if cell["cell_type"] != "code" or "my_guess" not in text(cell["source"]):
+        if cell["cell_type"] != "code":
             continue
-        asks = ASKED.search(text(cell["source"]))
-        if asks and asked is not None:
-            found.append(asked)
-        asked = index if asks else None
+        source = text(cell["source"])
+        if ASKED.search(source):
+            unanswered += [asked]
+            asked = index
+        elif SHOWN.search(source):
+            asked = None
     return [f"{where(cells, index)}: no later cell shows this guess beside the answer. Print it, or draw it with "
-            "plotting.mark_guess." for index in found + [asked] * (asked is not None)]
+            "plotting.mark_guess." for index in [*unanswered, asked] if index is not None]
 
 
 def _code(cell) -> list[str]:

@@ -527,15 +527,19 @@ def test_guard_finds(name, lesson):
     assert said in found[0]
 
 
-@pytest.mark.parametrize("asked_again", [False, True])
-def test_guard_wants_each_guess_answered(asked_again, lesson):
+@pytest.mark.parametrize(
+    ("then", "missing"),
+    [("print(my_guess)", False), ("kept = my_guess", True), ("my_guess = ...", True), ("print(1)  # no guess", True)],
+)
+def test_guard_wants_each_guess_shown_before_the_next_is_asked(then, missing, lesson):
     raw = nbformat.read(lesson, as_version=4)
     with_text("printed", "my_guess = ...")(raw)
-    with_text("measured", "my_guess = ..." if asked_again else "print(my_guess)")(raw)
-    with_text("figure", "plotting.mark_guess(ax, my_guess)")(raw)
+    with_text("measured", then)(raw)
+    if then == "my_guess = ...":
+        with_text("figure", "plotting.mark_guess(ax, my_guess)")(raw)
     copied = lesson.with_name("01_copy.ipynb")
     copied.write_text(as_file(raw), encoding="utf-8", newline="\n")
-    assert [problem.split(", section")[0] for problem in problems(copied)] == ["01_copy, cell 4, In [2]"] * asked_again
+    assert [problem.split(", section")[0] for problem in problems(copied)] == ["01_copy, cell 4, In [2]"] * missing
 
 
 @pytest.mark.parametrize(
