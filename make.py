@@ -554,7 +554,7 @@ def steady(arguments):
 def reproduce(arguments):
     """repeat the papers' results, all seeds and full sizes, and record them"""
     ensure_environment()
-    return module("course_lib.results", *arguments, env=variables(one_thread=True))
+    return module("course_lib.teaching.reproduce", *arguments, env=variables(one_thread=True))
 
 
 def bench(arguments):

@@ -121,6 +121,7 @@ class Ours:
 
     def prepare(self, case):
         from course_lib.halves import ModelInHalves
+
         from course_lib.optimizers import Adam
 
         self.case, self.model, self.optimizer = case, our_model(case), Adam(RATE)

@@ -13,11 +13,11 @@ def main(arguments: list[str]) -> int:
     """Run one command and return its exit code; 2 for an unknown one."""
     # Each is imported where it is used: the doctor must come even if what `progress` needs is broken.
     if arguments == ["doctor"]:
-        from course_lib import doctor
+        from course_lib.teaching import doctor
 
         return doctor.main()
     if arguments == ["progress"]:
-        from course_lib.exercises import progress_report
+        from course_lib.teaching.exercise import progress_report
 
         print(progress_report())
         return 0

@@ -663,7 +663,7 @@ def draw_course_map(lessons):
     Parameters
     ----------
     lessons : sequence of Lesson
-        :data:`course_lib.overview.LESSONS`.
+        :data:`course_lib.lessons.LESSONS`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib import results
+from course_lib.teaching import experiment as results
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 

@@ -1,7 +1,18 @@
-"""The course at a glance: its lessons in order, for the map in lesson 00 and for whoever wants to list them."""
+"""The lessons: a folder each, with all that belongs to one lesson and to no other, and the map of the course.
+
+``lesson_07_gru`` belongs to ``notebooks/07_gru.ipynb`` and ``tests/lessons/test_07_gru.py``. It says what the lesson is
+(``title``, ``question``, ``minutes``, ``part``), and may have modules ``exercises``, ``experiments``, ``figures`` and
+``panels`` and a folder ``records``. Adding a folder adds the lesson to the map, deleting it takes it away.
+"""
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
+
+PARTS = ("start", "from a neuron to a memory", "memory that lasts", "reading and writing", "beyond")
 
 
 class Lesson(NamedTuple):
@@ -15,7 +26,9 @@ class Lesson(NamedTuple):
     minutes : int
         To read and run; the exercises take most of that again.
     part : str
-        Which part of the walk it belongs to.
+        Which part of the walk it belongs to, one of ``PARTS``.
+    stem : str
+        Name of its notebook without the ending, such as ``07_gru``; empty while it is being written.
     """
 
     number: str
@@ -23,33 +36,58 @@ class Lesson(NamedTuple):
     question: str
     minutes: int
     part: str
+    stem: str = ""
+
+    @property
+    def package(self) -> str:
+        """Name of the package with all that belongs to it."""
+        return f"{__name__}.lesson_{self.stem}"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of that package."""
+        return Path(__file__).parent / f"lesson_{self.stem}"
+
+    def module(self, name: str) -> ModuleType | None:
+        """Its module ``exercises``, ``experiments``, ``figures`` or ``panels``, or None if it has no such module."""
+        if not (self.folder / f"{name}.py").exists():
+            return None
+        return importlib.import_module(f"{self.package}.{name}")
 
 
-PARTS = {
-    "start": ("00",),
-    "from a neuron to a memory": ("01", "02", "03", "04"),
-    "memory that lasts": ("05", "06", "07", "08"),
-    "reading and writing": ("09", "10", "11", "12"),
-    "beyond": ("13", "14", "15"),
-}
+PLANNED = (
+    Lesson("12", "generator and discriminator", "Can a critic teach a writer?", 45, "reading and writing"),
+    Lesson("13", "mixtures", "What if the sequence is an image, a sound, or both?", 45, "beyond"),
+    Lesson("14", "looking inside", "What has it learned?", 45, "beyond"),
+    Lesson("15", "choosing, and what came after", "Which one for my sequence?", 60, "beyond"),
+)
 
-_PART_OF = {number: part for part, numbers in PARTS.items() for number in numbers}
 
-LESSONS = tuple(Lesson(number, title, question, minutes, _PART_OF[number]) for number, title, question, minutes in (
-    ("00", "start here", "What will I be able to build?", 20),
-    ("01", "neurons", "What did we borrow from the brain, and what did we leave behind?", 60),
-    ("02", "sequences", "How do I turn a sequence into numbers, and how well could anyone predict it?", 60),
-    ("03", "vanilla RNN", "How does a network remember?", 60),
-    ("04", "backpropagation through time", "How does blame travel back in time?", 60),
-    ("05", "long memory", "Why do they forget?", 55),
-    ("06", "LSTM", "What would a memory that keeps look like?", 60),
-    ("07", "GRU", "How little is enough?", 45),
-    ("08", "Keras", "How do professionals write this?", 60),
-    ("09", "generation", "How does it write?", 60),
-    ("10", "encoder-decoder", "How does one sequence become another?", 55),
-    ("11", "attention", "What if it could look back?", 60),
-    ("12", "generator and discriminator", "Can a critic teach a writer?", 45),
-    ("13", "mixtures", "What if the sequence is an image, a sound, or both?", 45),
-    ("14", "looking inside", "What has it learned?", 45),
-    ("15", "choosing, and what came after", "Which one for my sequence?", 60),
-))
+def _lesson(stem: str) -> Lesson:
+    about = importlib.import_module(f"{__name__}.lesson_{stem}")
+    return Lesson(stem.partition("_")[0], about.title, about.question, about.minutes, about.part, stem)
+
+
+def written() -> list[Lesson]:
+    """The lessons that have a folder, in order."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("lesson_"))
+    return [_lesson(name.removeprefix("lesson_")) for name in names]
+
+
+def course_map() -> list[Lesson]:
+    """All lessons in order, those that are being written included."""
+    return sorted([*written(), *PLANNED])
+
+
+def find(number: str) -> Lesson:
+    """The lesson with this number, such as "07".
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists them.
+    """
+    by_number = {lesson.number: lesson for lesson in written()}
+    if number not in by_number:
+        raise ValueError(f"There is no lesson {number!r}. These exist: {', '.join(by_number)}.")
+    return by_number[number]

@@ -6,7 +6,7 @@ says one sound after the other (lesson 10), and looks back at the letters for ea
     speaker = load_speaker()
     speaker.say("phone").phonemes        # ('F', 'OW', 'N')
 
-``python -m course_lib.train_speaker`` makes the model anew. Sounds are the 39 phonemes of the CMU Pronouncing
+``python -m course_lib.speaker.train`` makes the model anew. Sounds are the 39 phonemes of the CMU Pronouncing
 Dictionary, without stress.
 """
 from __future__ import annotations
@@ -24,7 +24,7 @@ from course_lib.layers import softmax
 from course_lib.seq2seq import EncoderDecoder, teacher_forcing
 from course_lib.sequences import Vocabulary, pad
 
-FOLDER = Path(__file__).parent / "models"
+FOLDER = Path(__file__).parent
 LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 LONGEST = 40  # letters of a word; the longest of the dictionary has 34
 MOST_SOUNDS = 60  # of a word, should the network find no end; the most in the dictionary are 28

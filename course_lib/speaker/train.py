@@ -1,4 +1,4 @@
-"""``python -m course_lib.train_speaker``: train the network that pronounces names, and write it with its model card.
+"""``python -m course_lib.speaker.train``: train the network that pronounces names, and write it with its model card.
 
 A network reads the letters and writes the sounds; where to look for each sound it finds out by itself. Then it is
 tested on words that it has not seen, beside tables that look the sounds of a letter up by the letters around it. Those

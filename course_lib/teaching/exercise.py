@@ -2,7 +2,7 @@
 
 In a lesson::
 
-    from course_lib.exercises import bptt as ex
+    from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex
     ex.check("4.1", carry_back)   # not attempted yet, passed, or what is wrong and where to look
     ex.hint("4.1")                # the next hint
     ex.solution("4.1")            # the code that the course's own tests run
@@ -13,17 +13,16 @@ There is one module per lesson. It holds a list ``EXERCISES`` of :class:`Exercis
 from __future__ import annotations
 
 import html
-import importlib
 import inspect
-import pkgutil
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from course_lib.exercises import progress
-from course_lib.exercises.running import Attempt, Code, NotAttempted, Review, run
+from course_lib import lessons
+from course_lib.teaching import progress
+from course_lib.teaching.running import Attempt, Code, NotAttempted, Review, run
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Exercise:
     why : str
         One sentence to take home, shown with *passed* and with the solution.
     check : function
-        Takes an :class:`~course_lib.exercises.running.Attempt`, returns None if it is right, else what is wrong and
+        Takes an :class:`~course_lib.teaching.running.Attempt`, returns None if it is right, else what is wrong and
         where to look (or raises Review or NotAttempted).
     misconceptions : tuple of (function, str)
         Wrong attempts that learners really make, and a phrase that the answer to each must contain.
@@ -210,16 +209,15 @@ def _inline(text):
 
 
 def modules():
-    """The exercise modules of this package, in the order of their lessons.
+    """The lessons' modules of exercises, in the order of the lessons.
 
     Returns
     -------
     list of module
-        Every module here that has a list ``EXERCISES``.
+        Each has a list ``EXERCISES``.
     """
-    found = [importlib.import_module(f"{__name__}.{entry.name}") for entry in pkgutil.iter_modules(__path__)]
-    found = [module for module in found if hasattr(module, "EXERCISES")]
-    return sorted(found, key=lambda module: int(module.EXERCISES[0].number.split(".")[0]))
+    found = [lesson.module("exercises") for lesson in lessons.written()]
+    return [module for module in found if module is not None]
 
 
 def progress_report():
@@ -234,7 +232,7 @@ def progress_report():
     for module in modules():
         done = [records.get(exercise.number, progress.EMPTY) for exercise in module.EXERCISES]
         lesson = int(module.EXERCISES[0].number.split(".")[0])
-        slug = module.__name__.rpartition(".")[2]
+        slug = module.__name__.split(".")[-2].removeprefix(f"lesson_{lesson:02d}_")
         lines.append(f"{lesson:02d} {slug}: {sum(record['passed'] for record in done)} of {len(done)} passed")
         for exercise, record in zip(module.EXERCISES, done, strict=True):
             mark = "[x]" if record["passed"] else "[~]" if record["attempted"] else "[ ]"

@@ -12,7 +12,6 @@ import importlib
 import inspect
 import io
 import json
-import pkgutil
 import textwrap
 import time
 import tokenize
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).parent
+from course_lib import lessons
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Reproduction:
 
     @property
     def file(self) -> Path:
-        return FOLDER / f"{self.key}.json"
+        return lessons.find(self.lesson).folder / "records" / f"{self.key}.json"
 
     def code_hash(self) -> str:
         """A hash of the code behind the figures. Comments, docstrings and line breaks do not change it."""
@@ -93,11 +92,8 @@ def _code_only(source: str) -> str:
 
 def reproductions() -> list[Reproduction]:
     """All of them, in the order of the lessons."""
-    found = []
-    for module in pkgutil.iter_modules([str(FOLDER)]):
-        if not module.name.startswith("_"):
-            found += importlib.import_module(f"{__name__}.{module.name}").REPRODUCTIONS
-    return sorted(found, key=lambda r: r.lesson)
+    modules = [lesson.module("experiments") for lesson in lessons.written()]
+    return [r for module in modules if module is not None for r in module.REPRODUCTIONS]
 
 
 def find(key: str) -> Reproduction:

@@ -1,4 +1,4 @@
-"""``python -m course_lib.results [key ...]``: measure the reproductions over all their seeds and record them."""
+"""``python -m course_lib.teaching.reproduce [key ...]``: measure over all seeds, and record."""
 from __future__ import annotations
 
 import multiprocessing
@@ -6,7 +6,7 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-from course_lib.results import find, reproductions, timed, write
+from course_lib.teaching.experiment import find, reproductions, timed, write
 
 
 def main(keys):

@@ -1,17 +1,15 @@
 """Lesson 00: the panel says whatever is typed, the drawings are legible, the map is the README's."""
-import re
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible, texts_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_papers import lesson_map
-from test_plotting import check_legible, texts_of
 
-from course_lib import overview, plotting, speaker, widgets
-from course_lib.widgets import start
+from course_lib import lessons, plotting, speaker
+from course_lib.lessons.lesson_00_start_here import panels as start
 
 
 @pytest.fixture(autouse=True)
@@ -25,28 +23,17 @@ def style():
 # ---------------------------------------------------------------------------------------------------------------------
 # The map
 # ---------------------------------------------------------------------------------------------------------------------
-def test_the_map_is_that_of_the_readme():
-    for lesson, (number, title, question, minutes, _) in zip(overview.LESSONS, lesson_map(), strict=True):
-        plain = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", title)
-        assert lesson[:4] == (number, plain, question, int(minutes))
-
-
-def test_every_lesson_belongs_to_one_part():
-    numbers = [number for part in overview.PARTS.values() for number in part]
-    assert numbers == [lesson.number for lesson in overview.LESSONS] == [f"{n:02}" for n in range(16)]
-    assert all(lesson.number in overview.PARTS[lesson.part] for lesson in overview.LESSONS)
-
-
 def test_the_map_is_legible_and_has_every_lesson(shown):
-    fig = plotting.draw_course_map(overview.LESSONS)
+    walk = lessons.course_map()
+    fig = plotting.draw_course_map(walk)
     check_legible(fig)
     texts = [text.get_text().replace("\n", " ") for text in texts_of(fig)]
-    for lesson in overview.LESSONS:
+    for lesson in walk:
         assert lesson.number in texts
         assert lesson.title in texts
         assert f"{lesson.minutes} min" in texts
-    widgets.course_map()
-    assert all(f"{n.number} {n.title}" in shown[0].alt for n in overview.LESSONS)
+    start.course_map()
+    assert all(f"{n.number} {n.title}" in shown[0].alt for n in walk)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -110,17 +97,17 @@ def test_nothing_to_draw():
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
 def test_a_name_is_said_word_by_word(shown):
-    widgets.say("Ada O'Brien-Łukasz")
+    start.say("Ada O'Brien-Łukasz")
     (picture,) = shown
     for word in ("ada, said", "obrien, said", "lukasz, said"):
         assert word in picture.alt
     with pytest.raises(ValueError, match="Latin letters"):
-        widgets.say("李雷")
+        start.say("李雷")
 
 
 def test_the_still_panel_shows_three_words(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
-    widgets.speaker_panel()
+    start.speaker_panel()
     (picture,) = shown
     assert [word for word in ("phillipp", "bragging", "concoctions") if word in picture.alt] == [
         "phillipp", "bragging", "concoctions"]
@@ -129,7 +116,7 @@ def test_the_still_panel_shows_three_words(monkeypatch, shown):
 def test_the_live_panel_says_what_is_typed_and_answers_what_it_cannot(monkeypatch, shown):
     monkeypatch.delenv("COURSE_STATIC", raising=False)
     monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (), {"kernel": "a kernel"}))
-    widgets.speaker_panel()
+    start.speaker_panel()
     text, picture = shown[0].children
     assert "lovelace, said" in picture.value
     text.value = "phone"

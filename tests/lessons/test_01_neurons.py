@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import exercises, plotting, results, widgets
-from course_lib.exercises import neurons as ex
-from course_lib.exercises import running
+from course_lib import plotting
 from course_lib.gradients import check_gradients
-from course_lib.results import neurons as experiments
-from course_lib.widgets import neurons as panels
+from course_lib.lessons.lesson_01_neurons import exercises as ex
+from course_lib.lessons.lesson_01_neurons import experiments, panels
+from course_lib.teaching import exercise as exercises
+from course_lib.teaching import experiment as results
+from course_lib.teaching import running
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ def test_sweeps_are_counted_from_zero_and_training_ends():
 def test_the_still_panel_is_one_picture_and_makes_its_point(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.neuron_panel()
+    panels.neuron_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     for words in ("drive 14 mV, noise 0 mV, 0 spikes", "drive 20 mV, noise 0 mV, 63 spikes", "corner is rounded"):
@@ -126,7 +127,7 @@ def test_the_still_panel_is_one_picture_and_makes_its_point(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_sliders(shown, kernel):
     plotting.use_style()
-    widgets.neuron_panel()
+    panels.neuron_panel()
     (box,) = shown
     drive, noise, picture = box.children
     assert [slider.description for slider in (drive, noise)] == ["drive, mV", "noise, mV"]

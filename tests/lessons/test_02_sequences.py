@@ -7,12 +7,11 @@ import pytest
 from matplotlib.colors import to_rgb
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import datasets, plotting, widgets
-from course_lib.exercises import sequences as ex
+from course_lib import datasets, plotting
 from course_lib.gradients import relative_error
+from course_lib.lessons.lesson_02_sequences import exercises as ex
+from course_lib.lessons.lesson_02_sequences import experiments, panels
 from course_lib.ngrams import floor_bits, languages, ngram_floor_bits
-from course_lib.results import sequences as experiments
-from course_lib.widgets import sequences as panels
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -208,7 +207,7 @@ def test_2_5_other_mistakes(answer):
 # ---------------------------------------------------------------------------------------------------------------------
 def test_the_still_panel_is_one_picture_that_makes_the_point(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
-    widgets.ngram_panel()
+    panels.ngram_panel()
     (picture,) = shown
     for words in ("Markov: floor 1.82", "embedded Reber: floor 0.58", "temporal XOR: floor 0.67", "brackets: floor"):
         assert words in picture.alt
@@ -220,7 +219,7 @@ def test_the_still_panel_is_one_picture_that_makes_the_point(monkeypatch, shown)
 
 
 def test_the_live_panel_follows_its_knobs(shown, kernel):
-    widgets.ngram_panel()
+    panels.ngram_panel()
     language, n, read, picture = shown[0].children
     assert [knob.description for knob in (language, n, read)] == [
         "language", "n, length of a run", "text that the table has read"]

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import plotting, results, widgets
-from course_lib.exercises import progress, running
-from course_lib.exercises import vanilla_rnn as ex
+from course_lib import plotting
+from course_lib.lessons.lesson_03_vanilla_rnn import exercises as ex
+from course_lib.lessons.lesson_03_vanilla_rnn import experiments
+from course_lib.lessons.lesson_03_vanilla_rnn import panels as panel
 from course_lib.recurrent import RNN, unroll
-from course_lib.results import vanilla_rnn as experiments
-from course_lib.widgets import vanilla_rnn as panel
+from course_lib.teaching import experiment as results
+from course_lib.teaching import progress, running
 
 LESSON = "03_vanilla_rnn"
 
@@ -220,7 +221,7 @@ def test_states_while_reading_refuses_what_is_no_word(word):
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.saturation_panel()
+    panel.saturation_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     assert [words in picture.alt for words in ("scale 0.05", "scale 0.14", "scale 1,")] == [True] * 3
@@ -229,7 +230,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
-    widgets.saturation_panel()
+    panel.saturation_panel()
     text, step, scale, picture = shown[0].children
     assert "letters of remembering, after step 4" in picture.value
     text.value = "Banana!"

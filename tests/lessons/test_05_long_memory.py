@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import plotting, results, tasks, widgets
-from course_lib.exercises import long_memory as ex
-from course_lib.exercises import running
+from course_lib import plotting, tasks
 from course_lib.gradients import check_gradients, jacobian_norms, spectral_radius
 from course_lib.layers import MeanSquaredError
-from course_lib.results import long_memory as experiments
-from course_lib.results import open_road
-from course_lib.widgets import long_memory as panel
+from course_lib.lessons.lesson_05_long_memory import exercises as ex
+from course_lib.lessons.lesson_05_long_memory import experiments
+from course_lib.lessons.lesson_05_long_memory import panels as panel
+from course_lib.teaching import experiment as results
+from course_lib.teaching import running
 
 LESSON = "05_long_memory"
 
@@ -175,9 +175,9 @@ def test_the_two_halves_of_the_quiet_start_make_the_whole():
     whole, halves = (experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=4)
                      for _ in range(2))
     experiments.quiet_start(whole)
-    open_road.half_quiet(halves, "inputs")
+    experiments.half_quiet(halves, "inputs")
     assert halves.layers[-1].bias == 0
-    open_road.half_quiet(halves, "output")
+    experiments.half_quiet(halves, "output")
     for one, other in zip(whole.weights, halves.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -191,8 +191,8 @@ def test_what_is_recorded_of_the_halves(monkeypatch):
         for update in (100, 200):
             watch(update)
         return [0.5, 0.1 + parts[-1], 0.4], []
-    monkeypatch.setattr(open_road, "train_adding", pretend)
-    row = open_road.measure_halves(0)
+    monkeypatch.setattr(experiments, "train_adding", pretend)
+    row = experiments.measure_halves(0)
     assert parts == [1, 0]  # the output first
     assert (row["output_error"], row["inputs_error"]) == (0.4, 0.1)
     assert row["inputs_road_100"] > 5 * row["output_road_100"]  # untrained here: small inputs, wide road
@@ -299,7 +299,7 @@ def test_the_panel_shows_what_it_is_there_to_show():
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.long_memory_panel()
+    panel.long_memory_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     assert all(words in picture.alt for words in ("linear, radius 1.2", "tanh, radius 1.2", "tanh all three end below"))
@@ -309,7 +309,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
-    widgets.long_memory_panel()
+    panel.long_memory_panel()
     radius, unit, size, steps, picture = shown[0].children
     assert "a tanh network of 50 units with spectral radius 1, inputs ±1" in picture.value
     unit.value = "linear"

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import plotting, results, tasks, widgets
-from course_lib.exercises import lstm as ex
-from course_lib.exercises import running
+from course_lib import plotting, tasks
 from course_lib.gradients import relative_error
 from course_lib.layers import Dense, MeanSquaredError
+from course_lib.lessons.lesson_06_lstm import exercises as ex
+from course_lib.lessons.lesson_06_lstm import experiments
+from course_lib.lessons.lesson_06_lstm import panels as panel
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import LSTM
-from course_lib.results import lstm as experiments
-from course_lib.widgets import lstm as panel
+from course_lib.teaching import experiment as results
+from course_lib.teaching import running
 
 LESSON = "06_lstm"
 seeds = st.integers(0, 2**32 - 1)
@@ -255,7 +256,7 @@ def test_the_panel_shows_what_it_is_there_to_show():
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.till_panel()
+    panel.till_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     assert "Listening with 0, 0 and 0" in picture.alt
@@ -265,7 +266,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_sliders(shown, kernel):
     plotting.use_style()
-    widgets.till_panel()
+    panel.till_panel()
     bought, new, ask, picture = shown[0].children
     assert "Listening with 0, 0 and 0" in picture.value
     bought.value, new.value, ask.value = 12, 11, -3

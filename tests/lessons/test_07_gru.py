@@ -11,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import NOTEBOOKS, bound_can_fail, lesson_shows
 
-from course_lib import plotting, results, widgets
-from course_lib.exercises import gru as ex
+from course_lib import plotting
 from course_lib.gradients import check_gradients, numerical_gradient
+from course_lib.lessons.lesson_07_gru import exercises as ex
+from course_lib.lessons.lesson_07_gru import experiments
+from course_lib.lessons.lesson_07_gru import experiments as bounds
+from course_lib.lessons.lesson_07_gru import panels as panel
 from course_lib.ngrams import NGram
 from course_lib.recurrent import GRU
-from course_lib.results import _gru_runs as experiments
-from course_lib.results import gru as bounds
-from course_lib.widgets import gru as panel
+from course_lib.teaching import experiment as results
 
 LESSON = "07_gru"
 
@@ -273,7 +274,7 @@ def test_the_panel_refuses_what_is_no_gate():
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.gru_panel()
+    panel.gru_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     assert "With z = 1 and r = 1 the old state 0.8 and the candidate 0.54 give 0.80" in picture.alt
@@ -283,7 +284,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
-    widgets.gru_panel()
+    panel.gru_panel()
     z, r, h_before, input_sum, picture = shown[0].children
     assert "z = 0.5 and r = 1" in picture.value
     z.value = 1

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from results_checks import NOTEBOOKS, bound_can_fail, lesson_shows
 
-from course_lib import datasets, results
-from course_lib.exercises import keras_lesson as ex
+from course_lib import datasets
+from course_lib.lessons.lesson_08_keras import exercises as ex
+from course_lib.lessons.lesson_08_keras import experiments
 from course_lib.ngrams import NGram
 from course_lib.recurrent import GRU, LSTM, SimpleRNN
-from course_lib.results import keras_lesson as experiments
 from course_lib.sequences import windows
+from course_lib.teaching import experiment as results
 
 
 # ---------------------------------------------------------------------------------------------------------------------

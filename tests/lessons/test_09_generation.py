@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import generation, plotting, results, tasks, widgets
-from course_lib.exercises import generation_lesson as ex
+from course_lib import generation, plotting, tasks
+from course_lib.lessons.lesson_09_generation import exercises as ex
+from course_lib.lessons.lesson_09_generation import experiments
+from course_lib.lessons.lesson_09_generation import panels as panel
 from course_lib.ngrams import NGram
-from course_lib.results import generation_lesson as experiments
 from course_lib.sequences import Vocabulary
-from course_lib.widgets import generation as panel
+from course_lib.teaching import experiment as results
 
 LESSON = "09_generation"
 TEXT = Vocabulary(experiments.ENDLESS.symbols)
@@ -461,7 +462,7 @@ def test_the_panels_words_follow_both_knobs():
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.generation_panel()
+    panel.generation_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     for setting in panel.SETTINGS:
@@ -471,7 +472,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
-    widgets.generation_panel()
+    panel.generation_panel()
     text, temperature, p, picture = shown[0].children
     assert "after “str”" in picture.value
     temperature.value = 0.1

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import datasets, plotting, widgets
-from course_lib.exercises import encoder_decoder as ex
-from course_lib.exercises import running
+from course_lib import datasets, plotting
 from course_lib.generation import beam_search, greedy
 from course_lib.gradients import numerical_gradient
+from course_lib.lessons.lesson_10_encoder_decoder import exercises as ex
+from course_lib.lessons.lesson_10_encoder_decoder import experiments
+from course_lib.lessons.lesson_10_encoder_decoder import panels as tree
 from course_lib.recurrent import GRU
-from course_lib.results import encoder_decoder as experiments
 from course_lib.seq2seq import EncoderDecoder, teacher_forcing
-from course_lib.widgets import encoder_decoder as tree
+from course_lib.teaching import running
 
 LESSON = "10_encoder_decoder"
 
@@ -288,7 +288,7 @@ def test_the_panels_chain_adds_up_and_its_likeliest_sentence_is_nothing():
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.beam_panel()
+    tree.beam_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     assert "Width 2: “the cat sat”" in picture.alt
@@ -298,7 +298,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_knobs(shown, kernel):
     plotting.use_style()
-    widgets.beam_panel()
+    tree.beam_panel()
     width, steps, exponent, picture = shown[0].children
     assert "width 1 after 5 words" in picture.value
     assert "a cat sat" in picture.value

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import plotting, speaker, tasks, widgets
-from course_lib.exercises import attention as ex
-from course_lib.results import attention as experiments
+from course_lib import plotting, speaker, tasks
+from course_lib.lessons.lesson_11_attention import exercises as ex
+from course_lib.lessons.lesson_11_attention import experiments
+from course_lib.lessons.lesson_11_attention import panels as panel
 from course_lib.seq2seq import EncoderDecoder
-from course_lib.widgets import attention as panel
 
 LESSON = "11_attention"
 
@@ -98,8 +98,8 @@ def test_what_is_missed_most_is_found_where_it_is_known():
 
 
 def test_the_reader_is_the_network_of_lesson_00_and_its_symbols_are_the_lessons():
-    reader = widgets.load_reader()
-    assert reader is widgets.load_reader()
+    reader = panel.load_reader()
+    assert reader is panel.load_reader()
     assert experiments.SOUNDS.symbols == speaker.PHONEMES
     assert (experiments.BEGIN, experiments.END) == (speaker.START, speaker.STOP)
     assert experiments.say_words(reader, ["knight", "phone"]) == [("N", "AY", "T"), ("F", "OW", "N")]
@@ -126,7 +126,7 @@ def test_the_largest_weight_is_looked_up_in_the_rows_of_the_sounds():
 
 
 def test_words_are_said_in_their_order_whatever_the_batches():
-    reader = widgets.load_reader()
+    reader = panel.load_reader()
     words = ["knight", "a", "phone", "extraordinary", "wicked"]
     said = experiments.say_words(reader, words)
     assert said == [spoken.phonemes for spoken in speaker.Speaker(reader).say_all(words)]
@@ -261,7 +261,7 @@ def test_the_lesson_shows_the_recorded_code():
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
 def test_the_map_is_the_models():
-    sounds, weights = panel.map_of_looks(widgets.load_reader(), "phone")
+    sounds, weights = panel.map_of_looks(panel.load_reader(), "phone")
     assert sounds == ("F", "OW", "N")
     assert weights.shape == (4, 5)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
@@ -269,7 +269,7 @@ def test_the_map_is_the_models():
 
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
-    widgets.attention_panel()
+    panel.attention_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     for words in ("For phone it says F OW N", "For knight it says N AY T", "N at k", "S at x"):
@@ -278,7 +278,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 
 def test_the_live_panel_follows_the_word(kernel, shown):
-    widgets.attention_panel()
+    panel.attention_panel()
     word, picture = shown[0].children
     assert "For alphabet it says" in picture.value
     word.value = "Phil"

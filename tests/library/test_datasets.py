@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from course_lib import datasets
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "datasets" / "README.md").read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
 from course_lib import keras_models
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = {
     "SimpleRNN": SimpleRNN,
     "LSTM": LSTM,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib import tasks
+from course_lib.lessons.lesson_04_backpropagation_through_time.experiments import table_surprise
 from course_lib.ngrams import (
     NGram,
     end_to_end,
@@ -16,7 +17,6 @@ from course_lib.ngrams import (
     truth_surprise,
     xor_source,
 )
-from course_lib.results.bptt import table_surprise
 from course_lib.sequences import Vocabulary, windows
 from course_lib.tasks import Automaton
 

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.patches import Polygon
@@ -216,7 +217,8 @@ def test_in_a_notebook_a_figure_appears_once_and_with_alt_text():
         nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nimport course_lib\n"
                                   "from course_lib import plotting\nrng = course_lib.setup(4)"),
         nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
-        nbformat.v4.new_code_cell("from course_lib import widgets\nwidgets.bptt_panel()"),
+        nbformat.v4.new_code_cell(
+            "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\npanels.bptt_panel()"),
         nbformat.v4.new_code_cell("plt.get_backend(), plt.get_fignums()"),
     ])
     NotebookClient(book, kernel_name="python3", timeout=60).execute()
@@ -234,31 +236,6 @@ def test_in_a_notebook_a_figure_appears_once_and_with_alt_text():
 # ---------------------------------------------------------------------------------------------------------------------
 # Legible: type large enough at half width, nothing cut off at the edge, no word on another
 # ---------------------------------------------------------------------------------------------------------------------
-def texts_of(fig):
-    """Every piece of text that is really drawn: not empty, not the label of a tick beyond the axis' end."""
-    fig.canvas.draw()
-    beyond = {id(label) for axis in fig.findobj(mpl.axis.Axis)
-              for tick in axis.get_major_ticks() + axis.get_minor_ticks() for label in (tick.label1, tick.label2)
-              if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())}
-    return [text for text in fig.findobj(mpl.text.Text)
-            if text.get_visible() and text.get_text().strip() and id(text) not in beyond]
-
-
-def check_legible(fig, overlaps=True):
-    boxes = [(text, text.get_window_extent()) for text in texts_of(fig)]
-    assert boxes
-    for text, box in boxes:
-        # a 7-inch figure shown 400 pixels wide has 400/7/72 = .8 pixels a point
-        assert text.get_fontsize() >= 10, f"{text.get_text()!r} is set in {text.get_fontsize()} points"
-        inside = min(box.x0, box.y0) >= 0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1
-        assert inside, f"{text.get_text()!r} is cut off"
-    if overlaps:
-        for (one, a), (other, b) in itertools.combinations(boxes, 2):
-            wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-            high = min(a.y1, b.y1) - max(a.y0, b.y0)
-            assert min(wide, high) <= 1.5, f"{one.get_text()!r} and {other.get_text()!r} overlap"
-
-
 def drawn(plot, **kwargs):
     fig, ax = plt.subplots(**kwargs)
     plot(ax)

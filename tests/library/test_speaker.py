@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib import datasets, speaker, train_speaker
+from course_lib import datasets, speaker
 from course_lib.layers import softmax
 from course_lib.seq2seq import teacher_forcing
+from course_lib.speaker import train as train_speaker
 
 phonemes = st.sampled_from(sorted(speaker.SOUNDS))
 PAIRS_BEGIN = 1 + len(speaker.SOUNDS)

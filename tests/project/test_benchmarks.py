@@ -10,7 +10,7 @@ import pytest
 
 from course_lib.gradients import numerical_gradient, relative_error
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import _children
 import _sides

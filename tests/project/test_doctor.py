@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from course_lib import __main__ as command_line
-from course_lib import datasets, doctor
+from course_lib import datasets
+from course_lib.teaching import doctor
 
 
 def text_of(findings):

@@ -1,6 +1,7 @@
 """The exercises: stubs, solutions and misconceptions of every module, and whatever a learner's code may do."""
 import ast
 import html
+import importlib
 import json
 import os
 import re
@@ -14,11 +15,11 @@ import nbformat
 import numpy as np
 import pytest
 
-from course_lib import exercises
-from course_lib.exercises import bptt as ex
-from course_lib.exercises import progress, running
+from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex
+from course_lib.teaching import exercise as exercises
+from course_lib.teaching import progress, running
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 ALL = [pytest.param(module, exercise, id=exercise.number)
        for module in exercises.modules() for exercise in module.EXERCISES]
 WRONG = [pytest.param(module, exercise, attempt, phrase, id=f"{exercise.number}-{attempt.__name__}-{place}")
@@ -206,8 +207,8 @@ def test_4_4_names_an_entry_and_the_reason(answer):
     (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, "one"), "of type `str`"),
     (lambda measure: (measure(0, 0), 1), "a truncation of at least 1"),
     (lambda measure: (measure(1, 0.5), 1), "a seed of at least 0"),
-    (lambda measure: (ex.experiment(measure)[0], 5), "at k = 2 every seed is below 0.2 already"),
-    (lambda measure: (ex.experiment(measure)[0], None), "at k = 2 every seed is below 0.2 already"),
+    (lambda measure: (ex.design(measure)[0], 5), "at k = 2 every seed is below 0.2 already"),
+    (lambda measure: (ex.design(measure)[0], None), "at k = 2 every seed is below 0.2 already"),
 ])
 def test_4_5_says_what_a_referee_would(attempt, phrase, answer):
     assert phrase in answer(ex.check, "4.5", attempt)
@@ -484,7 +485,8 @@ def test_borders_can_be_seen_on_light_and_dark(colour):
 
 
 def test_checking_needs_no_ipython(home):
-    code = ("import sys; from course_lib.exercises import bptt as ex; ex.check('4.1', ex.carry_back); "
+    code = ("import sys; from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex; "
+            "ex.check('4.1', ex.carry_back); "
             "assert 'IPython' not in sys.modules and 'matplotlib' not in sys.modules")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False,
                           env={**os.environ, "PYTHONIOENCODING": "utf-8"})
@@ -496,7 +498,7 @@ def test_checking_needs_no_ipython(home):
 # Progress
 # ---------------------------------------------------------------------------------------------------------------------
 def test_progress_from_nothing_to_passed(answer, home):
-    assert "04 bptt: 0 of 5 passed" in exercises.progress_report()
+    assert "04 backpropagation_through_time: 0 of 5 passed" in exercises.progress_report()
     assert not home.exists()  # asking writes nothing
     answer(ex.check, "4.1", ex._without_slope)
     assert "[~] 4.1 One step back" in exercises.progress_report()
@@ -505,7 +507,7 @@ def test_progress_from_nothing_to_passed(answer, home):
     answer(exercises.bank(ex.EXERCISES)[1], "4.1")
     answer(ex.solution, "4.2")
     report = exercises.progress_report()
-    assert "04 bptt: 1 of 5 passed" in report
+    assert "04 backpropagation_through_time: 1 of 5 passed" in report
     assert re.search(r"\[x\] 4\.1 One step back \(1 of 3 hints, \d{4}-\d\d-\d\d\)", report)
     assert re.search(r"\[ \] 4\.2 .* \(solution seen, ", report)
     assert "[ ] 4.3 One line in the wrong place\n" in report
@@ -578,7 +580,7 @@ def test_a_lock_left_behind_is_removed_and_a_held_one_respected(home, monkeypatc
 
 
 def test_two_kernels_at_once_lose_nothing(home):
-    code = ("import sys; from course_lib.exercises import progress\n"
+    code = ("import sys; from course_lib.teaching import progress\n"
             "for number in range(40): assert progress.record(f'{sys.argv[1]}.{number}', passed=True) == ''")
     kernels = [subprocess.Popen([sys.executable, "-c", code, lesson]) for lesson in ("4", "5")]
     assert [kernel.wait() for kernel in kernels] == [0, 0]
@@ -592,10 +594,10 @@ def faults(notebook):
     """What is wrong with the exercises of a lesson: a list of sentences, empty if nothing is."""
     cells = [(cell.cell_type, cell.source.strip()) for cell in notebook.cells]
     code = "\n".join(source for kind, source in cells if kind == "code")
-    imported = re.search(r"^from course_lib\.exercises import (\w+) as ex$", code, re.MULTILINE)
+    imported = re.search(r"^from course_lib\.lessons\.lesson_(\w+) import exercises as ex\b", code, re.MULTILINE)
     if not imported:
         return ["ex is used, but no exercise module is imported as ex"] if re.search(r"\bex\.check\(", code) else []
-    module = {m.__name__.rpartition(".")[2]: m for m in exercises.modules()}[imported.group(1)]
+    module = importlib.import_module(f"course_lib.lessons.lesson_{imported[1]}.exercises")
     found = []
     for exercise in module.EXERCISES:
         for kind, source in [("markdown", exercise.markdown), ("code", exercise.cell)]:
@@ -623,7 +625,8 @@ def test_a_lessons_exercises_are_the_modules(path):
 
 def lesson(*, without=None, more=""):
     new = nbformat.v4
-    cells = [new.new_code_cell("import numpy as np\n\nfrom course_lib.exercises import bptt as ex")]
+    cells = [new.new_code_cell("import numpy as np\n\n"
+                               "from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex")]
     for exercise in ex.EXERCISES:
         cells += [new.new_markdown_cell(exercise.markdown), new.new_code_cell(exercise.cell)]
     if without is not None:

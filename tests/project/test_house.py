@@ -20,9 +20,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from course_lib import doctor
+from course_lib.teaching import doctor
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 specification = importlib.util.spec_from_file_location("course_make", ROOT / "make.py")
 make = importlib.util.module_from_spec(specification)

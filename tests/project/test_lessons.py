@@ -12,7 +12,7 @@ from lesson_guard import problems
 from mini_lesson import ALT, PLACES, make_lesson
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_lib import results
+from course_lib.teaching import experiment as results
 
 
 @pytest.fixture(scope="module")

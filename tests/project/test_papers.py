@@ -17,7 +17,9 @@ import pytest
 import yaml
 from lesson_guard import CITATION, LINK, _without_code, anchors
 
-ROOT = Path(__file__).resolve().parents[1]
+from course_lib.lessons import PARTS, course_map
+
+ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("datasets/*.md")])
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -167,6 +169,14 @@ def test_the_code_uses_the_names_that_the_notation_says():
 def lesson_map():
     _, *rows = table(read("README.md"), "The map")
     return rows
+
+
+def test_the_map_is_that_of_the_lessons():
+    for lesson, (number, title, question, minutes, state) in zip(course_map(), lesson_map(), strict=True):
+        plain = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", title)
+        assert lesson[:4] == (number, plain, question, int(minutes))
+        assert (state == "in preparation") == (not lesson.stem)
+        assert lesson.part in PARTS
 
 
 def test_the_map_has_sixteen_lessons_and_their_minutes():

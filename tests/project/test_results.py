@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from results_checks import bound_can_fail, lesson_shows
 
-from course_lib import results, tasks
+from course_lib import lessons, tasks
 from course_lib.layers import Dense, SoftmaxCrossEntropy
+from course_lib.lessons.lesson_04_backpropagation_through_time import experiments
 from course_lib.model import Model
 from course_lib.recurrent import SimpleRNN
-from course_lib.results import bptt as experiments
 from course_lib.sequences import one_hot
+from course_lib.teaching import experiment as results
 
 ALL = results.reproductions()
 
@@ -28,7 +29,8 @@ def test_recorded_figures_are_whole_and_current(r):
 
 
 def test_every_file_belongs_to_a_reproduction():
-    assert {file.stem for file in results.FOLDER.glob("*.json")} == {r.key for r in ALL}
+    files = {file for lesson in lessons.written() for file in (lesson.folder / "records").glob("*.json")}
+    assert files == {r.file for r in ALL}
     assert len({r.key for r in ALL}) == len(ALL)
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib import plotting, widgets
+from course_lib import plotting
 from course_lib.gradients import relative_error
-from course_lib.widgets import bptt as bptt_widgets
+from course_lib.lessons.lesson_04_backpropagation_through_time import panels
+from course_lib.teaching import panel as widgets
 
 numbers = st.floats(-3, 3)
 
@@ -24,7 +25,7 @@ def last_state(weight, inputs, nudged, nudge):
 
 @given(numbers, st.lists(numbers, min_size=1, max_size=12))
 def test_blame_agrees_with_finite_differences(weight, inputs):
-    states, blame = widgets.scalar_blame(weight, inputs)
+    states, blame = panels.scalar_blame(weight, inputs)
     assert states[-1] == last_state(weight, inputs, 0, 0)
     epsilon = 1e-5
     numeric = np.empty(len(inputs))
@@ -40,8 +41,8 @@ def test_blame_agrees_with_finite_differences(weight, inputs):
 @given(numbers, st.lists(numbers, min_size=1, max_size=12), st.data())
 def test_truncation_keeps_the_last_states_blame_and_nothing_else(weight, inputs, data):
     truncation = data.draw(st.integers(1, len(inputs)))
-    states, blame = widgets.scalar_blame(weight, inputs)
-    same, cut = widgets.scalar_blame(weight, inputs, truncation)
+    states, blame = panels.scalar_blame(weight, inputs)
+    same, cut = panels.scalar_blame(weight, inputs, truncation)
     first = len(inputs) - truncation
     assert (same == states).all()
     assert (cut[:first] == 0).all()
@@ -49,18 +50,18 @@ def test_truncation_keeps_the_last_states_blame_and_nothing_else(weight, inputs,
 
 
 def test_without_input_each_step_back_multiplies_by_the_weight():
-    _, blame = widgets.scalar_blame(1.5, np.zeros(4))
+    _, blame = panels.scalar_blame(1.5, np.zeros(4))
     assert blame.tolist() == [1.5**3, 1.5**2, 1.5, 1]
 
 
 def test_scalar_blame_refuses_what_is_no_sequence():
     with pytest.raises(ValueError, match=r"array \(T,\), but shape \(0,\) came"):
-        widgets.scalar_blame(1, [])
+        panels.scalar_blame(1, [])
     with pytest.raises(ValueError, match=r"shape \(2, 2\) came"):
-        widgets.scalar_blame(1, np.ones((2, 2)))
+        panels.scalar_blame(1, np.ones((2, 2)))
     for truncation in (0, 4):
         with pytest.raises(ValueError, match=f"between 1 and 3 states, but truncation {truncation} came"):
-            widgets.scalar_blame(1, [1, 2, 3], truncation)
+            panels.scalar_blame(1, [1, 2, 3], truncation)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ def test_live_only_where_somebody_can_turn_a_knob(monkeypatch, kernel):
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    widgets.bptt_panel()
+    panels.bptt_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     for words in ("weight 0.5", "weight 1 ", "weight 1.5 and inputs of ±0.01", "weight 1.5 and inputs of ±2"):
@@ -89,8 +90,8 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 
 def test_the_still_panel_shows_what_it_is_there_to_show():
-    pattern = bptt_widgets._PATTERN
-    fades, keeps, grows, saturates = (abs(widgets.scalar_blame(w, size * pattern)[1][0])
+    pattern = panels._PATTERN
+    fades, keeps, grows, saturates = (abs(panels.scalar_blame(w, size * pattern)[1][0])
                                       for w, size in ((0.5, 0.1), (1, 0.1), (1.5, 0.01), (1.5, 2)))
     assert fades < 0.5**11
     assert 0.5 < keeps < 1
@@ -100,7 +101,7 @@ def test_the_still_panel_shows_what_it_is_there_to_show():
 
 def test_the_live_panel_follows_its_sliders(kernel, shown):
     plotting.use_style()
-    widgets.bptt_panel()
+    panels.bptt_panel()
     (box,) = shown
     weight, size, truncation, picture = box.children
     assert [slider.description for slider in (weight, size, truncation)] == [
@@ -151,7 +152,7 @@ def test_the_three_kinds_of_knob_hand_on_what_the_reader_gives(kernel, shown):
 @pytest.mark.parametrize("setting", [(2.0, 0.0, 12), (-2.0, 3.0, 1), (0.0, 0.1, 12), (1.3, 0.1, 4)])
 def test_the_corners_of_the_panel_can_be_drawn(setting):
     plotting.use_style()
-    fig, alt = bptt_widgets._draw_bptt(*setting)
+    fig, alt = panels._draw_bptt(*setting)
     assert f"weight {setting[0]:g} " in alt
     hollow = [line for line in fig.axes[0].lines if line.get_markerfacecolor() == plotting.PAPER]
     lost = sorted(x for line in hollow for x in line.get_xdata())

@@ -32,9 +32,11 @@ HARMLESS = re.compile(r"net::ERR_|Failed to load resource|Failed to fetch|WebSoc
 def write_lesson(path):
     book = nbformat.v4.new_notebook(cells=[
         nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nimport course_lib\n"
-                                  "from course_lib import plotting, widgets\nrng = course_lib.setup(4)"),
+                                  "from course_lib import plotting\n"
+                                  "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\n"
+                                  "rng = course_lib.setup(4)"),
         nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
-        nbformat.v4.new_code_cell("widgets.bptt_panel()"),
+        nbformat.v4.new_code_cell("panels.bptt_panel()"),
     ])
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, path)

@@ -1,7 +1,7 @@
 """The warm-up of lesson 00: a speaker without memory."""
 from __future__ import annotations
 
-from course_lib.exercises import Exercise, bank
+from course_lib.teaching.exercise import Exercise, bank
 
 OTHER = {"a": "AE", "c": "K", "e": "EH", "t": "T", "x": "G Z"}  # here e is heard
 TABLE = {"a": "AE", "b": "B", "c": "K", "e": "", "g": "G", "h": "", "i": "IH", "n": "N", "o": "AA", "p": "P", "t": "T",

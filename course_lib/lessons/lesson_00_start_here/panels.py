@@ -5,9 +5,9 @@ from functools import cache
 
 import matplotlib.pyplot as plt
 
-from course_lib import overview, plotting
+from course_lib import lessons, plotting
 from course_lib.speaker import LONGEST, load_speaker, respell, words_of
-from course_lib.widgets.controls import TextBox, panel
+from course_lib.teaching.panel import TextBox, panel
 
 _MOST = 4  # words that a picture has room for
 
@@ -63,7 +63,8 @@ def speaker_panel():
 
 def course_map():
     """Show the walk through the course."""
-    parts = "; ".join(f"{part}: " + ", ".join(f"{n.number} {n.title}" for n in overview.LESSONS if n.part == part)
-                      for part in overview.PARTS)
-    plotting.show(plotting.draw_course_map(overview.LESSONS),
-                  f"The course map: sixteen lessons in order, in {len(overview.PARTS)} rows. {parts}.")
+    walk = lessons.course_map()
+    parts = "; ".join(f"{part}: " + ", ".join(f"{n.number} {n.title}" for n in walk if n.part == part)
+                      for part in lessons.PARTS)
+    plotting.show(plotting.draw_course_map(walk),
+                  f"The course map: sixteen lessons in order, in {len(lessons.PARTS)} rows. {parts}.")

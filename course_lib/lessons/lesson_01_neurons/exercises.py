@@ -7,9 +7,9 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import Review, array_of_shape, first_match, listed
 from course_lib.neurons import threshold_unit
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import Review, array_of_shape, first_match, listed
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from course_lib.neurons import (
     two_clouds,
 )
 from course_lib.optimizers import Momentum
-from course_lib.results import Reproduction
+from course_lib.teaching.experiment import Reproduction
 
 sigmoid, _ = ACTIVATIONS["sigmoid"]
 

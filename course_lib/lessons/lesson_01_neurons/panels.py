@@ -8,7 +8,7 @@ import numpy as np
 
 from course_lib import plotting
 from course_lib.neurons import leaky_integrate_and_fire, lif_rate
-from course_lib.widgets.controls import Slider, panel
+from course_lib.teaching.panel import Slider, panel
 
 _THRESHOLD = 15.0
 _DT, _SHOWN, _LASTS = 0.1, 200.0, 2000.0  # step, what the trace shows, what is counted; in ms

@@ -6,9 +6,9 @@ from numbers import Integral
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import Review, array_of_shape, first_match, listed
 from course_lib.sequences import windows
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import Review, array_of_shape, first_match, listed
 
 
 # ---------------------------------------------------------------------------------------------------------------------

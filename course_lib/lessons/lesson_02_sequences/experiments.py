@@ -10,8 +10,8 @@ import numpy as np
 
 from course_lib import datasets, tasks
 from course_lib.ngrams import NGram, floor_bits, truth_surprise
-from course_lib.results import Reproduction
 from course_lib.sequences import Vocabulary, windows
+from course_lib.teaching.experiment import Reproduction
 
 SHANNON = {26: (4.14, 3.56, 3.3), 27: (4.03, 3.32, 3.1)}
 """F₁, F₂ and F₃ of English in bits a letter, without the space and with it: Shannon 1951, end of section 2."""

@@ -9,7 +9,7 @@ import numpy as np
 from course_lib import plotting
 from course_lib.ngrams import NGram, floor_bits, languages, ngram_floor_bits, truth_surprise
 from course_lib.sequences import Vocabulary
-from course_lib.widgets.controls import Choice, Slider, panel
+from course_lib.teaching.panel import Choice, Slider, panel
 
 READ, UNSEEN = "#b5541c", "#0b6e99"  # the same table on the text that it has read, and on another
 _LONGEST = 7

@@ -6,9 +6,9 @@ from numbers import Integral
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import NotAttempted, Review, array_of_shape, first_match, function_from
 from course_lib.recurrent import RNN
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import NotAttempted, Review, array_of_shape, first_match, function_from
 
 # ---------------------------------------------------------------------------------------------------------------------
 # 3.1  one unit by hand

@@ -8,7 +8,7 @@ import numpy as np
 
 from course_lib.layers import glorot_uniform
 from course_lib.recurrent import RNN
-from course_lib.results import Reproduction
+from course_lib.teaching.experiment import Reproduction
 
 SIZES = (50, 100, 200, 400)
 

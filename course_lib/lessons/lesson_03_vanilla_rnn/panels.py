@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from course_lib import plotting
 from course_lib.recurrent import RNN, unroll
 from course_lib.sequences import Vocabulary, one_hot
-from course_lib.widgets.controls import Slider, TextBox, panel
+from course_lib.teaching.panel import Slider, TextBox, panel
 
 _UNITS, _MOST = 50, 12
 _LETTERS = Vocabulary(ascii_lowercase)

@@ -11,10 +11,10 @@ from numbers import Integral
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import NotAttempted, Review, array_of_shape, first_match, function_from, listed
 from course_lib.gradients import numerical_gradient, relative_error
 from course_lib.recurrent import RNN, unroll
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import NotAttempted, Review, array_of_shape, first_match, function_from, listed
 
 
 def _steps(numbers):
@@ -478,7 +478,7 @@ WORLDS = (  # (truncation from which it is learned, the exception at k = 2 for o
 )
 
 
-def experiment(measure):
+def design(measure):
     """Return (results, answer): {k: [measure(k, seed), …]} and the smallest k that is enough, or None."""
     results = {k: [measure(k, seed) for seed in range(3)] for k in range(1, 6)}
     enough = [k for k, errors in results.items() if all(error < 0.2 for error in errors)]
@@ -501,22 +501,22 @@ def _no_baseline(measure):
 
 
 def _by_the_mean(measure):
-    results = experiment(measure)[0]
+    results = design(measure)[0]
     return results, min((k for k in results if np.mean(results[k]) < LEARNED), default=None)
 
 
 def _by_the_best_seed(measure):
-    results = experiment(measure)[0]
+    results = design(measure)[0]
     return results, min((k for k in results if min(results[k]) < LEARNED), default=None)
 
 
 def _blind_to_nan(measure):
-    results = experiment(measure)[0]
+    results = design(measure)[0]
     return results, min((k for k in results if np.nanmax(results[k]) < LEARNED), default=None)
 
 
 def _known_beforehand(measure):
-    return experiment(measure)[0], 2
+    return design(measure)[0], 2
 
 
 def _too_few_lengths(measure):
@@ -539,7 +539,7 @@ def _never_gives_up(measure):
 
 
 def _error_squared(measure):
-    results = {k: [error**2 for error in errors] for k, errors in experiment(measure)[0].items()}
+    results = {k: [error**2 for error in errors] for k, errors in design(measure)[0].items()}
     return results, min((k for k in results if max(results[k]) < LEARNED), default=None)
 
 
@@ -570,7 +570,7 @@ def _world(learned_from, exception):
     return measure, log
 
 
-def _check_experiment(attempt):
+def _check_design(attempt):
     for learned_from, exception, truth, world in WORLDS:
         measure, log = _world(learned_from, exception)
         got = attempt(measure)
@@ -654,15 +654,15 @@ is learned? You have the measuring device:
 `third_bit_error(truncation, seed)` trains a network and returns its RMSE on the third bits (guessing gives .5). Now
 design the experiment around it.
 
-`experiment(measure)` gets the device as its argument and returns a pair `(results, answer)`. `results` is a dict from
+`design(measure)` gets the device as its argument and returns a pair `(results, answer)`. `results` is a dict from
 truncation length `k` to the list of errors, one for each seed; `answer` is the smallest `k` at which *every* seed is
 below .2, or `None` if you found none. Which lengths, up to 5 or so, which seeds and which control are yours to choose.
 
 The check hands your experiment devices of its own, from worlds in which the answer is known, and sees whether you find
-it. Once it passes, run `experiment(third_bit_error)` in a new cell; fifteen runs take about as many seconds.
+it. Once it passes, run `design(third_bit_error)` in a new cell; fifteen runs take about as many seconds.
 """,
     stub='''
-def experiment(measure):
+def design(measure):
     """Return (results, answer): {k: [measure(k, seed), …]} and the smallest k that is enough, or None."""
     return ...
 ''',
@@ -674,11 +674,11 @@ def experiment(measure):
         "Collect first: `results = {k: [measure(k, seed) for seed in range(3)] for k in range(1, 6)}`. Then keep the k "
         "where `all(error < 0.2 for error in errors)`, and take the `min` of these, if there are any.",
     ),
-    solution=experiment,
+    solution=design,
     why="A conclusion is as good as the ways in which it could have failed: a control, several seeds, no gap, and "
         "the courage to say None. On the real device the answer is 2: blame has to get one step back, to where the "
         "bit before the last was read. With more seeds you will find some at k = 1 that get below .2 by luck.",
-    check=_check_experiment,
+    check=_check_design,
     misconceptions=(
         (_one_seed, "at least three seeds"),
         (_same_seed_again, "with only 1 different seed"),

@@ -13,8 +13,8 @@ from course_lib.layers import Dense, SoftmaxCrossEntropy, softmax
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import RNN, SimpleRNN, bptt, unroll
-from course_lib.results import Reproduction
 from course_lib.sequences import Vocabulary, one_hot, stream
+from course_lib.teaching.experiment import Reproduction
 
 LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from course_lib import plotting
-from course_lib.widgets.controls import Slider, panel
+from course_lib.teaching.panel import Slider, panel
 
 _STEPS = 12
 _PATTERN = np.array([1, -1, 1, 1, -1, 1, -1, -1, 1, -1, 1, -1.0])  # inputs of both signs, with no rhythm to ride on

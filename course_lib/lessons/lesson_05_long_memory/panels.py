@@ -6,7 +6,7 @@ import numpy as np
 
 from course_lib import plotting
 from course_lib.gradients import jacobian_norms, spectral_radius
-from course_lib.widgets.controls import Choice, Slider, panel
+from course_lib.teaching.panel import Choice, Slider, panel
 
 _UNITS = 50
 _LOWEST, _HIGHEST = 1e-9, 1e6

@@ -11,9 +11,9 @@ from numbers import Integral
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import NotAttempted, Review, array_of_shape, first_match, function_from, listed
 from course_lib.gradients import numerical_gradient, relative_error
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import NotAttempted, Review, array_of_shape, first_match, function_from, listed
 
 
 def _sigmoid(a):

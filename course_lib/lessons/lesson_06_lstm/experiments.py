@@ -11,7 +11,7 @@ from course_lib.layers import Dense, LastStep, MeanSquaredError, SoftmaxCrossEnt
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import LSTM, SimpleRNN
-from course_lib.results import Reproduction
+from course_lib.teaching.experiment import Reproduction
 
 CODE = tuple(f"course_lib.{name}" for name in ("layers", "model", "optimizers", "recurrent", "sequences", "tasks"))
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 
 from course_lib import plotting
-from course_lib.widgets.controls import Slider, panel
+from course_lib.teaching.panel import Slider, panel
 
 GATES = {"i": ("input gate", "input_gate"), "c": ("|candidate|", "candidate"), "f": ("forget gate", "forget_gate"),
          "o": ("output gate", "output_gate")}

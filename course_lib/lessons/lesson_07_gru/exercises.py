@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import Review, array_of_shape, listed
 from course_lib.recurrent import GRU
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import Review, array_of_shape, listed
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from course_lib import plotting
-from course_lib.widgets.controls import Slider, panel
-from course_lib.widgets.lstm import _gate_box, _node, _road
+from course_lib.lessons.lesson_06_lstm.panels import _gate_box, _node, _road
+from course_lib.teaching.panel import Slider, panel
 
 WEIGHT = 2.0  # of the old state in the candidate
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from course_lib import datasets, tasks
 from course_lib.ngrams import NGram
-from course_lib.results import Reproduction
 from course_lib.sequences import Vocabulary, one_hot, windows
+from course_lib.teaching.experiment import Reproduction
 
 SYMBOLS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
 

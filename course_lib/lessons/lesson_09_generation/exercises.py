@@ -5,8 +5,8 @@ import inspect
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import NotAttempted, Review, array_of_shape, first_match, function_from
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import NotAttempted, Review, array_of_shape, first_match, function_from
 
 
 # ---------------------------------------------------------------------------------------------------------------------

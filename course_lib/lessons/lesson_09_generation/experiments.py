@@ -12,8 +12,8 @@ from course_lib.model import Model
 from course_lib.ngrams import NGram, end_to_end
 from course_lib.optimizers import Adam
 from course_lib.recurrent import GRU
-from course_lib.results import Reproduction
 from course_lib.sequences import Vocabulary, one_hot, pad, stream
+from course_lib.teaching.experiment import Reproduction
 
 B, E = (tasks.REBER_SYMBOLS.index(symbol) for symbol in "BE")
 

@@ -10,7 +10,7 @@ from course_lib import datasets, plotting
 from course_lib.generation import keep_nucleus, ngram_step, nucleus, temper
 from course_lib.ngrams import NGram
 from course_lib.sequences import Vocabulary
-from course_lib.widgets.controls import Slider, TextBox, panel
+from course_lib.teaching.panel import Slider, TextBox, panel
 
 LETTERS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
 _N = 5  # letters in a run of the table

@@ -11,10 +11,10 @@ import numpy as np
 from course_lib import datasets, tasks
 from course_lib.generation import beam_search, greedy, log_softmax
 from course_lib.optimizers import Adam
-from course_lib.results import Reproduction
 from course_lib.seq2seq import EncoderDecoder, exact_match, scheduled_sampling, teacher_forcing
 from course_lib.sequences import Vocabulary
 from course_lib.speaker import error_rates
+from course_lib.teaching.experiment import Reproduction
 
 CODE = tuple(f"course_lib.{name}" for name in (
     "generation", "layers", "model", "optimizers", "recurrent", "seq2seq", "sequences", "tasks"))

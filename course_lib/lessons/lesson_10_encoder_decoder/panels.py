@@ -6,7 +6,7 @@ import numpy as np
 
 from course_lib import plotting
 from course_lib.generation import beam_search
-from course_lib.widgets.controls import Slider, panel
+from course_lib.teaching.panel import Slider, panel
 
 STOP = "■"
 WORDS = ("a", "the", "cat", "dog", "sat", "ran", "there", "away", STOP)

@@ -5,8 +5,8 @@ from numbers import Real
 
 import numpy as np
 
-from course_lib.exercises import Exercise, bank
-from course_lib.exercises.running import Review, array_of_shape, first_match
+from course_lib.teaching.exercise import Exercise, bank
+from course_lib.teaching.running import Review, array_of_shape, first_match
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ import numpy as np
 from course_lib import datasets, speaker, tasks
 from course_lib.generation import greedy, log_softmax
 from course_lib.optimizers import Adam
-from course_lib.results import Reproduction
 from course_lib.seq2seq import BahdanauEncoderDecoder, EncoderDecoder, teacher_forcing
 from course_lib.sequences import Vocabulary
-from course_lib.train_speaker import align, letter_table, spelling_pairs
+from course_lib.speaker.train import align, letter_table, spelling_pairs
+from course_lib.teaching.experiment import Reproduction
 from course_lib.transformer import Transformer
 
 CODE = tuple(f"course_lib.{name}" for name in ("generation", "layers", "model", "optimizers", "recurrent", "seq2seq",

@@ -6,9 +6,9 @@ from functools import cache
 import matplotlib.pyplot as plt
 
 from course_lib import plotting
-from course_lib.results import attention as experiments
+from course_lib.lessons.lesson_11_attention import experiments
 from course_lib.speaker import LONGEST, load_speaker, words_of
-from course_lib.widgets.controls import TextBox, panel
+from course_lib.teaching.panel import TextBox, panel
 
 _MANY = 24  # rows of a map beyond which they are drawn narrower, with smaller names
 
@@ -17,7 +17,7 @@ _MANY = 24  # rows of a map beyond which they are drawn narrower, with smaller n
 def load_reader():
     """The network that says names in lesson 00: an EncoderDecoder from 26 letters to 39 sounds, with dot attention.
 
-    Its symbols for begin and end are ``BEGIN`` and ``END`` of :mod:`course_lib.results.attention`.
+    Its symbols for begin and end are ``BEGIN`` and ``END`` of the lesson's experiments.
     """
     return load_speaker().model
 

@@ -1,0 +1,1 @@
+"""The frameworks that lessons share: exercises, recorded experiments, panels, progress, and the doctor."""
