@@ -4,6 +4,7 @@ This file needs nothing but Python. Each command first sees to it that the folde
 requirements.lock lists, then runs inside it. `make lab` and its like only forward to here. The syntax is plain
 on purpose: a Python too old for the course can still read this file and say what is missing.
 """
+
 import argparse
 import hashlib
 import json
@@ -628,9 +629,7 @@ def site(arguments):
     return module("sphinx", *options, "-c", "docs", ".", str(BUILD / "site"), env=env)
 
 
-COMMANDS = {
-    command.__name__: command for command in (lab, test, run, reproduce, bench, refresh, steady, lock, site)
-}
+COMMANDS = {command.__name__: command for command in (lab, test, run, reproduce, bench, refresh, steady, lock, site)}
 
 
 def main(arguments):

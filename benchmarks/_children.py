@@ -3,6 +3,7 @@
 ``Child(side, threads)`` starts one; ``child.ask("run", ...)`` calls a method of the side there and returns its answer.
 Also what both benchmarks share: their options, a description of the machine, and the writing of tables.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -41,8 +42,12 @@ class Child:
         environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONUTF8": "1"}
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
             environment.pop(name, None)
-        self.process = subprocess.Popen([python, str(Path(__file__).resolve()), side, str(threads)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self.process = subprocess.Popen(
+            [python, str(Path(__file__).resolve()), side, str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
         self.versions = self.answer()
 
     def send(self, method, *arguments):
@@ -61,8 +66,9 @@ class Child:
         try:
             fine, what = pickle.load(self.process.stdout)
         except EOFError:
-            raise RuntimeError(f"{self.side} with {self.threads} threads ended without an answer; its own words, if "
-                               f"any, stand above.") from None
+            raise RuntimeError(
+                f"{self.side} with {self.threads} threads ended without an answer; its own words, if any, stand above."
+            ) from None
         if not fine:
             raise RuntimeError(f"{self.side} with {self.threads} threads: {what}")
         return what
@@ -113,8 +119,12 @@ def options(description, arguments):
     """The options, the same for both benchmarks because ``make bench`` passes them to both."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="small and short, to see that it works: no figures to use")
-    parser.add_argument("--torch-python", default=sys.executable, metavar="PYTHON",
-                        help="a Python that can import torch, if that of the course cannot")
+    parser.add_argument(
+        "--torch-python",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="a Python that can import torch, if that of the course cannot",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "bench", help="the folder to write to")
     chosen = parser.parse_args(arguments)
     chosen.out.mkdir(parents=True, exist_ok=True)
@@ -149,12 +159,16 @@ def machine(children):
 
 def described(machine):
     """The machine in a line of Markdown, with a warning if others were at work on it."""
-    text = (f"{machine['processor']}, {machine['cores']} cores, {machine['system']}; Python {machine['python']}, "
-            f"{', '.join(machine['libraries'])}, {machine['blas']}. Before the start the cores were "
-            f"{machine['busy']:.0f} % busy.")
+    text = (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}; Python {machine['python']}, "
+        f"{', '.join(machine['libraries'])}, {machine['blas']}. Before the start the cores were "
+        f"{machine['busy']:.0f} % busy."
+    )
     if machine["busy"] > QUIET:
-        text += (" **Other programs were at work:** ratios, measured in turn, still mean something; times and the "
-                 "choice of threads do not.")
+        text += (
+            " **Other programs were at work:** ratios, measured in turn, still mean something; times and the "
+            "choice of threads do not."
+        )
     return text
 
 
@@ -162,8 +176,14 @@ def table(heads, rows):
     """A table in Markdown: words to the left, figures to the right, readable as it is."""
     cells = [list(heads), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(len(row[n]) for row in cells) for n in range(len(heads))]
-    lines = ["| " + " | ".join(cell.ljust(w) if n == 0 else cell.rjust(w)
-                               for n, (cell, w) in enumerate(zip(row, widths, strict=True))) + " |" for row in cells]
+    lines = [
+        "| "
+        + " | ".join(
+            cell.ljust(w) if n == 0 else cell.rjust(w) for n, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for row in cells
+    ]
     rule = "|" + "|".join("-" * (w + 2) if n == 0 else "-" * (w + 1) + ":" for n, w in enumerate(widths)) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
 

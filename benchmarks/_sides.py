@@ -3,6 +3,7 @@
 ``prepare`` makes a model for a case, ``run`` trains it for some steps and says how many seconds they took. Only what a
 side needs is imported, so that PyTorch may live in an environment where nothing of the course is installed.
 """
+
 from __future__ import annotations
 
 import os
@@ -45,7 +46,8 @@ def data_of(case):
 def our_model(case):
     """The course's model for a case; its weights are those that every other side starts from."""
     from course_lib import recurrent
-    from course_lib.layers import Dense, SoftmaxCrossEntropy
+    from course_lib.layers import Dense
+    from course_lib.losses import SoftmaxCrossEntropy
     from course_lib.model import Model
 
     rng = np.random.default_rng(1)
@@ -126,13 +128,16 @@ class Ours:
 
         self.case, self.model, self.optimizer = case, our_model(case), Adam(RATE)
         halves = our_model(case)
-        self.trained = {"ours": (self.model, self.optimizer),
-                        "ours in halves": (ModelInHalves(halves.layers, halves.loss), Adam(RATE))}
+        self.trained = {
+            "ours": (self.model, self.optimizer),
+            "ours in halves": (ModelInHalves(halves.layers, halves.loss), Adam(RATE)),
+        }
         self.x, self.y = data_of(case)
         self.steps = dict.fromkeys(self.modes, 0)
         self.products = [
             (part, times, *faster_product(a, b, c, GATES[case.kind] if part == "forward" and times > 1 else 1))
-            for part, times, a, b, c in products_of(case)]
+            for part, times, a, b, c in products_of(case)
+        ]
         return self.weights()
 
     def run(self, mode, steps):
@@ -197,8 +202,9 @@ class Ours:
         start, before = time.perf_counter(), self.steps
         while (spent := time.perf_counter() - start) < seconds:
             windows = self.ids[self.starts[self.steps % len(self.starts)][:, None] + np.arange(self.case.time + 1)]
-            self.model.train_on_batch(one_hot(windows[:, :-1], self.case.features), windows[:, 1:],
-                                      optimizer=self.optimizer, clip_norm=1.0)
+            self.model.train_on_batch(
+                one_hot(windows[:, :-1], self.case.features), windows[:, 1:], optimizer=self.optimizer, clip_norm=1.0
+            )
             self.steps += 1
         return spent, self.steps - before
 
@@ -223,12 +229,18 @@ class Keras:
 
     def _model(self, case, mode, clip=None):
         ours = our_model(case)
-        model = self.keras.Sequential([
-            self.keras.layers.Input((case.time, case.features), batch_size=case.batch),
-            self.twin(ours.layers[0], return_state=False), self.twin(ours.layers[1])])
-        model.compile(optimizer=self.keras.optimizers.Adam(RATE, global_clipnorm=clip),
-                      loss=self.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                      jit_compile=mode == "Keras jit")
+        model = self.keras.Sequential(
+            [
+                self.keras.layers.Input((case.time, case.features), batch_size=case.batch),
+                self.twin(ours.layers[0], return_state=False),
+                self.twin(ours.layers[1]),
+            ]
+        )
+        model.compile(
+            optimizer=self.keras.optimizers.Adam(RATE, global_clipnorm=clip),
+            loss=self.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=mode == "Keras jit",
+        )
         model.optimizer.build(model.trainable_variables)
         model.make_train_function()  # what fit calls for each batch, without what fit does around it
         return model
@@ -395,7 +407,7 @@ class Plain:
         while (spent := time.perf_counter() - start) < seconds:
             if self.place + self.length + 1 > len(self.ids):
                 self.place, self.h = 0, np.zeros_like(self.h)
-            piece = self.ids[self.place:self.place + self.length + 1]
+            piece = self.ids[self.place : self.place + self.length + 1]
             _, grads, self.h = self.gradients(piece[:-1], piece[1:], self.h)
             for w, g, m in zip(self._weights, grads, self.memory, strict=True):
                 np.clip(g, -self.limit, self.limit, out=g)

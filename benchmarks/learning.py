@@ -4,6 +4,7 @@ Ours and Keras read the very same windows of the Python manual from the same fir
 letters reads it from end to end, as the well-known minimal character model does. ``make bench`` runs it;
 docs/benchmarks.md says how to read it.
 """
+
 from __future__ import annotations
 
 import sys
@@ -40,7 +41,7 @@ def bits(case, weights, ids):
     model = our_model(case)
     for ours, theirs in zip(model.weights, weights, strict=True):
         ours[...] = theirs
-    rows = ids[:len(ids) // (ROW + 1) * (ROW + 1)].reshape(-1, ROW + 1)
+    rows = ids[: len(ids) // (ROW + 1) * (ROW + 1)].reshape(-1, ROW + 1)
     return model.evaluate(one_hot(rows[:, :-1], case.symbols), rows[:, 1:], batch_size=64) / np.log(2)
 
 
@@ -82,8 +83,17 @@ def race(case, sides, train, held_out, slices, seconds):
         for child, mode, side in entries:
             child.ask("prepare_text", mode, train, starts, case)
             name = {"Ours": "ours", "Plain": "plain loop"}.get(side, side)
-            runs.append(dict(kind=case.kind, side=name, mode=mode, threads=child.threads, updates=0, spent=0.0,
-                             curve=[[0.0, bits(case, child.ask("weights"), held_out)]]))
+            runs.append(
+                dict(
+                    kind=case.kind,
+                    side=name,
+                    mode=mode,
+                    threads=child.threads,
+                    updates=0,
+                    spent=0.0,
+                    curve=[[0.0, bits(case, child.ask("weights"), held_out)]],
+                )
+            )
         rng = np.random.default_rng(4)
         marks = {round(slices * share) for share in (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1)}
         for number in range(1, slices + 1):
@@ -115,26 +125,49 @@ def report(runs, tables, about, symbols):
     for run in runs:
         ours = next(r for r in runs if r["kind"] == run["kind"] and r["side"] == "ours")
         needed = None if run is ours else seconds_to(ours["curve"], run["curve"][-1][1])
-        rows.append([f"{run['kind']}, {run['side']}", f"{run['mode']} ({run['threads']})",
-                     f"{run['updates'] / run['spent']:.0f}", f"{run['characters'] / run['spent']:,.0f}",
-                     f"{run['spent']:.1f}", f"{run['curve'][-1][1]:.3f}",
-                     "" if run is ours else "not reached" if needed is None else f"{needed:.1f}"])
-    heads = ["model", "setting (threads)", "updates a second", "characters a second", "seconds", "bits a character",
-             "ours needs, seconds"]
+        rows.append(
+            [
+                f"{run['kind']}, {run['side']}",
+                f"{run['mode']} ({run['threads']})",
+                f"{run['updates'] / run['spent']:.0f}",
+                f"{run['characters'] / run['spent']:,.0f}",
+                f"{run['spent']:.1f}",
+                f"{run['curve'][-1][1]:.3f}",
+                "" if run is ours else "not reached" if needed is None else f"{needed:.1f}",
+            ]
+        )
+    heads = [
+        "model",
+        "setting (threads)",
+        "updates a second",
+        "characters a second",
+        "seconds",
+        "bits a character",
+        "ours needs, seconds",
+    ]
     compared = ", ".join(f"{n}-gram {score:.3f}" for n, score in tables.items())
-    return "\n".join([
-        "# Learning per second\n", described(about), "",
-        "The Python manual; bits a character on the last tenth of it, which nobody learned from. Guessing evenly among "
-        f"{symbols} symbols costs {np.log2(symbols):.3f}; tables of counts score: {compared}. The last column: how "
-        "many seconds ours needs for the score that the other ends with.\n",
-        table(heads, rows), "", f"![{alt_of(runs)}](learning.png)",
-    ])
+    return "\n".join(
+        [
+            "# Learning per second\n",
+            described(about),
+            "",
+            "The Python manual; bits a character on the last tenth of it, which nobody learned from. Guessing "
+            "evenly among "
+            f"{symbols} symbols costs {np.log2(symbols):.3f}; tables of counts score: {compared}. The last column: how "
+            "many seconds ours needs for the score that the other ends with.\n",
+            table(heads, rows),
+            "",
+            f"![{alt_of(runs)}](learning.png)",
+        ]
+    )
 
 
 def alt_of(runs):
     """What the figure shows, in words, from the figures."""
-    return ("Bits a character on held-out text against seconds of learning, one panel for each kind of layer. Last "
-            "scores: " + "; ".join(f"{run['kind']} {run['side']} {run['curve'][-1][1]:.2f}" for run in runs) + ".")
+    return (
+        "Bits a character on held-out text against seconds of learning, one panel for each kind of layer. Last "
+        "scores: " + "; ".join(f"{run['kind']} {run['side']} {run['curve'][-1][1]:.2f}" for run in runs) + "."
+    )
 
 
 def draw(runs, tables, path):
@@ -156,8 +189,15 @@ def draw(runs, tables, path):
             ax.plot(*zip(*run["curve"], strict=True), color=color, marker=marker, linestyle=dashes, label=run["side"])
         for n, score in tables.items():
             ax.axhline(score, color="#5d5d68", linewidth=1, linestyle=(0, (1, 1)))
-            ax.annotate(f"{n}-gram", (longest, score), xytext=(0, 3), textcoords="offset points", ha="right",
-                        fontsize=10, color="#5d5d68")
+            ax.annotate(
+                f"{n}-gram",
+                (longest, score),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=10,
+                color="#5d5d68",
+            )
         ax.set(title=kind, xlabel="seconds of learning", xlim=(0, longest * 1.04))
     axes[0][0].set_ylabel("bits a character, held out")
     fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -172,7 +212,7 @@ def main(arguments=None):
 
     from course_lib.ngrams import NGram
 
-    tables = {n: float(NGram(n, symbols, leaning=True).read(train).surprise(held_out).mean()) for n in TABLES}
+    tables = {n: float(NGram(n, symbols, interpolated=True).read(train).surprisal(held_out).mean()) for n in TABLES}
     runs, children, about = [], [], None
     for kind in KINDS:
         print(f"{kind} ...", file=sys.stderr, flush=True)
@@ -184,9 +224,18 @@ def main(arguments=None):
         children += asked
     about["libraries"] = sorted({child.versions for child in children})
     draw(runs, tables, chosen.out / "learning.png")
-    write(chosen.out, "learning", report(runs, tables, about, symbols),
-          {"machine": about, "quick": chosen.quick, "symbols": symbols,
-           "n-grams": {str(n): score for n, score in tables.items()}, "runs": runs})
+    write(
+        chosen.out,
+        "learning",
+        report(runs, tables, about, symbols),
+        {
+            "machine": about,
+            "quick": chosen.quick,
+            "symbols": symbols,
+            "n-grams": {str(n): score for n, score in tables.items()},
+            "runs": runs,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Each side works in a process of its own with one thread and with two, all are asked in turn, and each case counts at a
 side's better setting. ``make bench`` runs it; docs/benchmarks.md says what is measured and how to read it.
 """
+
 from __future__ import annotations
 
 import sys
@@ -17,9 +18,14 @@ SIDES = ("ours", "ours in halves", "Keras plain", "Keras jit", "PyTorch", "produ
 AIMS = {"Keras": 1.3, "PyTorch": (0.8, 1.0), "products": 0.5}  # PyTorch: at the course's sizes, at the larger one
 HOPELESS = 2  # a number of threads that takes so many times as long as the side's other one is tried once only
 
-LOOKS = {"ours": ("#1b1b24", "o", "-"), "ours in halves": ("#1b1b24", "x", "--"),
-         "Keras plain": ("#a9610b", "s", ":"), "Keras jit": ("#a9610b", "D", "--"),
-         "PyTorch": ("#7a3fa0", "^", "-."), "products": ("#5d5d68", "_", ":")}
+LOOKS = {
+    "ours": ("#1b1b24", "o", "-"),
+    "ours in halves": ("#1b1b24", "x", "--"),
+    "Keras plain": ("#a9610b", "s", ":"),
+    "Keras jit": ("#a9610b", "D", "--"),
+    "PyTorch": ("#7a3fa0", "^", "-."),
+    "products": ("#5d5d68", "_", ":"),
+}
 
 
 def prepare(case, children):
@@ -28,8 +34,9 @@ def prepare(case, children):
         child.send("prepare", case)
     for child in children:
         child.answer()
-    entries = [(child, mode) for child in children
-               for mode in (*child.modes, *(["products"] if child.side == "Ours" else []))]
+    entries = [
+        (child, mode) for child in children for mode in (*child.modes, *(["products"] if child.side == "Ours" else []))
+    ]
     waiting = [list(child.modes) for child in children]
     while any(waiting):  # Keras compiles for many seconds: with one thread and with two at once
         asked = [(child, modes.pop(0)) for child, modes in zip(children, waiting, strict=True) if modes]
@@ -62,9 +69,19 @@ def measure(case, children, repeats, seconds):
         for n in rng.permutation(len(entries)):
             child, mode = entries[n]
             found[n].append(1e3 * child.ask("run", mode, steps[n])[0] / steps[n])
-    return [dict(case=case._asdict(), side=mode, threads=child.threads, ms=median(times), lowest=min(times),
-                 highest=max(times), steps=count, repeats=repeats)
-            for (child, mode), times, count in zip(entries, found, steps, strict=True)]
+    return [
+        dict(
+            case=case._asdict(),
+            side=mode,
+            threads=child.threads,
+            ms=median(times),
+            lowest=min(times),
+            highest=max(times),
+            steps=count,
+            repeats=repeats,
+        )
+        for (child, mode), times, count in zip(entries, found, steps, strict=True)
+    ]
 
 
 def best(rows):
@@ -87,9 +104,11 @@ def ratios(chosen):
     """
     ours = fastest_of_ours(chosen)
     keras = [chosen[side]["ms"] for side in ("Keras plain", "Keras jit") if side in chosen]
-    return {"Keras": min(keras) / ours if keras else None,
-            "PyTorch": chosen["PyTorch"]["ms"] / ours if "PyTorch" in chosen else None,
-            "products": chosen["products"]["ms"] / ours}
+    return {
+        "Keras": min(keras) / ours if keras else None,
+        "PyTorch": chosen["PyTorch"]["ms"] / ours if "PyTorch" in chosen else None,
+        "products": chosen["products"]["ms"] / ours,
+    }
 
 
 def verdicts(results):
@@ -105,18 +124,37 @@ def verdicts(results):
 
     def line(text, reached, of):
         missing = [str(case) for case, share in of if not reached(case, share)]
-        return (f"- {text}: {len(of) - len(missing)} of {len(of)}."
-                + (f" Not at: {'; '.join(missing)}." if missing else ""))
+        return f"- {text}: {len(of) - len(missing)} of {len(of)}." + (
+            f" Not at: {'; '.join(missing)}." if missing else ""
+        )
 
     small, large = AIMS["PyTorch"]
-    lines = [line(f"At least {AIMS['Keras']} times as fast as Keras' better mode",
-                  lambda _, share: share["Keras"] >= AIMS["Keras"], found)] if found[0][1]["Keras"] else []
+    lines = (
+        [
+            line(
+                f"At least {AIMS['Keras']} times as fast as Keras' better mode",
+                lambda _, share: share["Keras"] >= AIMS["Keras"],
+                found,
+            )
+        ]
+        if found[0][1]["Keras"]
+        else []
+    )
     if found[0][1]["PyTorch"]:
-        lines.append(line(f"At least {small} of PyTorch's speed at the course's sizes, {large} at the larger one",
-                          lambda case, share: share["PyTorch"] >= (large if case.units == largest else small), found))
-    lines.append(line(f"The products are at least {AIMS['products']} of our time at the larger size",
-                      lambda _, share: share["products"] >= AIMS["products"],
-                      [(case, share) for case, share in found if case.units == largest]))
+        lines.append(
+            line(
+                f"At least {small} of PyTorch's speed at the course's sizes, {large} at the larger one",
+                lambda case, share: share["PyTorch"] >= (large if case.units == largest else small),
+                found,
+            )
+        )
+    lines.append(
+        line(
+            f"The products are at least {AIMS['products']} of our time at the larger size",
+            lambda _, share: share["products"] >= AIMS["products"],
+            [(case, share) for case, share in found if case.units == largest],
+        )
+    )
     return "\n".join(lines)
 
 
@@ -133,26 +171,53 @@ def report(results, parts, about):
     rows = []
     for case, chosen in results:
         share = ratios(chosen)
-        rows.append([case, *[cell(chosen, side) for side in sides],
-                     *[times(share[name]) for name in ("Keras", "PyTorch", "products")],
-                     f"{gflop_of(case) / fastest_of_ours(chosen) * 1e3:.0f}"])
-    heads = ["milliseconds a step (threads)", *sides, "Keras ÷ ours", "PyTorch ÷ ours", "products ÷ ours",
-             "ours, GFLOP/s"]
+        rows.append(
+            [
+                case,
+                *[cell(chosen, side) for side in sides],
+                *[times(share[name]) for name in ("Keras", "PyTorch", "products")],
+                f"{gflop_of(case) / fastest_of_ours(chosen) * 1e3:.0f}",
+            ]
+        )
+    heads = [
+        "milliseconds a step (threads)",
+        *sides,
+        "Keras ÷ ours",
+        "PyTorch ÷ ours",
+        "products ÷ ours",
+        "ours, GFLOP/s",
+    ]
     names = list(parts[0][1])
-    split = [[case, *[f"{100 * whole[name] / sum(whole.values()):.0f} "
-                      f"({100 * products[name] / sum(whole.values()):.0f})" for name in names]]
-             for case, whole, products in parts]
-    return "\n".join([
-        "# Speed of a training step\n", described(about), "",
-        f"{'' if 'PyTorch' in sides else 'PyTorch is not installed here, so it is not measured. '}"
-        "Each figure is the median of several repeats, taken in turn, at the side's better number of threads.\n",
-        table(heads, rows), "", verdicts(results), "",
-        "## Where our time goes\n",
-        "Per cent of a step, the batch in one piece; in brackets the share of the matrix products alone. The rest is "
-        "entry-by-entry arithmetic, copies and Python.\n",
-        table(["per cent of a step", *names], split), "",
-        f"![{alt_of(results)}](speed.png)",
-    ])
+    split = [
+        [
+            case,
+            *[
+                f"{100 * whole[name] / sum(whole.values()):.0f} ({100 * products[name] / sum(whole.values()):.0f})"
+                for name in names
+            ],
+        ]
+        for case, whole, products in parts
+    ]
+    return "\n".join(
+        [
+            "# Speed of a training step\n",
+            described(about),
+            "",
+            f"{'' if 'PyTorch' in sides else 'PyTorch is not installed here, so it is not measured. '}"
+            "Each figure is the median of several repeats, taken in turn, at the side's better number of threads.\n",
+            table(heads, rows),
+            "",
+            verdicts(results),
+            "",
+            "## Where our time goes\n",
+            "Per cent of a step, the batch in one piece; in brackets the share of the matrix products alone. The "
+            "rest is "
+            "entry-by-entry arithmetic, copies and Python.\n",
+            table(["per cent of a step", *names], split),
+            "",
+            f"![{alt_of(results)}](speed.png)",
+        ]
+    )
 
 
 def alt_of(results):
@@ -161,9 +226,11 @@ def alt_of(results):
     for case, chosen in results:
         order = sorted(chosen, key=lambda side: chosen[side]["ms"])
         said.append(f"{case}: " + ", ".join(f"{side} {chosen[side]['ms']:.2g}" for side in order))
-    return ("Time of a training step, divided by the better of ours, on a logarithmic axis: one panel for each kind of "
-            "layer, its sizes from left to right, a marker for each side; above 1, ours is faster. In milliseconds, "
-            "from fast to slow, " + "; ".join(said) + ".")
+    return (
+        "Time of a training step, divided by the better of ours, on a logarithmic axis: one panel for each kind of "
+        "layer, its sizes from left to right, a marker for each side; above 1, ours is faster. In milliseconds, "
+        "from fast to slow, " + "; ".join(said) + "."
+    )
 
 
 def draw(results, path):
@@ -183,14 +250,27 @@ def draw(results, path):
         for side in (side for side in SIDES if side in mine[0][1]):
             color, marker, dashes = LOOKS[side]
             shares = [chosen[side]["ms"] / fastest_of_ours(chosen) for _, chosen in mine]
-            ax.plot(range(len(shares)), shares, color=color, marker=marker, linestyle=dashes,
-                    linewidth=1.3, markersize=9 if side == "products" else 6, markeredgewidth=2,
-                    markerfacecolor=color if side in ("ours", "Keras jit") else "none",
-                    label={"products": "the products alone"}.get(side, side))
+            ax.plot(
+                range(len(shares)),
+                shares,
+                color=color,
+                marker=marker,
+                linestyle=dashes,
+                linewidth=1.3,
+                markersize=9 if side == "products" else 6,
+                markeredgewidth=2,
+                markerfacecolor=color if side in ("ours", "Keras jit") else "none",
+                label={"products": "the products alone"}.get(side, side),
+            )
         ax.set_yscale("log", base=2)
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.set(title=kind, xlabel="units", xticks=range(len(mine)),
-               xticklabels=[case.units for case, _ in mine], xlim=(-0.4, len(mine) - 0.6))
+        ax.set(
+            title=kind,
+            xlabel="units",
+            xticks=range(len(mine)),
+            xticklabels=[case.units for case, _ in mine],
+            xlim=(-0.4, len(mine) - 0.6),
+        )
     axes[0][0].set_ylabel("time of a step ÷ the better of ours")
     fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     fig.savefig(path, dpi=160, metadata={"Description": alt_of(results)})
@@ -213,16 +293,27 @@ def main(arguments=None):
             print(f"{case} ...", file=sys.stderr, flush=True)
             rows += (these := measure(case, children, repeats, seconds))
             results.append((case, best(these)))
-            [ours] = [child for child in children
-                      if child.side == "Ours" and child.threads == results[-1][1]["ours"]["threads"]]
+            [ours] = [
+                child
+                for child in children
+                if child.side == "Ours" and child.threads == results[-1][1]["ours"]["threads"]
+            ]
             parts.append((case, *ours.ask("parts", max(2, results[-1][1]["ours"]["steps"]))))
     finally:
         for child in children:
             child.close()
     draw(results, chosen.out / "speed.png")
-    write(chosen.out, "speed", report(results, parts, about),
-          {"machine": about, "quick": chosen.quick, "rows": rows,
-           "parts": [dict(case=case._asdict(), seconds=whole, products=products) for case, whole, products in parts]})
+    write(
+        chosen.out,
+        "speed",
+        report(results, parts, about),
+        {
+            "machine": about,
+            "quick": chosen.quick,
+            "rows": rows,
+            "parts": [dict(case=case._asdict(), seconds=whole, products=products) for case, whole, products in parts],
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Start with :mod:`course_lib.recurrent`. The direction of imports is lessons -> course_lib -> numpy;
 only :mod:`course_lib.keras_models` imports TensorFlow, and only figures import matplotlib.
 """
+
 from __future__ import annotations
 
 __version__ = "0.1.0"

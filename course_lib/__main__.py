@@ -1,4 +1,5 @@
 """``python -m course_lib doctor`` and ``python -m course_lib progress``."""
+
 from __future__ import annotations
 
 import sys

@@ -13,6 +13,7 @@
 
 Where each file comes from, under which licence and how it was made: ``datasets/README.md``.
 """
+
 from __future__ import annotations
 
 import bz2
@@ -30,6 +31,7 @@ Phonemes = tuple[str, ...]
 
 
 # --- the files in datasets/ ----------------------------------------------------------------------------------------
+
 
 def checksums() -> dict[str, str]:
     """Read the list of data files and their checksums.
@@ -100,6 +102,7 @@ def _read(name: str) -> bytes:
 
 
 # --- words and how they sound --------------------------------------------------------------------------------------
+
 
 def load_pronunciations() -> dict[str, list[Phonemes]]:
     """Load the CMU Pronouncing Dictionary, whole.
@@ -214,6 +217,7 @@ def load_spellings(part: str) -> tuple[list[str], list[list[Phonemes]]]:
 
 # --- numbers -------------------------------------------------------------------------------------------------------
 
+
 def load_digits() -> tuple[np.ndarray, np.ndarray]:
     """Load 1,797 handwritten digits.
 
@@ -262,6 +266,7 @@ def load_sunspots() -> tuple[np.ndarray, np.ndarray]:
 
 
 # --- the Python manual ---------------------------------------------------------------------------------------------
+
 
 class Manual(NamedTuple):
     """Text of the Python manual, and how much of it this Python has.
@@ -362,6 +367,7 @@ def load_python_manual() -> Manual:
 
 
 # --- text from elsewhere -------------------------------------------------------------------------------------------
+
 
 def load_text(path: str | os.PathLike, at_least: int = 1_000) -> str:
     """Load a text file of your own.
@@ -503,7 +509,10 @@ def load_classic(name: str) -> str:
     instead = "Without it, load_python_manual() gives a text of similar use that is on this machine already."
     try:
         path = pooch.retrieve(
-            classic.url, known_hash=classic.checksum, fname=f"{name}.txt", path=folder,
+            classic.url,
+            known_hash=classic.checksum,
+            fname=f"{name}.txt",
+            path=folder,
             downloader=pooch.HTTPDownloader(timeout=20),
         )
     except requests.RequestException as error:

@@ -11,6 +11,7 @@ Then ``greedy``, ``sample``, ``top_k``, ``nucleus`` and ``beam_search`` differ o
     step = model_step(model)
     sample(step, vocabulary.encode("The "), length=80, temperature=0.7, rng=rng).symbols[0]
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from course_lib.sequences import one_hot
 # ---------------------------------------------------------------------------------------------------------------------
 # What comes back
 # ---------------------------------------------------------------------------------------------------------------------
-class Written(NamedTuple):
+class GenerationOutput(NamedTuple):
     """What a model wrote, row by row.
 
     Attributes
@@ -101,7 +102,7 @@ def log_softmax(scores):
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def temper(log_p, temperature):
+def apply_temperature(log_p, temperature):
     """p^(1/temperature), made to sum to 1 again: below 1 the likely becomes likelier, above 1 all become alike.
 
     Parameters
@@ -117,8 +118,10 @@ def temper(log_p, temperature):
         ln P after the change.
     """
     if not temperature > 0:
-        raise ValueError(f"A temperature is above 0, but {temperature} came. For the limit at 0, where only the "
-                         f"likeliest symbol is left, call greedy.")
+        raise ValueError(
+            f"A temperature is above 0, but {temperature} came. For the limit at 0, where only the "
+            f"likeliest symbol is left, call greedy."
+        )
     with np.errstate(over="ignore"):  # what is too unlikely for a float becomes impossible
         return log_softmax((log_p - log_p.max(axis=-1, keepdims=True)) / temperature)
 
@@ -146,7 +149,7 @@ def keep_top_k(log_p, k):
     return _kept(log_p, np.argsort(-log_p, axis=-1, kind="stable")[..., :k])
 
 
-def keep_nucleus(log_p, p):
+def keep_top_p(log_p, p):
     """The smallest set of symbols whose probabilities add up to p or more, taken from the likeliest downwards.
 
     Parameters
@@ -165,8 +168,10 @@ def keep_nucleus(log_p, p):
     Holtzman et al. 2020, The curious case of neural text degeneration.
     """
     if not 0 < p <= 1:
-        raise ValueError(f"A nucleus holds the share p of the probability, above 0 and up to 1, but {p} came. A "
-                         f"number of symbols? That is top_k.")
+        raise ValueError(
+            f"A nucleus holds the share p of the probability, above 0 and up to 1, but {p} came. A "
+            f"number of symbols? That is top_k."
+        )
     order = np.argsort(-log_p, axis=-1, kind="stable")
     likeliest_first = np.exp(np.take_along_axis(log_p, order, axis=-1))
     before = likeliest_first.cumsum(axis=-1) - likeliest_first  # what the likelier ones hold already
@@ -213,17 +218,21 @@ def greedy(step, seed, state=None, *, length, stop=None):
 
 def sample(step, seed, state=None, *, length, stop=None, temperature=1.0, rng):
     """Draw each symbol with its probability, after :func:`temper`. The other parameters are those of :func:`greedy`."""
-    return _draw(step, seed, state, length, stop, rng, lambda log_p: temper(log_p, temperature))
+    return _draw(step, seed, state, length, stop, rng, lambda log_p: apply_temperature(log_p, temperature))
 
 
 def top_k(step, seed, state=None, *, length, stop=None, k, temperature=1.0, rng):
     """Draw among the k likeliest symbols, after :func:`temper` and :func:`keep_top_k`; see :func:`greedy`."""
-    return _draw(step, seed, state, length, stop, rng, lambda log_p: keep_top_k(temper(log_p, temperature), k))
+    return _draw(
+        step, seed, state, length, stop, rng, lambda log_p: keep_top_k(apply_temperature(log_p, temperature), k)
+    )
 
 
 def nucleus(step, seed, state=None, *, length, stop=None, p, temperature=1.0, rng):
-    """Draw among the likeliest that make up p, after :func:`temper` and :func:`keep_nucleus`; see :func:`greedy`."""
-    return _draw(step, seed, state, length, stop, rng, lambda log_p: keep_nucleus(temper(log_p, temperature), p))
+    """Draw among the likeliest that make up p, after :func:`temper` and :func:`keep_top_p`; see :func:`greedy`."""
+    return _draw(
+        step, seed, state, length, stop, rng, lambda log_p: keep_top_p(apply_temperature(log_p, temperature), p)
+    )
 
 
 def beam_search(step, seed, state=None, *, length, stop=None, width=5, length_exponent=0.0):
@@ -269,7 +278,7 @@ def beam_search(step, seed, state=None, *, length, stop=None, width=5, length_ex
         for row in np.unique(rows):
             first, behind = np.searchsorted(rows, [row, row + 1])
             own = candidates[first:behind].ravel()
-            best = np.argsort(-own, kind="stable")[:width - len(ended[row])]
+            best = np.argsort(-own, kind="stable")[: width - len(ended[row])]
             for place in best[own[best] > -np.inf]:
                 beginning, symbol = first + place // size, int(place % size)
                 tree[row].append(Branch(t, symbol, int(nodes[beginning]), float(own[place])))
@@ -286,11 +295,18 @@ def beam_search(step, seed, state=None, *, length, stop=None, width=5, length_ex
         log_p, state = _asked(step, symbols, _take(state, parents))
     for row, node in zip(rows, nodes, strict=True):
         ended[row].append(node)  # cut off
-    found = [sorted((_hypothesis(branches, node, stop, length_exponent) for node in leaves), key=lambda h: -h.score)
-             for branches, leaves in zip(tree, ended, strict=True)]
+    found = [
+        sorted((_hypothesis(branches, node, stop, length_exponent) for node in leaves), key=lambda h: -h.score)
+        for branches, leaves in zip(tree, ended, strict=True)
+    ]
     best = [hypotheses[0] for hypotheses in found]
-    return Beams([h.symbols for h in best], np.array([h.log_probability for h in best]),
-                 np.array([h.ended for h in best]), found, tree)
+    return Beams(
+        [h.symbols for h in best],
+        np.array([h.log_probability for h in best]),
+        np.array([h.ended for h in best]),
+        found,
+        tree,
+    )
 
 
 def _hypothesis(branches, node, stop, length_exponent):
@@ -300,7 +316,7 @@ def _hypothesis(branches, node, stop, length_exponent):
         symbols.append(branches[node].symbol)
         node = branches[node].parent
     has_ended = leaf.symbol == stop
-    symbols = np.array(symbols[::-1][:len(symbols) - has_ended], np.int64)
+    symbols = np.array(symbols[::-1][: len(symbols) - has_ended], np.int64)
     score = leaf.log_probability / ((5 + leaf.step) / 6) ** length_exponent
     return Hypothesis(symbols, leaf.log_probability, has_ended, score)
 
@@ -310,8 +326,9 @@ def _draw(step, seed, state, length, stop, rng, changed):
     seed = _seeds(seed)
 
     def choose(log_p, rows):
-        heaped = np.exp(changed(log_p)).cumsum(axis=1)
-        return (heaped <= rng.random(len(seed))[rows, None] * heaped[:, -1:]).sum(axis=1)
+        cumulative = np.exp(changed(log_p)).cumsum(axis=1)
+        return (cumulative <= rng.random(len(seed))[rows, None] * cumulative[:, -1:]).sum(axis=1)
+
     return _write(step, seed, state, length, stop, choose)
 
 
@@ -333,18 +350,22 @@ def _write(step, seed, state, length, stop, choose):
         log_p, state = _asked(step, symbols, state)
     has_ended = np.ones(len(seed), bool)
     has_ended[rows] = False
-    return Written([row[:n].copy() for row, n in zip(written, lengths, strict=True)], total, has_ended)
+    return GenerationOutput([row[:n].copy() for row, n in zip(written, lengths, strict=True)], total, has_ended)
 
 
 def _seeds(seed):
     """The seed as (batch, time) ids."""
     seed = np.asarray(seed)
     if seed.ndim not in (1, 2) or seed.size == 0:
-        raise ValueError(f"A seed has shape (time,) or (batch, time) and at least one symbol, but shape {seed.shape} "
-                         f"came. A model says what follows something: begin with a start symbol or a piece of text.")
+        raise ValueError(
+            f"A seed has shape (time,) or (batch, time) and at least one symbol, but shape {seed.shape} "
+            f"came. A model says what follows something: begin with a start symbol or a piece of text."
+        )
     if not np.issubdtype(seed.dtype, np.integer):
-        raise TypeError(f"A seed is made of symbol ids, whole numbers, but an array of {seed.dtype} came. "
-                        f"Vocabulary.encode makes ids of a text.")
+        raise TypeError(
+            f"A seed is made of symbol ids, whole numbers, but an array of {seed.dtype} came. "
+            f"Vocabulary.encode makes ids of a text."
+        )
     return np.atleast_2d(seed)
 
 
@@ -362,16 +383,22 @@ def _asked(step, symbols, state):
     log_p, state = step(symbols, state)
     log_p = np.asarray(log_p, np.float64)
     if log_p.ndim != 2 or len(log_p) != len(symbols):
-        raise ValueError(f"A step returns ln P of every next symbol, of shape ({len(symbols)}, V) for {len(symbols)} "
-                         f"rows, but {log_p.shape} came.")
+        raise ValueError(
+            f"A step returns ln P of every next symbol, of shape ({len(symbols)}, V) for {len(symbols)} "
+            f"rows, but {log_p.shape} came."
+        )
     if np.isnan(log_p).any():
-        raise ValueError("A step returned NaN in place of log-probabilities. From a network: look for NaN in its "
-                         "weights. From an n-gram or a window: the seed is too short, lengthen it.")
+        raise ValueError(
+            "A step returned NaN in place of log-probabilities. From a network: look for NaN in its "
+            "weights. From an n-gram or a window: the seed is too short, lengthen it."
+        )
     sums = np.exp(np.minimum(log_p, 1)).sum(axis=1)
     if np.abs(sums - 1).max() > 1e-3:
         wrong = sums[np.abs(sums - 1).argmax()]
-        raise ValueError(f"A step returns log-probabilities, whose exponentials sum to 1 in each row, but those of a "
-                         f"row sum to {wrong:.3g}. log_softmax makes them from scores, np.log from probabilities.")
+        raise ValueError(
+            f"A step returns log-probabilities, whose exponentials sum to 1 in each row, but those of a "
+            f"row sum to {wrong:.3g}. log_softmax makes them from scores, np.log from probabilities."
+        )
     return log_p, state
 
 
@@ -406,8 +433,10 @@ def model_step(model):
         If a layer is Bidirectional: it reads from an end that is not written yet.
     """
     if any(isinstance(layer, Bidirectional) for layer in model.layers):
-        raise ValueError("A Bidirectional layer also reads from the end backwards, and while a text is being written "
-                         "its end is not there yet. Train a model that reads forwards only.")
+        raise ValueError(
+            "A Bidirectional layer also reads from the end backwards, and while a text is being written "
+            "its end is not there yet. Train a model that reads forwards only."
+        )
     first = model.layers[0]
 
     def step(symbols, state):
@@ -416,6 +445,7 @@ def model_step(model):
             x = one_hot(x, first.features, first.weights[0].dtype)
         scores = model.forward(x, initial_states=state)
         return log_softmax(scores.reshape(len(symbols), -1)), model.states
+
     return step
 
 
@@ -432,14 +462,17 @@ def ngram_step(table):
     callable
         ``step(symbols, state)``; the state is the last n - 1 symbols.
     """
+
     def step(symbols, state):
         before = symbols[:, None] if state is None else np.hstack([state, symbols[:, None]])
-        before = before[:, max(0, before.shape[1] - table.n + 1):]
+        before = before[:, max(0, before.shape[1] - table.n + 1) :]
         if before.shape[1] < table.n - 1:
             return np.full((len(symbols), table.size), np.nan), before
-        endings = np.hstack([np.repeat(before, table.size, axis=0),
-                             np.tile(np.arange(table.size), len(symbols))[:, None]])
-        return -np.log(2) * table.surprise(endings).reshape(-1, table.size), before
+        endings = np.hstack(
+            [np.repeat(before, table.size, axis=0), np.tile(np.arange(table.size), len(symbols))[:, None]]
+        )
+        return -np.log(2) * table.surprisal(endings).reshape(-1, table.size), before
+
     return step
 
 
@@ -478,8 +511,11 @@ def keras_step(model, from_logits=False):
         if from_logits:
             return log_softmax(answers), so_far
         if answers.min() < 0 or np.abs(answers.sum(axis=1) - 1).max() > 1e-3:
-            raise ValueError("This model gives scores instead of probabilities: its rows do not sum to 1, or numbers "
-                             "are negative. Without a softmax at its end write keras_step(model, from_logits=True).")
+            raise ValueError(
+                "This model gives scores instead of probabilities: its rows do not sum to 1, or numbers "
+                "are negative. Without a softmax at its end write keras_step(model, from_logits=True)."
+            )
         with np.errstate(divide="ignore"):  # ln 0 = -inf: impossible
             return np.log(answers), so_far
+
     return step

@@ -1,4 +1,5 @@
 """Is a gradient right, and how far does it travel?"""
+
 from __future__ import annotations
 
 import numpy as np
@@ -44,8 +45,10 @@ def relative_error(analytic, numeric, floor=1e-9):
     """
     analytic, numeric = np.asarray(analytic), np.asarray(numeric)
     if analytic.shape != numeric.shape:
-        raise ValueError(f"The two gradients have different shapes: {analytic.shape} and {numeric.shape}. A gradient "
-                         f"has the shape of the array it belongs to.")
+        raise ValueError(
+            f"The two gradients have different shapes: {analytic.shape} and {numeric.shape}. A gradient "
+            f"has the shape of the array it belongs to."
+        )
     difference = np.linalg.norm(analytic - numeric)
     if difference < floor:
         return 0.0
@@ -76,13 +79,16 @@ def check_gradients(loss, arrays, grads, tolerance=1e-6, epsilon=1e-5):
     AssertionError
         Naming every array whose gradient is wrong, with its error.
     """
-    errors = {name: relative_error(grads[name], numerical_gradient(loss, array, epsilon))
-              for name, array in arrays.items()}
+    errors = {
+        name: relative_error(grads[name], numerical_gradient(loss, array, epsilon)) for name, array in arrays.items()
+    }
     wrong = {name: error for name, error in errors.items() if not error < tolerance}
     if wrong:
         listed = ", ".join(f"{name} ({error:.1e})" for name, error in wrong.items())
-        raise AssertionError(f"These gradients disagree with finite differences: {listed}. Right within {tolerance:g}: "
-                             f"{', '.join(n for n in errors if n not in wrong) or 'none'}.")
+        raise AssertionError(
+            f"These gradients disagree with finite differences: {listed}. Right within {tolerance:g}: "
+            f"{', '.join(n for n in errors if n not in wrong) or 'none'}."
+        )
     return errors
 
 
@@ -110,8 +116,10 @@ def jacobian_norms(recurrent_kernel, slopes):
     slopes = np.asarray(slopes)
     units = recurrent_kernel.shape[0]
     if recurrent_kernel.shape != (units, units) or slopes.ndim != 2 or slopes.shape[1] != units:
-        raise ValueError(f"Expected recurrent_kernel (units, units) and slopes (time, units), but "
-                         f"{recurrent_kernel.shape} and {slopes.shape} came. One sequence at a time: pick a row.")
+        raise ValueError(
+            f"Expected recurrent_kernel (units, units) and slopes (time, units), but "
+            f"{recurrent_kernel.shape} and {slopes.shape} came. One sequence at a time: pick a row."
+        )
     norms = np.ones(len(slopes) + 1)
     jacobian = np.eye(units)  # ∂h_T/∂h_t in row convention: dh_t = dh_T @ jacobian
     for t in reversed(range(len(slopes))):
@@ -120,7 +128,7 @@ def jacobian_norms(recurrent_kernel, slopes):
     return norms
 
 
-def blame_norms(recurrent_kernel, slopes, d_states):
+def gradient_norms(recurrent_kernel, slopes, d_states):
     """How much of a loss's blame arrives at each state: ‖∂L/∂h_t‖, over a whole batch.
 
     Where :func:`jacobian_norms` asks what could arrive, in the best of all directions, this asks what does.
@@ -152,11 +160,15 @@ def blame_norms(recurrent_kernel, slopes, d_states):
     slopes, d_states = np.asarray(slopes), np.asarray(d_states)
     units = recurrent_kernel.shape[0]
     if recurrent_kernel.shape != (units, units) or slopes.ndim != 3 or slopes.shape[2] != units:
-        raise ValueError(f"Expected recurrent_kernel (units, units) and slopes (time, batch, units), but "
-                         f"{recurrent_kernel.shape} and {slopes.shape} came. Time comes first here, as in `states`.")
+        raise ValueError(
+            f"Expected recurrent_kernel (units, units) and slopes (time, batch, units), but "
+            f"{recurrent_kernel.shape} and {slopes.shape} came. Time comes first here, as in `states`."
+        )
     if d_states.shape != slopes.shape:
-        raise ValueError(f"d_states has the shape of slopes, {slopes.shape}, one blame for each state, but "
-                         f"{d_states.shape} came. For one loss at the end, fill the other steps with zeros.")
+        raise ValueError(
+            f"d_states has the shape of slopes, {slopes.shape}, one blame for each state, but "
+            f"{d_states.shape} came. For one loss at the end, fill the other steps with zeros."
+        )
     norms = np.zeros(len(slopes) + 1)
     dh = np.zeros(slopes.shape[1:])
     for t in reversed(range(len(slopes))):
@@ -188,6 +200,8 @@ def spectral_radius(matrix):
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-        raise ValueError(f"Only a square matrix has eigenvalues, but shape {matrix.shape} came. A recurrent kernel is "
-                         f"(units, units).")
+        raise ValueError(
+            f"Only a square matrix has eigenvalues, but shape {matrix.shape} came. A recurrent kernel is "
+            f"(units, units)."
+        )
     return float(np.abs(np.linalg.eigvals(matrix)).max())

@@ -3,6 +3,7 @@
 ``twin(layer)`` is a Keras layer with the weights of one of ours; ``compare(layer, x)`` says how far apart the two are,
 in outputs, states and every gradient. The other functions build what several lessons train.
 """
+
 from __future__ import annotations
 
 import os
@@ -86,8 +87,10 @@ def _unbuilt(layer, return_sequences, return_state):
         return keras.layers.Dense(units, activation=layer.activation, dtype=dtype), features
     if isinstance(layer, layers.Embedding):
         return keras.layers.Embedding(layer.vocabulary, layer.units, dtype=dtype), None
-    raise TypeError(f"twin takes a SimpleRNN, LSTM, GRU, Bidirectional, Dense or Embedding of course_lib, but "
-                    f"{type(layer).__name__} came.")
+    raise TypeError(
+        f"twin takes a SimpleRNN, LSTM, GRU, Bidirectional, Dense or Embedding of course_lib, but "
+        f"{type(layer).__name__} came."
+    )
 
 
 def compare(layer, x, *, initial_state=None, mask=None, rng):
@@ -116,19 +119,22 @@ def compare(layer, x, *, initial_state=None, mask=None, rng):
     watched = [tf.constant(x)] + ([] if initial_state is None else [tf.constant(s) for s in _flat(initial_state)])
     with tf.GradientTape() as tape:
         tape.watch(watched)
-        outputs, *states = theirs(watched[0], initial_state=watched[1:] or None,
-                                  mask=None if mask is None else tf.constant(mask))
-        blame, *state_blames = (rng.normal(size=part.shape).astype(layer.dtype) for part in (outputs, *states))
-        loss = tf.reduce_sum(outputs * blame)
-        loss += sum(tf.reduce_sum(state * b) for state, b in zip(states, state_blames, strict=True))
+        outputs, *states = theirs(
+            watched[0], initial_state=watched[1:] or None, mask=None if mask is None else tf.constant(mask)
+        )
+        gradient, *state_gradients = (rng.normal(size=part.shape).astype(layer.dtype) for part in (outputs, *states))
+        loss = tf.reduce_sum(outputs * gradient)
+        loss += sum(tf.reduce_sum(state * b) for state, b in zip(states, state_gradients, strict=True))
     gradients = tape.gradient(loss, [*watched, *theirs.trainable_variables], unconnected_gradients="zero")
 
     our_outputs, our_states = layer.forward(x, initial_state, mask)
-    dx, d_initial = layer.backward(blame, _like(our_states, iter(state_blames)))
+    dx, d_initial = layer.backward(gradient, _like(our_states, iter(state_gradients)))
     d_initials = [] if initial_state is None else _flat(d_initial)
     names = ["x", *["the initial state"] * len(d_initials), *layer.weight_names]
-    found = {"outputs": _apart(our_outputs, outputs),
-             "states": max(_apart(ours, keras_s) for ours, keras_s in zip(_flat(our_states), states, strict=True))}
+    found = {
+        "outputs": _apart(our_outputs, outputs),
+        "states": max(_apart(ours, keras_s) for ours, keras_s in zip(_flat(our_states), states, strict=True)),
+    }
     for name, ours, keras_g in zip(names, [dx, *d_initials, *layer.grads], gradients, strict=True):
         name = f"gradient of {name}"
         found[name] = max(found.get(name, 0.0), _apart(ours, keras_g))
@@ -188,14 +194,17 @@ def lstm_stack(layers, units, dropout, every_step, learning_rate=1e-3, symbols=2
 
 def syllable_counter(mask):
     """Ids of letters (batch, time), 0 for filling, to scores for one to five syllables (batch, 5)."""
-    model = keras.Sequential([
-        keras.layers.Input((None,)),
-        keras.layers.Embedding(27, 16, mask_zero=mask),
-        keras.layers.GRU(32),
-        keras.layers.Dense(5),
-    ])
-    model.compile(optimizer=keras.optimizers.Adam(3e-3),
-                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model = keras.Sequential(
+        [
+            keras.layers.Input((None,)),
+            keras.layers.Embedding(27, 16, mask_zero=mask),
+            keras.layers.GRU(32),
+            keras.layers.Dense(5),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(3e-3), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     return model
 
 

@@ -5,6 +5,7 @@
 
 It stands beside :mod:`course_lib.keras_models`, which brings Keras: recorded figures depend on the code of that module.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -28,8 +29,17 @@ class CodeAtEveryStep(keras.layers.Layer):
         return keras.ops.concatenate([x, code[:, None] + keras.ops.zeros_like(x[:, :, :1])], axis=-1)
 
 
-def encoder_decoder(source_symbols, target_symbols, units, *, kind="GRU", summary="start", embedding=32,
-                    learning_rate=0.01, dtype="float32"):
+def encoder_decoder(
+    source_symbols,
+    target_symbols,
+    units,
+    *,
+    kind="GRU",
+    summary="start",
+    embedding=32,
+    learning_rate=0.01,
+    dtype="float32",
+):
     """Two sequences of symbols, the source and what the decoder is fed, to scores for every next symbol.
 
     Symbols are numbered from 1 here, because 0 is filling: the embeddings make a mask of it (``mask_zero``), which the
@@ -69,16 +79,18 @@ def encoder_decoder(source_symbols, target_symbols, units, *, kind="GRU", summar
     if summary == "every step":
         fed = CodeAtEveryStep(dtype=dtype)(fed, code[0])
     states = recurrent_layer(units, return_sequences=True, dtype=dtype, name="decoder")(fed, initial_state=code)
-    scores = keras.layers.Dense(target_symbols, dtype=dtype, name="read_out")(states)
+    scores = keras.layers.Dense(target_symbols, dtype=dtype, name="output_layer")(states)
 
     model = keras.Model([source, target_in], scores)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate),
-                  loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                  jit_compile=False)  # or it would be compiled anew for every length of a batch
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+    )  # or it would be compiled anew for every length of a batch
     return model
 
 
-def encoder_decoder_twin(model, learning_rate=0.01):
+def to_keras(model, learning_rate=0.01):
     """The :func:`encoder_decoder` that computes what one of ours computes, with a copy of its weights.
 
     Parameters
@@ -97,12 +109,18 @@ def encoder_decoder_twin(model, learning_rate=0.01):
         If the model has attention or reads both ways.
     """
     if model.attention is not None or isinstance(model.encoder, Bidirectional):
-        raise ValueError("encoder_decoder_twin takes an EncoderDecoder that reads one way and has no attention.")
+        raise ValueError("to_keras takes an EncoderDecoder that reads one way and has no attention.")
     theirs = encoder_decoder(
-        model.source_embedding.vocabulary, model.target_embedding.vocabulary, model.units,
-        kind=type(model.encoder).__name__, summary=model.summary, embedding=model.source_embedding.units,
-        learning_rate=learning_rate, dtype=model.read_out.kernel.dtype.name)
-    for name in ("source_embedding", "encoder", "target_embedding", "decoder", "read_out"):
+        model.source_embedding.vocabulary,
+        model.target_embedding.vocabulary,
+        model.units,
+        kind=type(model.encoder).__name__,
+        summary=model.summary,
+        embedding=model.source_embedding.units,
+        learning_rate=learning_rate,
+        dtype=model.output_layer.kernel.dtype.name,
+    )
+    for name in ("source_embedding", "encoder", "target_embedding", "decoder", "output_layer"):
         weights = getattr(model, name).get_weights()
         if name.endswith("embedding"):  # one row more, for the filling
             weights = [np.pad(weights[0], ((1, 0), (0, 0)))]
@@ -124,5 +142,7 @@ def numbered_from_one(pairs):
     answers : (count, target time) whole numbers
         ``target_out``, numbered from 0.
     """
-    return {"source": np.where(pairs.source_mask, pairs.source + 1, 0),
-            "target_in": np.where(pairs.target_mask, pairs.target_in + 1, 0)}, pairs.target_out
+    return {
+        "source": np.where(pairs.source_mask, pairs.source + 1, 0),
+        "target_in": np.where(pairs.target_mask, pairs.target_in + 1, 0),
+    }, pairs.target_out

@@ -1,4 +1,5 @@
 """Layers in a row, a loss at the end, and the loop that trains them."""
+
 from __future__ import annotations
 
 import json
@@ -10,16 +11,27 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib import layers, recurrent
+from course_lib import layers, losses, recurrent
 from course_lib.layers import Dropout
 from course_lib.optimizers import clip_by_global_norm, global_norm
 from course_lib.sequences import batches
 
-KINDS = {kind.__name__: kind for kind in (
-    layers.Dense, layers.Embedding, layers.Dropout, layers.LastStep, recurrent.SimpleRNN,
-    recurrent.LSTM, recurrent.GRU, recurrent.Bidirectional,
-    layers.SoftmaxCrossEntropy, layers.MeanSquaredError, layers.SigmoidCrossEntropy,
-)}
+KINDS = {
+    kind.__name__: kind
+    for kind in (
+        layers.Dense,
+        layers.Embedding,
+        layers.Dropout,
+        layers.LastStep,
+        recurrent.SimpleRNN,
+        recurrent.LSTM,
+        recurrent.GRU,
+        recurrent.Bidirectional,
+        losses.SoftmaxCrossEntropy,
+        losses.MeanSquaredError,
+        losses.SigmoidCrossEntropy,
+    )
+}
 
 
 @dataclass
@@ -71,7 +83,7 @@ class Model:
     --------
     >>> rng = np.random.default_rng(0)
     >>> model = Model([recurrent.SimpleRNN(2, 8, rng=rng), layers.LastStep(), layers.Dense(8, 1, rng=rng)],
-    ...               layers.MeanSquaredError())
+    ...               losses.MeanSquaredError())
     >>> model.predict(np.zeros((3, 10, 2), np.float32)).shape
     (3, 1)
     """
@@ -134,8 +146,9 @@ class Model:
     def predict(self, x, mask=None, batch_size=256):
         """Outputs for many rows, computed in batches: (rows, ...) -> (rows, ..., units)."""
         rows = range(0, len(x), batch_size)
-        return np.concatenate([self.forward(x[i:i + batch_size], None if mask is None else mask[i:i + batch_size])
-                               for i in rows])
+        return np.concatenate(
+            [self.forward(x[i : i + batch_size], None if mask is None else mask[i : i + batch_size]) for i in rows]
+        )
 
     def evaluate(self, x, y, mask=None, batch_size=256):
         """The loss over many rows: the mean over all predictions that count, whatever the batches' sizes."""
@@ -176,8 +189,21 @@ class Model:
         optimizer.update(self.weights, self.grads)
         return loss, norm
 
-    def fit(self, data, *, optimizer, epochs=1, batch_size=32, rng=None, steps=None, validation=None, clip_norm=None,
-            carry_state=False, callbacks=(), progress=None):
+    def fit(
+        self,
+        data,
+        *,
+        optimizer,
+        epochs=1,
+        batch_size=32,
+        rng=None,
+        steps=None,
+        validation=None,
+        clip_norm=None,
+        carry_state=False,
+        callbacks=(),
+        progress=None,
+    ):
         """Train, and keep a history.
 
         Parameters
@@ -218,15 +244,19 @@ class Model:
             If the data have another form, or a state cannot be carried.
         """
         if carry_state and any(isinstance(layer, recurrent.Bidirectional) for layer in self.layers):
-            raise ValueError("carry_state starts a piece where the one before it ended, but a Bidirectional also reads "
-                             "from the end, and what comes after a piece is not known yet. Train it on whole "
-                             "sequences, or take a layer that reads forwards only.")
+            raise ValueError(
+                "carry_state starts a piece where the one before it ended, but a Bidirectional also reads "
+                "from the end, and what comes after a piece is not known yet. Train it on whole "
+                "sequences, or take a layer that reads forwards only."
+            )
         if not callable(data):
             if rng is None:
                 raise ValueError("fit shuffles arrays, so it needs a source of randomness: pass rng=rng.")
             if len(data) not in (2, 3):
-                raise ValueError(f"data is (x, y) or (x, y, mask), or a callable that returns such batches, but "
-                                 f"{len(data)} parts came.")
+                raise ValueError(
+                    f"data is (x, y) or (x, y, mask), or a callable that returns such batches, but "
+                    f"{len(data)} parts came."
+                )
             arrays = data
             steps = -(-len(arrays[0]) // batch_size)
 
@@ -237,8 +267,9 @@ class Model:
         with _Bar(epochs, steps, show_progress() if progress is None else progress) as bar:
             try:
                 for _ in range(epochs):
-                    self._one_epoch(data(), steps, history, bar, carry_state,
-                                    dict(optimizer=optimizer, clip_norm=clip_norm))
+                    self._one_epoch(
+                        data(), steps, history, bar, carry_state, dict(optimizer=optimizer, clip_norm=clip_norm)
+                    )
                     if validation is not None:
                         history.validation_loss.append(self.evaluate(*validation))
                     asked_to_stop = [callback(self, history) for callback in callbacks]
@@ -251,8 +282,10 @@ class Model:
                 history.stopped = str(error)
                 raise
         if history.stopped == "interrupted":
-            print(f"Interrupted after {len(history.loss)} of {epochs} epochs. The model keeps what it has learned and "
-                  f"model.history the run; call fit again to go on.")
+            print(
+                f"Interrupted after {len(history.loss)} of {epochs} epochs. The model keeps what it has learned and "
+                f"model.history the run; call fit again to go on."
+            )
         return history
 
     def _one_epoch(self, epoch_batches, steps, history, bar, carry_state, how):
@@ -268,8 +301,10 @@ class Model:
                 if number == steps:
                     break
             if not losses:
-                raise ValueError("There was no batch to train on. A generator that was used up? Pass a callable that "
-                                 "makes a new one each epoch.")
+                raise ValueError(
+                    "There was no batch to train on. A generator that was used up? Pass a callable that "
+                    "makes a new one each epoch."
+                )
         finally:  # an interrupted epoch counts with the updates it made
             if losses:
                 history.loss.append(float(np.mean(losses)))
@@ -278,11 +313,15 @@ class Model:
 
     def save(self, path):
         """Write the model to an ``.npz`` file: arrays and a line of JSON, no pickle."""
+
         def described(part):
             return [type(part).__name__, part.config() if hasattr(part, "config") else {}]
 
-        arrays = {f"{i}.{name}": array for i, layer in enumerate(self.layers)
-                  for name, array in zip(layer.weight_names, layer.weights, strict=True)}
+        arrays = {
+            f"{i}.{name}": array
+            for i, layer in enumerate(self.layers)
+            for name, array in zip(layer.weight_names, layer.weights, strict=True)
+        }
         config = json.dumps({"layers": [described(layer) for layer in self.layers], "loss": described(self.loss)})
         with open(path, "wb") as file:  # an open file, because numpy would add .npz to a name without it
             np.savez_compressed(file, config=np.array(config), **arrays)
@@ -299,8 +338,9 @@ class Model:
             If the file is damaged or is not such a model; the message says what to try.
         """
         if not Path(path).exists():
-            raise FileNotFoundError(f"There is no file {path}. model.save(path) writes one; relative paths start at "
-                                    f"{Path.cwd()}.")
+            raise FileNotFoundError(
+                f"There is no file {path}. model.save(path) writes one; relative paths start at {Path.cwd()}."
+            )
         try:
             with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 config = json.loads(str(file["config"]))

@@ -3,6 +3,7 @@
 Each function keeps less of the nerve cell than the one before it. Potentials are in millivolts above rest, so that rest
 is 0 (Hodgkin and Huxley counted the same way, with the opposite sign); times are in milliseconds.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -126,8 +127,10 @@ def leaky_integrate_and_fire(drive, *, tau=10.0, threshold=15.0, refractory=2.0,
     """
     drive = np.asarray(drive, float)
     if drive.ndim != 2:
-        raise ValueError(f"The drive has a row for each step and a column for each neuron, (steps, neurons), but shape "
-                         f"{drive.shape} came. For one neuron: drive[:, None].")
+        raise ValueError(
+            f"The drive has a row for each step and a column for each neuron, (steps, neurons), but shape "
+            f"{drive.shape} came. For one neuron: drive[:, None]."
+        )
     if noise and rng is None:
         raise ValueError("Noise needs a source of randomness: pass rng=np.random.default_rng(seed).")
     potential, spikes = np.empty(drive.shape), np.empty(drive.shape, bool)
@@ -267,8 +270,10 @@ class Perceptron:
         """
         labels = np.asarray(labels)
         if not np.isin(labels, (-1, 1)).all():
-            raise ValueError(f"A perceptron's labels are +1 and -1, but {np.unique(labels).tolist()} came. From 0 and "
-                             f"1: 2 * labels - 1.")
+            raise ValueError(
+                f"A perceptron's labels are +1 and -1, but {np.unique(labels).tolist()} came. From 0 and "
+                f"1: 2 * labels - 1."
+            )
         for _ in range(most_passes):
             before = self.mistakes
             for x, y in zip(points, labels, strict=True):
@@ -305,8 +310,10 @@ def two_clouds(points, dimensions, margin, rng):
         If there is no room for such points.
     """
     if dimensions < 2 or not 0 < margin <= 0.5:
-        raise ValueError(f"The points need at least 2 dimensions and a margin above 0 and up to 0.5, but {dimensions} "
-                         f"and {margin} came.")
+        raise ValueError(
+            f"The points need at least 2 dimensions and a margin above 0 and up to 0.5, but {dimensions} "
+            f"and {margin} came."
+        )
     normal = rng.standard_normal(dimensions)
     normal /= np.linalg.norm(normal)
     y = rng.choice([-1, 1], points)

@@ -4,6 +4,7 @@ A table has two ways to miss the best possible prediction. Its memory of n - 1 s
 :func:`ngram_floor_bits` is what it would score after an endless text. Or the text it has read is too short for so many
 rows: the rest.
 """
+
 from __future__ import annotations
 
 from functools import cache
@@ -43,18 +44,23 @@ class NGram:
         If n or size is below 1, nothing is imagined, or there are too many possible runs to give each a number.
     """
 
-    def __init__(self, n, size, imagined=1.0, leaning=False):
+    def __init__(self, n, size, pseudocount=1.0, interpolated=False):
         if n < 1 or size < 1:
-            raise ValueError(f"An n-gram has n of at least 1 and at least 1 symbol, but n = {n} and size = {size} "
-                             f"came.")
-        if not imagined > 0:
-            raise ValueError(f"Without imagined symbols, what was never read would be impossible and cost infinitely "
-                             f"many bits: imagined has to be above 0, but {imagined} came.")
+            raise ValueError(
+                f"An n-gram has n of at least 1 and at least 1 symbol, but n = {n} and size = {size} came."
+            )
+        if not pseudocount > 0:
+            raise ValueError(
+                f"Without imagined symbols, what was never read would be impossible and cost infinitely "
+                f"many bits: imagined has to be above 0, but {pseudocount} came."
+            )
         if size**n > _LARGEST_CODE:
-            raise ValueError(f"There are {size}^{n} runs of {n} symbols, too many to give each a whole number of 63 "
-                             f"bits. Take a smaller n.")
-        self.n, self.size, self.imagined = n, size, imagined
-        self.shorter = NGram(n - 1, size, imagined, leaning=True) if leaning and n > 1 else None
+            raise ValueError(
+                f"There are {size}^{n} runs of {n} symbols, too many to give each a whole number of 63 "
+                f"bits. Take a smaller n."
+            )
+        self.n, self.size, self.pseudocount = n, size, pseudocount
+        self.shorter = NGram(n - 1, size, pseudocount, interpolated=True) if interpolated and n > 1 else None
         self._runs = self._run_counts = self._contexts = self._context_counts = None
 
     def read(self, ids):
@@ -77,7 +83,7 @@ class NGram:
             self.shorter.read(ids)
         return self
 
-    def surprise(self, ids):
+    def surprisal(self, ids):
         """-log₂ p of each symbol that has n - 1 symbols before it.
 
         Parameters
@@ -105,7 +111,7 @@ class NGram:
         """
         if len(before) < self.n - 1:
             raise ValueError(f"A {self.n}-gram needs {self.n - 1} symbols before the next, but {len(before)} came.")
-        tail = np.asarray(before, np.int64)[len(before) - self.n + 1:]
+        tail = np.asarray(before, np.int64)[len(before) - self.n + 1 :]
         endings = np.hstack([np.tile(tail, (self.size, 1)), np.arange(self.size)[:, None]])
         return self._probability(endings)[:, 0]
 
@@ -123,23 +129,28 @@ class NGram:
         """Each run of n symbols as one whole number, first symbol first."""
         ids = np.asarray(ids)
         if not np.issubdtype(ids.dtype, np.integer) or ids.ndim not in (1, 2) or ids.shape[-1] < self.n:
-            raise ValueError(f"A {self.n}-gram reads ids of shape (time,) or (batch, time), whole numbers with at "
-                             f"least {self.n} in a row, but an array of {ids.dtype} and shape {ids.shape} came.")
+            raise ValueError(
+                f"A {self.n}-gram reads ids of shape (time,) or (batch, time), whole numbers with at "
+                f"least {self.n} in a row, but an array of {ids.dtype} and shape {ids.shape} came."
+            )
         if ids.min() < 0 or ids.max() >= self.size:
-            raise ValueError(f"This table knows the ids 0 to {self.size - 1}, but ids from {ids.min()} to {ids.max()} "
-                             f"came. Were they made with another vocabulary?")
+            raise ValueError(
+                f"This table knows the ids 0 to {self.size - 1}, but ids from {ids.min()} to {ids.max()} "
+                f"came. Were they made with another vocabulary?"
+            )
         length = ids.shape[-1] - self.n + 1
         codes = np.zeros((*ids.shape[:-1], length), np.int64)
         for step in range(self.n):
-            codes = codes * self.size + ids[..., step:step + length]
+            codes = codes * self.size + ids[..., step : step + length]
         return codes
 
     def _probability(self, ids):
         self._need_text()
         codes = self._codes(ids)
-        share = self.shorter._probability(ids)[..., -codes.shape[-1]:] if self.shorter else 1 / self.size
-        return ((_looked_up(self._runs, self._run_counts, codes) + self.imagined * share)
-                / (_looked_up(self._contexts, self._context_counts, codes // self.size) + self.imagined))
+        share = self.shorter._probability(ids)[..., -codes.shape[-1] :] if self.shorter else 1 / self.size
+        return (_looked_up(self._runs, self._run_counts, codes) + self.pseudocount * share) / (
+            _looked_up(self._contexts, self._context_counts, codes // self.size) + self.pseudocount
+        )
 
 
 def _looked_up(known, counts, codes):
@@ -180,7 +191,9 @@ def end_to_end(grammar):
             for column in np.flatnonzero(grammar.probability[row]):
                 target = grammar.states[grammar.next_state[row, column]]
                 arcs[state][grammar.symbols[column]] = (
-                    float(grammar.probability[row, column]), target if target in going_on else first)
+                    float(grammar.probability[row, column]),
+                    target if target in going_on else first,
+                )
     return Automaton(arcs, first, grammar.symbols)
 
 
@@ -208,7 +221,7 @@ def floor_bits(source):
     return source.entropy_rate() / np.log(2)
 
 
-def truth_surprise(source, text):
+def true_surprisal(source, text):
     """-log₂ P of each symbol of a text, to somebody who knows the source and where the text began.
 
     Parameters

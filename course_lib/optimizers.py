@@ -1,4 +1,5 @@
 """Turning gradients into steps. An optimiser changes the weights in place, so the layers see the change."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -8,6 +8,7 @@
 
 A recurrent autoencoder is the same with ``targets = sources``.
 """
+
 from __future__ import annotations
 
 import json
@@ -19,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from course_lib.generation import log_softmax
-from course_lib.layers import Dense, Dropout, Embedding, Layer, SoftmaxCrossEntropy, glorot_uniform, softmax
+from course_lib.layers import Dense, Dropout, Embedding, Layer, glorot_uniform, softmax
+from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from course_lib.sequences import batches, pad
@@ -58,7 +60,7 @@ class Pairs:
         """Some of the pairs, by a slice or an array of indices, without steps that are filling in all of them."""
         some = [getattr(self, field.name)[rows] for field in fields(self)]
         longest = [mask.sum(axis=1).max(initial=1) for mask in (some[1], some[4])]
-        return Pairs(*(array[:, :longest[i > 1]] for i, array in enumerate(some)))
+        return Pairs(*(array[:, : longest[i > 1]] for i, array in enumerate(some)))
 
     def batches(self, batch_size, rng):
         """One pass in random order, ``batch_size`` pairs at a time; pairs of similar source length come together.
@@ -70,7 +72,7 @@ class Pairs:
         for (stretch,) in batches(np.arange(len(self)), batch_size=20 * batch_size, rng=rng):
             stretch = stretch[np.argsort(lengths[stretch], kind="stable")]
             for start in rng.permutation(np.arange(0, len(stretch), batch_size)):
-                yield self[stretch[start:start + batch_size]]
+                yield self[stretch[start : start + batch_size]]
 
 
 def teacher_forcing(sources, targets, start, stop):
@@ -104,7 +106,7 @@ def teacher_forcing(sources, targets, start, stop):
     return Pairs(source, source_mask, target_in, target_out, target_mask)
 
 
-def scheduled_sampling(model, pairs, forcing, rng):
+def scheduled_sampling(model, pairs, teacher_forcing_ratio, rng):
     """The same pairs with some of ``target_in`` replaced by what the model itself says there.
 
     Step by step, each fed symbol is the true one with probability ``forcing``, otherwise one drawn from the model's
@@ -126,14 +128,16 @@ def scheduled_sampling(model, pairs, forcing, rng):
     ----------
     Bengio et al. 2015, Scheduled sampling for sequence prediction with recurrent neural networks, section 2.4.
     """
-    if not 0 <= forcing <= 1:
-        raise ValueError(f"forcing is the probability of feeding the true symbol, from 0 to 1, but {forcing} came.")
+    if not 0 <= teacher_forcing_ratio <= 1:
+        raise ValueError(
+            f"forcing is the probability of feeding the true symbol, from 0 to 1, but {teacher_forcing_ratio} came."
+        )
     target_in, state = pairs.target_in.copy(), model.read(pairs.source, pairs.source_mask)
     for t in range(target_in.shape[1] - 1):
         log_p, state = model.step(target_in[:, t], state)
-        heaped = np.exp(log_p).cumsum(axis=1)
-        own = (heaped <= rng.random((len(log_p), 1)) * heaped[:, -1:]).sum(axis=1)
-        replaced = (rng.random(len(own)) >= forcing) & pairs.target_mask[:, t + 1]
+        cumulative = np.exp(log_p).cumsum(axis=1)
+        own = (cumulative <= rng.random((len(log_p), 1)) * cumulative[:, -1:]).sum(axis=1)
+        replaced = (rng.random(len(own)) >= teacher_forcing_ratio) & pairs.target_mask[:, t + 1]
         target_in[:, t + 1] = np.where(replaced, own, target_in[:, t + 1])
     return Pairs(pairs.source, pairs.source_mask, target_in, pairs.target_out, pairs.target_mask)
 
@@ -185,13 +189,17 @@ class Attention(Layer):
             If shapes do not fit or the mask leaves a row nothing to look at.
         """
         if queries.ndim != 3 or memory.ndim != 3 or len(queries) != len(memory):
-            raise ValueError(f"Attention takes queries (batch, target time, features) and a memory (batch, source "
-                             f"time, features) of the same batch, but {queries.shape} and {memory.shape} came.")
+            raise ValueError(
+                f"Attention takes queries (batch, target time, features) and a memory (batch, source "
+                f"time, features) of the same batch, but {queries.shape} and {memory.shape} came."
+            )
         scores = self.scores(queries, memory)
         if mask is not None:
             if not mask.any(axis=1).all():
-                raise ValueError("The mask leaves a row of the memory without a real step, so there is nothing to look "
-                                 "at. Is a source empty, or the mask inverted? True means a real step.")
+                raise ValueError(
+                    "The mask leaves a row of the memory without a real step, so there is nothing to look "
+                    "at. Is a source empty, or the mask inverted? True means a real step."
+                )
             scores = np.where(mask[:, None], scores, -np.inf)
         weights = softmax(scores)
         self._cache = memory, weights
@@ -219,9 +227,11 @@ class DotAttention(Attention):
     def scores(self, queries, memory):
         """-> (batch, target time, source time)"""
         if queries.shape[2] != memory.shape[2]:
-            raise ValueError(f"A dot product needs a query and a step of the memory of the same size, but queries of "
-                             f"{queries.shape[2]} and a memory of {memory.shape[2]} features came. AdditiveAttention "
-                             f"takes any sizes.")
+            raise ValueError(
+                f"A dot product needs a query and a step of the memory of the same size, but queries of "
+                f"{queries.shape[2]} and a memory of {memory.shape[2]} features came. AdditiveAttention "
+                f"takes any sizes."
+            )
         self._inputs = queries, memory
         return queries @ memory.swapaxes(1, 2)
 
@@ -277,9 +287,12 @@ class AdditiveAttention(Attention):
         d_sums *= self.scale
         d_sums *= d_scores[..., None]
         for_queries, for_memory = d_sums.sum(axis=2), d_sums.sum(axis=1)
-        self.grads = [np.tensordot(queries, for_queries, ((0, 1), (0, 1))),
-                      np.tensordot(memory, for_memory, ((0, 1), (0, 1))),
-                      for_memory.sum(axis=(0, 1)), np.tensordot(d_scores, hidden, 3)]
+        self.grads = [
+            np.tensordot(queries, for_queries, ((0, 1), (0, 1))),
+            np.tensordot(memory, for_memory, ((0, 1), (0, 1))),
+            for_memory.sum(axis=(0, 1)),
+            np.tensordot(d_scores, hidden, 3),
+        ]
         return for_queries @ self.query_kernel.T, for_memory @ self.memory_kernel.T
 
 
@@ -304,7 +317,7 @@ class EncoderDecoder(Model):
     rng : numpy.random.Generator
     kind : {"GRU", "LSTM", "SimpleRNN"}
         Of encoder and decoder.
-    both_ways : bool
+    bidirectional : bool
         Let the encoder read in both directions, with half of the units for each.
     summary : {"start", "every step"}
         Whether the decoder gets the encoder's final h at its start alone, or as an input at every step too.
@@ -318,7 +331,7 @@ class EncoderDecoder(Model):
 
     Attributes
     ----------
-    source_embedding, encoder, target_embedding, decoder, attention, combine, read_out : Layer
+    source_embedding, encoder, target_embedding, decoder, attention, combine, output_layer : Layer
         The parts, also in ``layers``; without attention there is no ``attention`` and no ``combine``: None.
     attention_weights : (batch, target time, source time)
         Of the last forward pass or step.
@@ -333,32 +346,71 @@ class EncoderDecoder(Model):
     Manning 2015, section 3.1.
     """
 
-    def __init__(self, source_symbols, target_symbols, units, *, rng, kind="GRU", both_ways=False, summary="start",
-                 attention=None, embedding=32, dropout=0.0, dtype=np.float32):
-        for name, value, known in (("kind", kind, tuple(KINDS)), ("summary", summary, ("start", "every step")),
-                                   ("attention", attention, (None, "dot", "additive"))):
+    def __init__(
+        self,
+        source_symbols,
+        target_symbols,
+        units,
+        *,
+        rng,
+        kind="GRU",
+        bidirectional=False,
+        summary="start",
+        attention=None,
+        embedding=32,
+        dropout=0.0,
+        dtype=np.float32,
+    ):
+        for name, value, known in (
+            ("kind", kind, tuple(KINDS)),
+            ("summary", summary, ("start", "every step")),
+            ("attention", attention, (None, "dot", "additive")),
+        ):
             if value not in known:
                 raise ValueError(f"{name} is one of {', '.join(map(repr, known))}, but {value!r} came.")
-        if both_ways and units % 2:
-            raise ValueError(f"An encoder that reads both ways has half of the units for each, so their number is "
-                             f"even, but {units} came.")
-        self._config = dict(source_symbols=source_symbols, target_symbols=target_symbols, units=units, kind=kind,
-                            both_ways=both_ways, summary=summary, attention=attention, embedding=embedding,
-                            dropout=dropout)
+        if bidirectional and units % 2:
+            raise ValueError(
+                f"An encoder that reads both ways has half of the units for each, so their number is "
+                f"even, but {units} came."
+            )
+        self._config = dict(
+            source_symbols=source_symbols,
+            target_symbols=target_symbols,
+            units=units,
+            kind=kind,
+            bidirectional=bidirectional,
+            summary=summary,
+            attention=attention,
+            embedding=embedding,
+            dropout=dropout,
+        )
         how = dict(rng=rng, dtype=dtype)
         self.units, self.summary = units, summary
         self.source_embedding = Embedding(source_symbols, embedding, **how)
-        self.encoder = (Bidirectional(*(KINDS[kind](embedding, units // 2, **how) for _ in range(2))) if both_ways
-                        else KINDS[kind](embedding, units, **how))
+        self.encoder = (
+            Bidirectional(*(KINDS[kind](embedding, units // 2, **how) for _ in range(2)))
+            if bidirectional
+            else KINDS[kind](embedding, units, **how)
+        )
         self.target_embedding = Embedding(target_symbols, embedding, **how)
         self.decoder = KINDS[kind](self._decoder_features(embedding), units, **how)
-        self.attention = {None: lambda: None, "dot": DotAttention,
-                          "additive": lambda: AdditiveAttention(units, units, units, **how)}[attention]()
+        self.attention = {
+            None: lambda: None,
+            "dot": DotAttention,
+            "additive": lambda: AdditiveAttention(units, units, units, **how),
+        }[attention]()
         self.combine = attention and Dense(2 * units, units, activation="tanh", **how)
-        self.read_out = Dense(units, target_symbols, **how)
+        self.output_layer = Dense(units, target_symbols, **how)
         self.dropouts = [Dropout(dropout, rng=rng) for _ in range(3)] if dropout else []
-        parts = (self.source_embedding, self.encoder, self.target_embedding, self.decoder, self.attention,
-                 self.combine, self.read_out)
+        parts = (
+            self.source_embedding,
+            self.encoder,
+            self.target_embedding,
+            self.decoder,
+            self.attention,
+            self.combine,
+            self.output_layer,
+        )
         super().__init__([part for part in parts if part is not None], SoftmaxCrossEntropy())
 
     def _decoder_features(self, embedding):
@@ -367,7 +419,7 @@ class EncoderDecoder(Model):
     @property
     def attention_weights(self):
         if self.attention is None:
-            raise AttributeError("This model has no attention. Make it with attention=\"dot\" or \"additive\".")
+            raise AttributeError('This model has no attention. Make it with attention="dot" or "additive".')
         return self._weights
 
     # --- reading and writing ---
@@ -387,9 +439,9 @@ class EncoderDecoder(Model):
             (decoder's state, summary, memory, source_mask), each None where there is no such thing. The decoder's
             state is the encoder's last: the code of the source.
         """
-        embedded = self._dropped(0, self.source_embedding.forward(source), training)
+        embedded = self._dropout(0, self.source_embedding.forward(source), training)
         memory, final = self.encoder.forward(embedded, mask=source_mask)
-        state = _joined(final) if isinstance(self.encoder, Bidirectional) else final
+        state = _join_directions(final) if isinstance(self.encoder, Bidirectional) else final
         summary = _first(state) if self.summary == "every step" else None
         return (state, summary, *((memory, source_mask) if self.attention else (None, None)))
 
@@ -409,10 +461,12 @@ class EncoderDecoder(Model):
         state : tuple
         """
         if state is None:
-            raise ValueError("An encoder-decoder writes about something: pass model.read(source, source_mask) as the "
-                             "state, after the seed.")
+            raise ValueError(
+                "An encoder-decoder writes about something: pass model.read(source, source_mask) as the "
+                "state, after the seed."
+            )
         h, decoder_state = self._decode(self.target_embedding.forward(symbols[:, None]), *state)
-        return log_softmax(self.read_out.forward(h)[:, 0]), (decoder_state, *state[1:])
+        return log_softmax(self.output_layer.forward(h)[:, 0]), (decoder_state, *state[1:])
 
     def forward(self, pairs, mask=None, initial_states=None, training=False):
         """Scores for every next symbol under teacher forcing.
@@ -430,14 +484,14 @@ class EncoderDecoder(Model):
         (batch, target time, target symbols)
         """
         state = self.read(pairs.source, pairs.source_mask, training)
-        embedded = self._dropped(1, self.target_embedding.forward(pairs.target_in), training)
+        embedded = self._dropout(1, self.target_embedding.forward(pairs.target_in), training)
         h, _ = self._decode(embedded, *state)
-        return self.read_out.forward(self._dropped(2, h, training))
+        return self.output_layer.forward(self._dropout(2, h, training))
 
-    def _dropped(self, place, x, training):
+    def _dropout(self, place, x, training):
         return self.dropouts[place].forward(x, training) if self.dropouts else x
 
-    def _blame_undropped(self, place, d):
+    def _dropout_backward(self, place, d):
         return self.dropouts[place].backward(d) if self.dropouts else d
 
     def _decode(self, embedded, state, summary, memory, mask):
@@ -453,16 +507,16 @@ class EncoderDecoder(Model):
 
     def backward(self, d_scores):
         """∂L/∂scores (batch, target time, target symbols) -> None: symbols have no gradient. Leaves all ``grads``."""
-        d_scores = d_scores.astype(self.read_out.kernel.dtype, copy=False)
-        dh = self._blame_undropped(2, self.read_out.backward(d_scores))
-        d_embedded, d_state, d_memory = self._blame_decoder(dh)
-        self.target_embedding.backward(self._blame_undropped(1, d_embedded))
+        d_scores = d_scores.astype(self.output_layer.kernel.dtype, copy=False)
+        dh = self._dropout_backward(2, self.output_layer.backward(d_scores))
+        d_embedded, d_state, d_memory = self._backward_decoder(dh)
+        self.target_embedding.backward(self._dropout_backward(1, d_embedded))
         if isinstance(self.encoder, Bidirectional):
-            d_state = _parted(d_state)
+            d_state = _split_directions(d_state)
         d_source, _ = self.encoder.backward(d_memory, d_state)
-        self.source_embedding.backward(self._blame_undropped(0, d_source))
+        self.source_embedding.backward(self._dropout_backward(0, d_source))
 
-    def _blame_decoder(self, dh):
+    def _backward_decoder(self, dh):
         """Back through :meth:`_decode`: ∂L/∂(embedded symbols), ∂L/∂(decoder's initial state), ∂L/∂memory."""
         d_memory = None
         if self.attention is not None:
@@ -493,8 +547,10 @@ class EncoderDecoder(Model):
 
             def data():
                 return pairs.batches(batch_size, rng)
-        return super().fit(lambda: ((batch, batch.target_out, batch.target_mask) for batch in data()), steps=steps,
-                           **how)
+
+        return super().fit(
+            lambda: ((batch, batch.target_out, batch.target_mask) for batch in data()), steps=steps, **how
+        )
 
     @staticmethod
     def _counting(outputs, mask, part=slice(None)):
@@ -504,13 +560,15 @@ class EncoderDecoder(Model):
         """The loss in nats, the mean over all real target symbols, stop symbols included."""
         total = 0.0
         for start in range(0, len(pairs), batch_size):
-            some = pairs[start:start + batch_size]
+            some = pairs[start : start + batch_size]
             total += some.target_mask.sum() * self.loss.forward(self.forward(some), some.target_out, some.target_mask)
         return float(total / pairs.target_mask.sum())
 
     def predict(self, *_, **__):
-        raise NotImplementedError("To predict a symbol, an encoder-decoder needs those before it. forward(pairs) gives "
-                                  "the scores when the true ones are fed; generation.greedy(model.step, ...) writes.")
+        raise NotImplementedError(
+            "To predict a symbol, an encoder-decoder needs those before it. forward(pairs) gives "
+            "the scores when the true ones are fed; generation.greedy(model.step, ...) writes."
+        )
 
     # --- keeping ---
     def save(self, path):
@@ -529,8 +587,9 @@ class EncoderDecoder(Model):
             If there is no such file, or it is damaged or of another kind of model.
         """
         if not Path(path).exists():
-            raise FileNotFoundError(f"There is no file {path}. model.save(path) writes one; relative paths start at "
-                                    f"{Path.cwd()}.")
+            raise FileNotFoundError(
+                f"There is no file {path}. model.save(path) writes one; relative paths start at {Path.cwd()}."
+            )
         try:
             with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 config = json.loads(str(file["config"]))
@@ -541,8 +600,10 @@ class EncoderDecoder(Model):
                     mine[...] = file[str(i)]
                 return model
         except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-            raise ValueError(f"{path} cannot be read as a saved {cls.__name__} ({type(error).__name__}: {error}). Copy "
-                             f"it again, or train and save the model anew.") from error
+            raise ValueError(
+                f"{path} cannot be read as a saved {cls.__name__} ({type(error).__name__}: {error}). Copy "
+                f"it again, or train and save the model anew."
+            ) from error
 
 
 class BahdanauEncoderDecoder(EncoderDecoder):
@@ -560,8 +621,10 @@ class BahdanauEncoderDecoder(EncoderDecoder):
 
     def __init__(self, source_symbols, target_symbols, units, *, rng, attention="additive", **how):
         if attention is None or how.get("summary", "start") != "start":
-            raise ValueError("BahdanauEncoderDecoder looks at the source before every step: it has an attention, and "
-                             "no summary at every step beside it. EncoderDecoder has both choices.")
+            raise ValueError(
+                "BahdanauEncoderDecoder looks at the source before every step: it has an attention, and "
+                "no summary at every step beside it. EncoderDecoder has both choices."
+            )
         super().__init__(source_symbols, target_symbols, units, rng=rng, attention=attention, **how)
 
     def _decoder_features(self, embedding):
@@ -572,23 +635,23 @@ class BahdanauEncoderDecoder(EncoderDecoder):
         for t in range(embedded.shape[1]):
             attention, decoder = _once(self.attention), _once(self.decoder)
             context, looked = attention.forward(_first(state)[:, None], memory, mask)
-            h, state = decoder.forward(np.concatenate([embedded[:, t:t + 1], context], axis=-1), state)
+            h, state = decoder.forward(np.concatenate([embedded[:, t : t + 1], context], axis=-1), state)
             self._unrolled.append((attention, decoder))
             for kept, new in zip((hs, contexts, weights), (h, context, looked), strict=True):
                 kept.append(new)
         h, context, self._weights = (np.concatenate(kept, axis=1) for kept in (hs, contexts, weights))
         return self.combine.forward(np.concatenate([h, context], axis=-1)), state
 
-    def _blame_decoder(self, dh):
+    def _backward_decoder(self, dh):
         dh, d_context = np.split(self.combine.backward(dh), 2, axis=-1)
         d_embedded, d_memory, d_state = [], 0, None
         for layer in (self.attention, self.decoder):
             layer.grads = [np.zeros_like(w) for w in layer.weights]
         for t in reversed(range(dh.shape[1])):
             attention, decoder = self._unrolled[t]
-            dx, d_state = decoder.backward(dh[:, t:t + 1], d_state)
+            dx, d_state = decoder.backward(dh[:, t : t + 1], d_state)
             dx, d_context_t = np.split(dx, [dx.shape[2] - self.units], axis=-1)
-            d_query, d_memory_t = attention.backward(d_context[:, t:t + 1] + d_context_t)
+            d_query, d_memory_t = attention.backward(d_context[:, t : t + 1] + d_context_t)
             _first(d_state)[...] += d_query[:, 0]
             d_memory = d_memory + d_memory_t
             d_embedded.append(dx)
@@ -601,7 +664,7 @@ class BahdanauEncoderDecoder(EncoderDecoder):
 def _once(layer):
     """The layer unrolled for one step: the same weights, but with room of its own for what backward will need."""
     once = copy(layer)
-    once.__dict__.pop("_rooms", None)
+    once.__dict__.pop("_buffers", None)
     return once
 
 
@@ -610,15 +673,15 @@ def _first(state):
     return state[0] if isinstance(state, tuple) else state
 
 
-def _joined(both):
+def _join_directions(both):
     """The states of two directions as one: their h side by side, and their c."""
     if isinstance(both[0], tuple):
         return tuple(np.concatenate(parts, axis=-1) for parts in zip(*both, strict=True))
     return np.concatenate(both, axis=-1)
 
 
-def _parted(state):
-    """The inverse of :func:`_joined`."""
+def _split_directions(state):
+    """The inverse of :func:`_join_directions`."""
     if isinstance(state, tuple):
         return tuple(zip(*(np.split(part, 2, axis=-1) for part in state), strict=True))
     return tuple(np.split(state, 2, axis=-1))

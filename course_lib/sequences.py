@@ -2,6 +2,7 @@
 
 Every function here is a few lines of NumPy, so that a lesson can say "it does just this".
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -39,8 +40,10 @@ class Vocabulary:
             raise ValueError("A vocabulary needs at least one symbol, but none came. Was the text empty?")
         if len(self._ids) < len(self.symbols):
             twice = next(s for i, s in enumerate(self.symbols) if self._ids[s] != i)
-            raise ValueError(f"Each symbol has one id, so it may come once, but {twice!r} came more than once. For the "
-                             f"characters of a text write Vocabulary(sorted(set(text))).")
+            raise ValueError(
+                f"Each symbol has one id, so it may come once, but {twice!r} came more than once. For the "
+                f"characters of a text write Vocabulary(sorted(set(text)))."
+            )
 
     def __len__(self):
         return len(self.symbols)
@@ -93,8 +96,10 @@ class Vocabulary:
         """
         ids = _whole_numbers(ids, len(self), "Vocabulary.decode")
         if ids.ndim != 1:
-            raise ValueError(f"Vocabulary.decode takes one sequence of ids, but an array of shape {ids.shape} came. "
-                             f"Decode the rows of a batch one by one.")
+            raise ValueError(
+                f"Vocabulary.decode takes one sequence of ids, but an array of shape {ids.shape} came. "
+                f"Decode the rows of a batch one by one."
+            )
         symbols = [self.symbols[i] for i in ids]
         return "".join(symbols) if all(len(s) == 1 for s in self.symbols) else symbols
 
@@ -105,11 +110,15 @@ def _whole_numbers(ids, size, caller):
     if ids.size == 0:
         return ids.astype(np.int64)
     if not np.issubdtype(ids.dtype, np.integer):
-        raise TypeError(f"{caller} takes ids, which are whole numbers, but an array of {ids.dtype} came. Scores or "
-                        f"probabilities? Choose a symbol first, for instance with argmax(-1).")
+        raise TypeError(
+            f"{caller} takes ids, which are whole numbers, but an array of {ids.dtype} came. Scores or "
+            f"probabilities? Choose a symbol first, for instance with argmax(-1)."
+        )
     if ids.min() < 0 or ids.max() >= size:
-        raise ValueError(f"{caller} knows the ids 0 to {size - 1}, but ids from {ids.min()} to {ids.max()} came. Were "
-                         f"they made with another vocabulary?")
+        raise ValueError(
+            f"{caller} knows the ids 0 to {size - 1}, but ids from {ids.min()} to {ids.max()} came. Were "
+            f"they made with another vocabulary?"
+        )
     return ids
 
 
@@ -167,11 +176,15 @@ def pad(sequences, value=0):
         raise ValueError("pad needs at least one sequence, but none came.")
     for i, sequence in enumerate(sequences):
         if sequence.ndim == 0 or len(sequence) == 0:
-            raise ValueError(f"pad takes sequences of at least one step, but number {i} has shape {sequence.shape}. "
-                             f"Leave empty sequences out: a network has nothing to say about them.")
+            raise ValueError(
+                f"pad takes sequences of at least one step, but number {i} has shape {sequence.shape}. "
+                f"Leave empty sequences out: a network has nothing to say about them."
+            )
         if sequence.shape[1:] != sequences[0].shape[1:]:
-            raise ValueError(f"All steps need the same shape, but the steps of sequence 0 have shape "
-                             f"{sequences[0].shape[1:]} and those of sequence {i} {sequence.shape[1:]}.")
+            raise ValueError(
+                f"All steps need the same shape, but the steps of sequence 0 have shape "
+                f"{sequences[0].shape[1:]} and those of sequence {i} {sequence.shape[1:]}."
+            )
     lengths = np.array([len(sequence) for sequence in sequences])
     mask = np.arange(lengths.max()) < lengths[:, None]
     array = np.full((*mask.shape, *sequences[0].shape[1:]), value, dtype=np.result_type(*sequences))
@@ -209,8 +222,10 @@ def windows(ids, length, stride=1):
     if length < 1 or stride < 1:
         raise ValueError(f"length and stride count steps, so they are at least 1, but {length} and {stride} came.")
     if len(ids) < length:
-        raise ValueError(f"A window of {length} steps does not fit into a sequence of {len(ids)}. Shorten the window, "
-                         f"or bring a longer sequence.")
+        raise ValueError(
+            f"A window of {length} steps does not fit into a sequence of {len(ids)}. Shorten the window, "
+            f"or bring a longer sequence."
+        )
     starts = np.arange(0, len(ids) - length + 1, stride)
     return ids[starts[:, None] + np.arange(length)]
 
@@ -240,13 +255,15 @@ def batches(*arrays, batch_size, rng):
     arrays = [np.asarray(array) for array in arrays]
     rows = {len(array) for array in arrays}
     if len(rows) != 1 or rows == {0}:
-        raise ValueError(f"batches needs arrays with equally many rows, at least one, but arrays of shapes "
-                         f"{[array.shape for array in arrays]} came. Does each input have its target?")
+        raise ValueError(
+            f"batches needs arrays with equally many rows, at least one, but arrays of shapes "
+            f"{[array.shape for array in arrays]} came. Does each input have its target?"
+        )
     if batch_size < 1:
         raise ValueError(f"batch_size counts rows, so it is at least 1, but {batch_size} came.")
     order = rng.permutation(len(arrays[0]))
     for start in range(0, len(order), batch_size):
-        chosen = order[start:start + batch_size]
+        chosen = order[start : start + batch_size]
         yield tuple(array[chosen] for array in arrays)
 
 
@@ -277,13 +294,17 @@ def stream(ids, batch_size, length):
     """
     ids = np.asarray(ids)
     if batch_size < 1 or length < 1:
-        raise ValueError(f"batch_size counts rows and length counts steps, so both are at least 1, but {batch_size} "
-                         f"and {length} came.")
+        raise ValueError(
+            f"batch_size counts rows and length counts steps, so both are at least 1, but {batch_size} "
+            f"and {length} came."
+        )
     steps = (len(ids) - 1) // batch_size
     if steps < 1:
-        raise ValueError(f"A sequence of {len(ids)} steps cannot be read in {batch_size} rows: each needs at least one "
-                         f"step, and one more at the end as the last target. Use fewer rows or a longer sequence.")
-    inputs = ids[:steps * batch_size].reshape(batch_size, steps, *ids.shape[1:])
-    targets = ids[1:steps * batch_size + 1].reshape(inputs.shape)
+        raise ValueError(
+            f"A sequence of {len(ids)} steps cannot be read in {batch_size} rows: each needs at least one "
+            f"step, and one more at the end as the last target. Use fewer rows or a longer sequence."
+        )
+    inputs = ids[: steps * batch_size].reshape(batch_size, steps, *ids.shape[1:])
+    targets = ids[1 : steps * batch_size + 1].reshape(inputs.shape)
     for start in range(0, steps, length):
-        yield inputs[:, start:start + length], targets[:, start:start + length]
+        yield inputs[:, start : start + length], targets[:, start : start + length]

@@ -9,17 +9,19 @@
 
 Nothing is handed on from one position to the next: all are computed at once, from all that they are allowed to see.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
 from course_lib.generation import log_softmax
-from course_lib.layers import Dense, Embedding, Layer, SoftmaxCrossEntropy, softmax
+from course_lib.layers import Dense, Embedding, Layer, softmax
+from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.seq2seq import EncoderDecoder
 
 
-def positions(time, features):
+def positional_encoding(time, features):
     """Waves of many lengths: a vector (features,) for each position, to be added to what stands there.
 
     Parameters
@@ -49,12 +51,12 @@ def positions(time, features):
     return np.stack([np.sin(waves), np.cos(waves)], axis=2).reshape(time, features)
 
 
-def causal(time):
+def causal_mask(time):
     """The mask under which a position may look at itself and at what is before it: (time, time) of bool."""
     return np.tri(time, dtype=bool)
 
 
-class LayerNorm(Layer):
+class LayerNormalization(Layer):
     """Each vector with mean 0 and variance 1 over its features, then scaled and shifted: (..., features) -> same shape.
 
     Parameters
@@ -96,7 +98,7 @@ class LayerNorm(Layer):
         return (d - d.mean(axis=-1, keepdims=True) - normal * (d * normal).mean(axis=-1, keepdims=True)) / size
 
 
-class MultiHead(Layer):
+class MultiHeadAttention(Layer):
     """Several looks side by side: each head has queries, keys and values of its own, of features / heads numbers.
 
     weights = softmax(q kᵀ / √(size of a head)), answer = weights · v; the heads' answers, side by side, go through one
@@ -127,13 +129,16 @@ class MultiHead(Layer):
     Vaswani et al. 2017, Attention is all you need, section 3.2.
     """
 
-    weight_names = tuple(f"{part}_{array}" for part in ("query", "key", "value", "output")
-                         for array in ("kernel", "bias"))
+    weight_names = tuple(
+        f"{part}_{array}" for part in ("query", "key", "value", "output") for array in ("kernel", "bias")
+    )
 
     def __init__(self, features, heads, *, rng, dtype=np.float32):
         if features % heads:
-            raise ValueError(f"Each head gets an equal part of the features, but {features} features for {heads} heads "
-                             f"came. Take a multiple of {heads}.")
+            raise ValueError(
+                f"Each head gets an equal part of the features, but {features} features for {heads} heads "
+                f"came. Take a multiple of {heads}."
+            )
         self.heads = heads
         self.parts = [Dense(features, features, rng=rng, dtype=dtype) for _ in range(4)]
 
@@ -168,8 +173,10 @@ class MultiHead(Layer):
         """
         allowed = np.atleast_1d(allowed)
         if not allowed.any(axis=-1).all():
-            raise ValueError("The mask leaves a position without anything to look at. Is a source empty, or the mask "
-                             "inverted? True means that a position may be looked at.")
+            raise ValueError(
+                "The mask leaves a position without anything to look at. Is a source empty, or the mask "
+                "inverted? True means that a position may be looked at."
+            )
         query, key, value, output = self.parts
         q, k, v = (self._split(part.forward(y)) for part, y in ((query, x), (key, memory), (value, memory)))
         shrink = np.asarray(q.shape[-1] ** -0.5, q.dtype)
@@ -198,10 +205,10 @@ class Block:
     Parameters
     ----------
     features, heads : int
-        As in :class:`MultiHead`.
+        As in :class:`MultiHeadAttention`.
     hidden : int
         Units of the layer between, which treats each position alone.
-    looks_across : bool
+    cross_attention : bool
         Whether there is another side to look at, as in a decoder.
     rng : numpy.random.Generator
     dtype : numpy dtype
@@ -217,34 +224,39 @@ class Block:
     after it, as in Xiong et al. 2020, On layer normalization in the Transformer architecture.
     """
 
-    def __init__(self, features, heads, hidden, looks_across=False, *, rng, dtype=np.float32):
+    def __init__(self, features, heads, hidden, cross_attention=False, *, rng, dtype=np.float32):
         how = dict(rng=rng, dtype=dtype)
-        self.norms = [LayerNorm(features, dtype=dtype) for _ in range(2 + looks_across)]
-        self.itself = MultiHead(features, heads, **how)
-        self.across = MultiHead(features, heads, **how) if looks_across else None
-        self.think = [Dense(features, hidden, activation="relu", **how), Dense(hidden, features, **how)]
-        self.layers = [*self.norms, self.itself, *([self.across] if looks_across else []), *self.think]
+        self.norms = [LayerNormalization(features, dtype=dtype) for _ in range(2 + cross_attention)]
+        self.self_attention = MultiHeadAttention(features, heads, **how)
+        self.cross_attention = MultiHeadAttention(features, heads, **how) if cross_attention else None
+        self.feed_forward = [Dense(features, hidden, activation="relu", **how), Dense(hidden, features, **how)]
+        self.layers = [
+            *self.norms,
+            self.self_attention,
+            *([self.cross_attention] if cross_attention else []),
+            *self.feed_forward,
+        ]
 
-    def forward(self, x, allowed=True, memory=None, allowed_across=True):
+    def forward(self, x, allowed=True, memory=None, memory_mask=True):
         """x (batch, time, features) -> same shape; ``memory`` (batch, source time, features) is the other side.
 
-        ``allowed`` and ``allowed_across`` say where a position may look, as in :meth:`MultiHead.forward`.
+        ``allowed`` and ``memory_mask`` say where a position may look, as in :meth:`MultiHeadAttention.forward`.
         """
         normal = self.norms[0].forward(x)
-        x = x + self.itself.forward(normal, normal, allowed)
-        if self.across is not None:
-            x = x + self.across.forward(self.norms[1].forward(x), memory, allowed_across)
-        first, second = self.think
+        x = x + self.self_attention.forward(normal, normal, allowed)
+        if self.cross_attention is not None:
+            x = x + self.cross_attention.forward(self.norms[1].forward(x), memory, memory_mask)
+        first, second = self.feed_forward
         return x + second.forward(first.forward(self.norms[-1].forward(x)))
 
     def backward(self, dy):
         """dy = ∂L/∂(what forward returned) -> ∂L/∂x, and ∂L/∂memory (None without another side)."""
-        first, second = self.think
+        first, second = self.feed_forward
         d, d_memory = dy + self.norms[-1].backward(first.backward(second.backward(dy))), None
-        if self.across is not None:
-            d_query, d_memory = self.across.backward(d)
+        if self.cross_attention is not None:
+            d_query, d_memory = self.cross_attention.backward(d)
             d = d + self.norms[1].backward(d_query)
-        d_query, d_key = self.itself.backward(d)
+        d_query, d_key = self.self_attention.backward(d)
         return d + self.norms[0].backward(d_query + d_key), d_memory
 
 
@@ -272,30 +284,41 @@ class Transformer(EncoderDecoder):
     architecture, for the place of the normalisations.
     """
 
-    def __init__(self, source_symbols, target_symbols, features, *, heads=4, hidden=96, blocks=2, rng,
-                 dtype=np.float32):
+    def __init__(
+        self, source_symbols, target_symbols, features, *, heads=4, hidden=96, blocks=2, rng, dtype=np.float32
+    ):
         how = dict(rng=rng, dtype=dtype)
-        self._config = dict(source_symbols=source_symbols, target_symbols=target_symbols, features=features,
-                            heads=heads, hidden=hidden, blocks=blocks)
+        self._config = dict(
+            source_symbols=source_symbols,
+            target_symbols=target_symbols,
+            features=features,
+            heads=heads,
+            hidden=hidden,
+            blocks=blocks,
+        )
         self.features = features
         self.embeddings = [Embedding(n, features, **how) for n in (source_symbols, target_symbols)]
         for embedding in self.embeddings:  # uniform on ±1, about as large as the positions that are added
             embedding.kernel *= 20
         self.reading = [Block(features, heads, hidden, **how) for _ in range(blocks)]
         self.writing = [Block(features, heads, hidden, True, **how) for _ in range(blocks)]
-        self.norms = [LayerNorm(features, dtype=dtype) for _ in range(2)]
-        self.read_out = Dense(features, target_symbols, **how)
-        parts = [*self.embeddings, *(layer for block in self.reading + self.writing for layer in block.layers),
-                 *self.norms, self.read_out]
+        self.norms = [LayerNormalization(features, dtype=dtype) for _ in range(2)]
+        self.output_layer = Dense(features, target_symbols, **how)
+        parts = [
+            *self.embeddings,
+            *(layer for block in self.reading + self.writing for layer in block.layers),
+            *self.norms,
+            self.output_layer,
+        ]
         Model.__init__(self, parts, SoftmaxCrossEntropy())
 
     @property
     def attention_weights(self):
-        return self.writing[-1].across.attention_weights.mean(axis=1)
+        return self.writing[-1].cross_attention.attention_weights.mean(axis=1)
 
     def _embed(self, side, ids):
         vectors = self.embeddings[side].forward(ids)
-        return vectors + positions(ids.shape[1], self.features).astype(vectors.dtype)
+        return vectors + positional_encoding(ids.shape[1], self.features).astype(vectors.dtype)
 
     def read(self, source, source_mask=None, training=False):
         """-> (what is written so far: nothing, memory, mask): the state for :meth:`step`."""
@@ -309,8 +332,8 @@ class Transformer(EncoderDecoder):
         """Target ids (batch, time) -> scores (batch, time, target symbols)."""
         x = self._embed(1, target)
         for block in self.writing:
-            x = block.forward(x, causal(target.shape[1]), memory, mask[:, None, None])
-        return self.read_out.forward(self.norms[1].forward(x))
+            x = block.forward(x, causal_mask(target.shape[1]), memory, mask[:, None, None])
+        return self.output_layer.forward(self.norms[1].forward(x))
 
     def forward(self, pairs, mask=None, initial_states=None, training=False):
         """Scores for every next symbol under teacher forcing: (batch, target time, target symbols)."""
@@ -325,7 +348,9 @@ class Transformer(EncoderDecoder):
 
     def backward(self, d_scores):
         """∂L/∂scores (batch, target time, target symbols) -> None: symbols have no gradient. Leaves all ``grads``."""
-        d = self.norms[1].backward(self.read_out.backward(d_scores.astype(self.read_out.kernel.dtype, copy=False)))
+        d = self.norms[1].backward(
+            self.output_layer.backward(d_scores.astype(self.output_layer.kernel.dtype, copy=False))
+        )
         d_memory = 0
         for block in reversed(self.writing):
             d, d_across = block.backward(d)

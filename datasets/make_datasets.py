@@ -9,6 +9,7 @@ refused. The list of the manual's paragraphs needs three interpreters; without t
 
     python datasets/make_datasets.py --pythons python3.11 python3.12 python3.13
 """
+
 from __future__ import annotations
 
 import argparse

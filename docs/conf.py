@@ -4,6 +4,7 @@ The source folder is the root of the project, so the lessons and papers are page
 them are the same on the site, on GitHub and in JupyterLab. Only formulas need a network, and only when read: the
 browser fetches MathJax to draw them, and shows their LaTeX source without it.
 """
+
 import json
 import re
 

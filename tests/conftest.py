@@ -31,6 +31,7 @@ def shown(monkeypatch):
 @pytest.fixture
 def kernel(monkeypatch):
     """As in a notebook that somebody has open: panels are live."""
+
     class Shell:
         kernel = "a kernel"
 
@@ -46,4 +47,5 @@ def answer(capsys, tmp_path, monkeypatch):
     def call(function, *args):
         function(*args)
         return capsys.readouterr().out
+
     return call

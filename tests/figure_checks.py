@@ -1,4 +1,5 @@
 """What the tests of every drawing ask: is each word legible, inside the figure, and clear of the others?"""
+
 from __future__ import annotations
 
 import itertools
@@ -9,11 +10,18 @@ import matplotlib as mpl
 def texts_of(fig):
     """Every piece of text that is really drawn: not empty, not the label of a tick beyond the axis' end."""
     fig.canvas.draw()
-    beyond = {id(label) for axis in fig.findobj(mpl.axis.Axis)
-              for tick in axis.get_major_ticks() + axis.get_minor_ticks() for label in (tick.label1, tick.label2)
-              if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())}
-    return [text for text in fig.findobj(mpl.text.Text)
-            if text.get_visible() and text.get_text().strip() and id(text) not in beyond]
+    beyond = {
+        id(label)
+        for axis in fig.findobj(mpl.axis.Axis)
+        for tick in axis.get_major_ticks() + axis.get_minor_ticks()
+        for label in (tick.label1, tick.label2)
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+    }
+    return [
+        text
+        for text in fig.findobj(mpl.text.Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in beyond
+    ]
 
 
 def check_legible(fig, overlaps=True):

@@ -2,6 +2,7 @@
 
 ``problems(notebook)`` returns one sentence for each thing that is wrong: where it is, what it is, how to mend it.
 """
+
 from __future__ import annotations
 
 import json
@@ -71,7 +72,7 @@ def problems(notebook: Path) -> list[str]:
         elif ids.count(cell["id"]) > 1 and ids.index(cell["id"]) < index:
             found.append(f"{where(cells, index)}: its id {cell['id']} is an earlier cell's. Give it another.")
     # nbformat's reader would quietly invent missing ids, so the rest is only worth asking of a file that has them.
-    if not found and as_file(nbformat.from_dict(_joined(raw))) != stored:
+    if not found and as_file(nbformat.from_dict(_join_directions(raw))) != stored:
         found.append(
             f"the file is not in normal form ({_abnormal(raw)}): versions, timings and the states of widgets and "
             "windows do not belong in it. `make refresh` writes it as it should be."
@@ -145,14 +146,14 @@ def output_problems(output) -> list[str]:
     return found
 
 
-def _joined(raw) -> dict:
+def _join_directions(raw) -> dict:
     """Return the file's content with every list of lines joined, as nbformat holds it in memory."""
     return nbformat.reads(json.dumps(raw), as_version=nbformat.NO_CONVERT)
 
 
 def _abnormal(raw) -> str:
     """Say which part of a file is not in normal form."""
-    normal = json.loads(as_file(_joined(raw)))
+    normal = json.loads(as_file(_join_directions(raw)))
     for key in ("kernelspec", "language_info"):
         if raw["metadata"].get(key) != normal["metadata"][key]:
             return f"metadata: {key}"
@@ -230,8 +231,12 @@ def _guesses(cells) -> list[str]:
             asked = index
         elif SHOWN.search(source):
             asked = None
-    return [f"{where(cells, index)}: no later cell shows this guess beside the answer. Print it, or draw it with "
-            "plotting.mark_guess." for index in [*unanswered, asked] if index is not None]
+    return [
+        f"{where(cells, index)}: no later cell shows this guess beside the answer. Print it, or draw it with "
+        "plotting.mark_guess."
+        for index in [*unanswered, asked]
+        if index is not None
+    ]
 
 
 def _code(cell) -> list[str]:

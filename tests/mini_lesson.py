@@ -1,4 +1,5 @@
 """A lesson of a few seconds with everything a lesson has, made and executed in a test, to plant faults in."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -5,6 +5,7 @@ Without a tolerance two texts must be equal. With ``{"course": {"rtol": 1e-3, "w
 ``|fresh - stored| <= atol + rtol * |stored|``. Whole numbers count things, so they stay exact. A figure is compared by
 its alt text. What a failure says names the lesson, the cell, the output and the reason.
 """
+
 from __future__ import annotations
 
 import difflib
@@ -44,13 +45,11 @@ def differences(stored, fresh, rtol: float = 0.0, atol: float = 0.0) -> list[str
     rtol, atol : float
         Tolerance on decimal numbers; both 0 asks for equal texts.
     """
-    stored, fresh = [[_shown(output) for output in merge_streams(outputs)] for outputs in (stored, fresh)]
+    stored, fresh = [[_masked_outputs(output) for output in merge_streams(outputs)] for outputs in (stored, fresh)]
     found = []
     for place, (old, new) in enumerate(zip(stored, fresh, strict=False), start=1):
         if list(old) != list(new):
-            found.append(
-                f"output {place} is of another kind\n  stored: {', '.join(old)}\n  got:    {', '.join(new)}"
-            )
+            found.append(f"output {place} is of another kind\n  stored: {', '.join(old)}\n  got:    {', '.join(new)}")
             continue
         for kind in old:
             said = _text_differences(old[kind], new[kind], rtol, atol)
@@ -62,7 +61,7 @@ def differences(stored, fresh, rtol: float = 0.0, atol: float = 0.0) -> list[str
     return found
 
 
-def _shown(output) -> dict[str, str]:
+def _masked_outputs(output) -> dict[str, str]:
     """Return what a reader sees of an output: texts by kind, with the pixels of a picture left out."""
     if output["output_type"] == "stream":
         return {f"printed to {output['name']}": text(output["text"])}
@@ -196,9 +195,7 @@ class Lesson(nbval.IPyNbFile):
 
     def setup(self):
         self.home = tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True)
-        self.kernel = Kernel(
-            str(self.path.parent), self.home.name, self.config.option.nbval_kernel_startup_timeout
-        )
+        self.kernel = Kernel(str(self.path.parent), self.home.name, self.config.option.nbval_kernel_startup_timeout)
 
     def teardown(self):
         super().teardown()
@@ -209,9 +206,7 @@ class Lesson(nbval.IPyNbFile):
     def collect(self):
         for item in super().collect():
             prompt = item.cell_num + 1
-            yield Cell.from_parent(
-                self, name=f"In [{prompt}]", cell_num=prompt, cell=item.cell, options=item.options
-            )
+            yield Cell.from_parent(self, name=f"In [{prompt}]", cell_num=prompt, cell=item.cell, options=item.options)
 
 
 class Cell(nbval.IPyNbCell):
@@ -283,9 +278,7 @@ class Cell(nbval.IPyNbCell):
 @pytest.hookimpl(wrapper=True)
 def pytest_collect_file(file_path, parent):
     found = yield
-    return [
-        Lesson.from_parent(parent, path=file.path) if isinstance(file, nbval.IPyNbFile) else file for file in found
-    ]
+    return [Lesson.from_parent(parent, path=file.path) if isinstance(file, nbval.IPyNbFile) else file for file in found]
 
 
 @pytest.hookimpl(tryfirst=True)

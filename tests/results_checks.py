@@ -1,4 +1,5 @@
 """What the tests of every lesson's results ask: can each bound fail, and does the lesson show what was recorded?"""
+
 from __future__ import annotations
 
 import ast
@@ -13,13 +14,13 @@ from course_lib.teaching import experiment as results
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 
-def bound_can_fail(key, spoil):
+def criterion_can_fail(key, spoil):
     """Assert that a reproduction, held as recorded, is not held once one seed's row has the ``spoil``ed numbers."""
     r = results.find(key)
     rows = results.recorded(key).rows
-    assert r.held(rows)
+    assert r.holds(rows)
     rows[-1] = rows[-1] | spoil
-    assert not r.held(rows)
+    assert not r.holds(rows)
     with pytest.raises(AssertionError, match=r"Live: .*not held"):
         results.agree(key, rows)
 

@@ -8,6 +8,7 @@
 A lesson is named by the start of its file's name ("04"); without a name, all are meant, in order. The tests
 use the same environment, the same kernel and the same normal form of a file as these commands.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -55,7 +56,7 @@ IGNORE = "nbval-ignore-output"
 # The README's pictures: the file in docs/images, the lesson that draws it, words of the figure's alt text.
 PICTURES = {
     "detectable.png": ("00", "detectable, said"),
-    "blame-triangle.png": ("04", "Four triangles of coloured squares"),
+    "gradient-triangle.png": ("04", "Four triangles of coloured squares"),
 }
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -131,11 +132,7 @@ def merge_streams(outputs) -> list:
     merged = []
     for output in outputs:
         last = merged[-1] if merged else None
-        if (
-            last
-            and output["output_type"] == last["output_type"] == "stream"
-            and output["name"] == last["name"]
-        ):
+        if last and output["output_type"] == last["output_type"] == "stream" and output["name"] == last["name"]:
             last["text"] = text(last["text"]) + text(output["text"])
         else:
             merged.append(copy.deepcopy(output))
@@ -358,10 +355,10 @@ def run(names) -> int:
     for row in board:
         stale = ", but its code has changed since: `make reproduce`" if row["stale"] else ""
         print(f"\n{row['lesson']}  {row['paper']}: {row['claim']}")
-        print(f"    the paper  {row['said']}")
-        print(f"    ours       {row['ours']}")
-        print(f"    bound      {row['bound']}: {spoken[row['held']]}{stale}")
-    return int(failed > 0 or over or any(row["held"] is False for row in board))
+        print(f"    the paper  {row['reported']}")
+        print(f"    ours       {row['measured']}")
+        print(f"    criterion  {row['criterion']}: {spoken[row['holds']]}{stale}")
+    return int(failed > 0 or over or any(row["holds"] is False for row in board))
 
 
 def steady(names) -> int:

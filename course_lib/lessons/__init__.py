@@ -4,6 +4,7 @@
 (``title``, ``question``, ``minutes``, ``part``), and may have modules ``exercises``, ``experiments``, ``figures`` and
 ``panels`` and a folder ``records``. Adding a folder adds the lesson to the map, deleting it takes it away.
 """
+
 from __future__ import annotations
 
 import importlib

@@ -9,6 +9,7 @@ says one sound after the other (lesson 10), and looks back at the letters for ea
 ``python -m course_lib.speaker.train`` makes the model anew. Sounds are the 39 phonemes of the CMU Pronouncing
 Dictionary, without stress.
 """
+
 from __future__ import annotations
 
 import json
@@ -31,20 +32,68 @@ MOST_SOUNDS = 60  # of a word, should the network find no end; the most in the d
 
 # phoneme: (how to write it for an English reader, a word that has it, with the sound in capitals)
 SOUNDS = {
-    "AA": ("ah", "fAther"), "AE": ("a", "cAt"), "AH": ("uh", "cUt"), "AO": ("aw", "lAW"), "AW": ("ow", "cOW"),
-    "AY": ("eye", "mY"), "B": ("b", "Bee"), "CH": ("ch", "CHeese"), "D": ("d", "Day"), "DH": ("th", "THis"),
-    "EH": ("e", "bEd"), "ER": ("ur", "bIRd"), "EY": ("ay", "dAY"), "F": ("f", "Fee"), "G": ("g", "Go"),
-    "HH": ("h", "He"), "IH": ("i", "sIt"), "IY": ("ee", "sEE"), "JH": ("j", "Joy"), "K": ("k", "Key"),
-    "L": ("l", "Lee"), "M": ("m", "Me"), "N": ("n", "No"), "NG": ("ng", "siNG"), "OW": ("oh", "gO"),
-    "OY": ("oy", "tOY"), "P": ("p", "Pea"), "R": ("r", "Read"), "S": ("s", "Sea"), "SH": ("sh", "SHe"),
-    "T": ("t", "Tea"), "TH": ("th", "THin"), "UH": ("uu", "bOOk"), "UW": ("oo", "tOO"), "V": ("v", "Vet"),
-    "W": ("w", "We"), "Y": ("y", "Yes"), "Z": ("z", "Zoo"), "ZH": ("zh", "viSion"),
+    "AA": ("ah", "fAther"),
+    "AE": ("a", "cAt"),
+    "AH": ("uh", "cUt"),
+    "AO": ("aw", "lAW"),
+    "AW": ("ow", "cOW"),
+    "AY": ("eye", "mY"),
+    "B": ("b", "Bee"),
+    "CH": ("ch", "CHeese"),
+    "D": ("d", "Day"),
+    "DH": ("th", "THis"),
+    "EH": ("e", "bEd"),
+    "ER": ("ur", "bIRd"),
+    "EY": ("ay", "dAY"),
+    "F": ("f", "Fee"),
+    "G": ("g", "Go"),
+    "HH": ("h", "He"),
+    "IH": ("i", "sIt"),
+    "IY": ("ee", "sEE"),
+    "JH": ("j", "Joy"),
+    "K": ("k", "Key"),
+    "L": ("l", "Lee"),
+    "M": ("m", "Me"),
+    "N": ("n", "No"),
+    "NG": ("ng", "siNG"),
+    "OW": ("oh", "gO"),
+    "OY": ("oy", "tOY"),
+    "P": ("p", "Pea"),
+    "R": ("r", "Read"),
+    "S": ("s", "Sea"),
+    "SH": ("sh", "SHe"),
+    "T": ("t", "Tea"),
+    "TH": ("th", "THin"),
+    "UH": ("uu", "bOOk"),
+    "UW": ("oo", "tOO"),
+    "V": ("v", "Vet"),
+    "W": ("w", "We"),
+    "Y": ("y", "Yes"),
+    "Z": ("z", "Zoo"),
+    "ZH": ("zh", "viSion"),
 }
 VOWELS = {"AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"}
 # Pairs of consonants that can begin an English syllable; of three, s and one of these.
-ONSETS = {*(stop + " " + liquid for stop in ("P", "B", "K", "G", "F") for liquid in ("L", "R")), "T R", "D R", "TH R",
-          "SH R", "S L", "S P", "S T", "S K", "S M", "S N", "S W", "T W", "D W", "K W", "G W", "HH W",
-          *(first + " Y" for first in ("P", "B", "K", "F", "V", "M", "HH"))}
+ONSETS = {
+    *(stop + " " + liquid for stop in ("P", "B", "K", "G", "F") for liquid in ("L", "R")),
+    "T R",
+    "D R",
+    "TH R",
+    "SH R",
+    "S L",
+    "S P",
+    "S T",
+    "S K",
+    "S M",
+    "S N",
+    "S W",
+    "T W",
+    "D W",
+    "K W",
+    "G W",
+    "HH W",
+    *(first + " Y" for first in ("P", "B", "K", "F", "V", "M", "HH")),
+}
 
 
 PHONEMES = tuple(sorted(SOUNDS))
@@ -109,22 +158,33 @@ class Speaker:
         order = sorted(range(len(words)), key=lambda n: len(words[n]))
         spoken = [None] * len(words)
         for start in range(0, len(order), batch_size):
-            chosen = [words[n] for n in order[start:start + batch_size]]
-            for n, answer in zip(order[start:start + batch_size], self._say_together(chosen), strict=True):
+            chosen = [words[n] for n in order[start : start + batch_size]]
+            for n, answer in zip(order[start : start + batch_size], self._say_together(chosen), strict=True):
                 spoken[n] = answer
         return spoken
 
     def _say_together(self, words):
         """Say some words of about the same length."""
         letters, mask = pad([LETTERS.encode(word) for word in words])
-        said = greedy(self.model.step, np.full((len(words), 1), START), self.model.read(letters, mask),
-                      length=MOST_SOUNDS, stop=STOP).symbols
+        said = greedy(
+            self.model.step,
+            np.full((len(words), 1), START),
+            self.model.read(letters, mask),
+            length=MOST_SOUNDS,
+            stop=STOP,
+        ).symbols
         pairs = teacher_forcing([LETTERS.encode(word) for word in words], said, START, STOP)
         p = softmax(self.model.forward(pairs))  # once more, all sounds at once: how sure was it, and where did it look?
         p = np.take_along_axis(p, pairs.target_out[..., None], axis=2)[..., 0]
-        return [Spoken(word, tuple(PHONEMES[i] for i in sounds), looked[:len(sounds), :len(word)].copy(),
-                       certainty[:len(sounds) + 1].copy())
-                for word, sounds, looked, certainty in zip(words, said, self.model.attention_weights, p, strict=True)]
+        return [
+            Spoken(
+                word,
+                tuple(PHONEMES[i] for i in sounds),
+                looked[: len(sounds), : len(word)].copy(),
+                certainty[: len(sounds) + 1].copy(),
+            )
+            for word, sounds, looked, certainty in zip(words, said, self.model.attention_weights, p, strict=True)
+        ]
 
     def say(self, word):
         """Say one word: a :class:`Spoken`."""
@@ -191,17 +251,35 @@ def words_of(text):
         If a letter of another alphabet is among them, if no letter is left, or if a word has more than 40.
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
-    plain = plain.translate(str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th",
-                                           "ł": "l", "ı": "i", **dict.fromkeys("-‐‑‒–—", " ")}))
+    plain = plain.translate(
+        str.maketrans(
+            {
+                "ß": "ss",
+                "æ": "ae",
+                "œ": "oe",
+                "ø": "o",
+                "đ": "d",
+                "ð": "d",
+                "þ": "th",
+                "ł": "l",
+                "ı": "i",
+                **dict.fromkeys("-‐‑‒–—", " "),
+            }
+        )
+    )
     foreign = next((c for c in plain if c.isalpha() and c not in LETTERS), None)
     words = ["".join(letter for letter in word if letter in LETTERS) for word in plain.split()]
     words = [word for word in words if word]
     if foreign or not words:
-        raise ValueError(f"The network reads the letters a to z, but {foreign or text!r} came. Write the name in Latin "
-                         f"letters, such as Li Lei for 李雷.")
+        raise ValueError(
+            f"The network reads the letters a to z, but {foreign or text!r} came. Write the name in Latin "
+            f"letters, such as Li Lei for 李雷."
+        )
     if max(map(len, words)) > LONGEST:
-        raise ValueError(f"The network reads words of up to {LONGEST} letters, but one of {max(map(len, words))} came. "
-                         f"A space or a hyphen parts words.")
+        raise ValueError(
+            f"The network reads words of up to {LONGEST} letters, but one of {max(map(len, words))} came. "
+            f"A space or a hyphen parts words."
+        )
     return words
 
 
@@ -220,7 +298,7 @@ def syllables(phonemes):
     vowels = [i for i, phoneme in enumerate(phonemes) if phoneme in VOWELS]
     cuts = [0]
     for before, after in pairwise(vowels):
-        between = phonemes[before + 1:after]
+        between = phonemes[before + 1 : after]
         onset = min(len(between), 1)
         if " ".join(between[-2:]) in ONSETS:
             onset = 2
@@ -251,8 +329,10 @@ def respell(phonemes):
     """
     for phoneme in phonemes:
         if phoneme not in SOUNDS:
-            raise ValueError(f"{phoneme!r} is not one of the dictionary's 39 phonemes: {' '.join(SOUNDS)}. Remove the "
-                             f"stress first, with datasets.without_stress.")
+            raise ValueError(
+                f"{phoneme!r} is not one of the dictionary's 39 phonemes: {' '.join(SOUNDS)}. Remove the "
+                f"stress first, with datasets.without_stress."
+            )
     return "-".join("".join(SOUNDS[phoneme][0] for phoneme in syllable) for syllable in syllables(phonemes))
 
 
@@ -299,7 +379,9 @@ def error_rates(said, accepted):
     phonemes : float
         Insertions, deletions and exchanges against the nearest pronunciation, divided by all phonemes of those.
     """
-    nearest = [min((edit_distance(mine, right), len(right)) for right in rights)
-               for mine, rights in zip(said, accepted, strict=True)]
+    nearest = [
+        min((edit_distance(mine, right), len(right)) for right in rights)
+        for mine, rights in zip(said, accepted, strict=True)
+    ]
     wrong = sum(distance > 0 for distance, _ in nearest)
     return ErrorRates(wrong / len(nearest), sum(d for d, _ in nearest) / sum(length for _, length in nearest))

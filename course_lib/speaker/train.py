@@ -5,6 +5,7 @@ tested on words that it has not seen, beside tables that look the sounds of a le
 have to be told which letter makes which sound, which the dictionary does not say: expectation maximisation finds it out
 by counting (:func:`align`).
 """
+
 from __future__ import annotations
 
 import json
@@ -36,9 +37,14 @@ def _same_sizes(pairs):
     for place, (word, phonemes) in enumerate(pairs):
         if len(phonemes) <= MOST * len(word):
             groups[len(word), len(phonemes)].append(place)
-    return [(np.array(places), np.array([speaker.LETTERS.encode(pairs[n][0]) for n in places]),
-             np.array([numbers.encode(pairs[n][1]) for n in places]).reshape(len(places), -1))
-            for places in groups.values()]
+    return [
+        (
+            np.array(places),
+            np.array([speaker.LETTERS.encode(pairs[n][0]) for n in places]),
+            np.array([numbers.encode(pairs[n][1]) for n in places]).reshape(len(places), -1),
+        )
+        for places in groups.values()
+    ]
 
 
 def _chunk_numbers(phonemes, size):
@@ -62,15 +68,15 @@ def _expected_counts(table, groups):
         forward[0, :, 0], backward[L, :, P] = 1, 1
         for i in range(L):  # forward[i, :, j]: the first i letters made the first j phonemes
             for size in range(len(chunks)):
-                forward[i + 1, :, size:] += forward[i, :, :P + 1 - size] * p[size][:, i]
+                forward[i + 1, :, size:] += forward[i, :, : P + 1 - size] * p[size][:, i]
         for i in reversed(range(L)):
             for size in range(len(chunks)):
-                backward[i, :, :P + 1 - size] += backward[i + 1, :, size:] * p[size][:, i]
+                backward[i, :, : P + 1 - size] += backward[i + 1, :, size:] * p[size][:, i]
         total = forward[L, :, P, None]
         total[total == 0] = np.inf  # no alignment has a probability any more: such a word does not count
         for i in range(L):
             for size, chunk in enumerate(chunks):
-                share = forward[i, :, :P + 1 - size] * p[size][:, i] * backward[i + 1, :, size:] / total
+                share = forward[i, :, : P + 1 - size] * p[size][:, i] * backward[i + 1, :, size:] / total
                 np.add.at(counts, (letters[:, i, None], chunk), share)
     return counts
 
@@ -96,7 +102,7 @@ def letter_table(pairs, rounds=8):
     """
     groups = _same_sizes(pairs)
     table = np.zeros((len(speaker.LETTERS), 1 + COUNT + COUNT**2))
-    table[:, 0], table[:, 1:1 + COUNT], table[:, 1 + COUNT:] = 0.2, 0.7 / COUNT, 0.1 / COUNT**2
+    table[:, 0], table[:, 1 : 1 + COUNT], table[:, 1 + COUNT :] = 0.2, 0.7 / COUNT, 0.1 / COUNT**2
     for _ in range(rounds):
         counts = _expected_counts(table, groups)
         table = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
@@ -128,7 +134,7 @@ def align(pairs, table):
             for size in range(min(MOST, P) + 1):
                 p = log_table[letters[:, i, None], _chunk_numbers(phonemes, size)]
                 score = np.full((n, P + 1), -np.inf)
-                score[:, size:] = best[i, :, :P + 1 - size] + p
+                score[:, size:] = best[i, :, : P + 1 - size] + p
                 better = score > best[i + 1]
                 best[i + 1] = np.where(better, score, best[i + 1])
                 chosen[i + 1] = np.where(better, size, chosen[i + 1])
@@ -144,7 +150,7 @@ def align(pairs, table):
 def chunked(phonemes, sizes):
     """Cut phonemes into chunks of the given sizes: (('F', 'AH', 'K', 'S'), [1, 1, 2]) -> ["F", "AH", "K S"]."""
     ends = np.cumsum(sizes)
-    return [" ".join(phonemes[end - size:end]) for end, size in zip(ends, sizes, strict=True)]
+    return [" ".join(phonemes[end - size : end]) for end, size in zip(ends, sizes, strict=True)]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -162,12 +168,18 @@ def training_data(part="train"):
     words, accepted = datasets.load_spellings(part)
     pairs = [(word, phonemes) for word, rights in zip(words, accepted, strict=True) for phonemes in rights]
     sizes = align(pairs, letter_table(pairs))
-    cut = [(word, chunked(phonemes, steps))
-           for (word, phonemes), steps in zip(pairs, sizes, strict=True) if steps is not None]
+    cut = [
+        (word, chunked(phonemes, steps))
+        for (word, phonemes), steps in zip(pairs, sizes, strict=True)
+        if steps is not None
+    ]
     counts = Counter(chunk for _, word_chunks in cut for chunk in word_chunks)
     chunks = Vocabulary(sorted(chunk for chunk, n in counts.items() if n >= RARE))
-    return [(speaker.LETTERS.encode(word), chunks.encode(word_chunks)) for word, word_chunks in cut
-            if all(chunk in chunks for chunk in word_chunks)], list(chunks.symbols)
+    return [
+        (speaker.LETTERS.encode(word), chunks.encode(word_chunks))
+        for word, word_chunks in cut
+        if all(chunk in chunks for chunk in word_chunks)
+    ], list(chunks.symbols)
 
 
 WIDTHS = (1, 3, 5, 7, 9)  # of the windows that the network is compared with
@@ -191,20 +203,27 @@ class WindowTable:
             for side in self.sides:
                 for window, chunk in zip(self._windows(letters, side), targets, strict=True):
                     counts[side][window][chunk] += 1
-        self.best = {side: {window: found.most_common(1)[0][0] for window, found in table.items()}
-                     for side, table in counts.items()}
+        self.best = {
+            side: {window: found.most_common(1)[0][0] for window, found in table.items()}
+            for side, table in counts.items()
+        }
 
     @staticmethod
     def _windows(letters, side):
         padded = (-1,) * side + tuple(letters) + (-1,) * side
-        return [padded[i:i + 2 * side + 1] for i in range(len(letters))]
+        return [padded[i : i + 2 * side + 1] for i in range(len(letters))]
 
     def say(self, letters):
         """Letter ids (length,) -> chunk ids, a list."""
         said = []
         for around in zip(*(self._windows(letters, side) for side in self.sides), strict=True):
-            said.append(next(self.best[side][window] for side, window in zip(self.sides, around, strict=True)
-                             if window in self.best[side]))
+            said.append(
+                next(
+                    self.best[side][window]
+                    for side, window in zip(self.sides, around, strict=True)
+                    if window in self.best[side]
+                )
+            )
         return said
 
 
@@ -227,14 +246,19 @@ def spelling_pairs(part):
     """The words of a part of the dictionary with their first pronunciation, as padded pairs for teacher forcing."""
     words, accepted = datasets.load_spellings(part)
     numbers = Vocabulary(PHONEMES)
-    return teacher_forcing([speaker.LETTERS.encode(word) for word in words],
-                           [numbers.encode(rights[0]) for rights in accepted], speaker.START, speaker.STOP)
+    return teacher_forcing(
+        [speaker.LETTERS.encode(word) for word in words],
+        [numbers.encode(rights[0]) for rights in accepted],
+        speaker.START,
+        speaker.STOP,
+    )
 
 
 def new_model(rng):
     """An encoder that reads both ways, a decoder that says one phoneme after the other, and dot attention."""
-    return EncoderDecoder(len(speaker.LETTERS), COUNT + 2, UNITS, both_ways=True, attention="dot",
-                          embedding=EMBEDDING, rng=rng)
+    return EncoderDecoder(
+        len(speaker.LETTERS), COUNT + 2, UNITS, bidirectional=True, attention="dot", embedding=EMBEDDING, rng=rng
+    )
 
 
 def measure(model, part):
@@ -256,11 +280,13 @@ def train(pairs):
             yield batch
 
     for epoch in range(EPOCHS):
-        history = model.fit(one_epoch, optimizer=adam, clip_norm=CLIP, steps=-(-len(pairs) // BATCH),
-                            progress=False)
+        history = model.fit(one_epoch, optimizer=adam, clip_norm=CLIP, steps=-(-len(pairs) // BATCH), progress=False)
         rates = measure(model, "validation")
-        print(f"epoch {epoch + 1}: loss {history.loss[-1]:.3f}, {rates.words:.1%} of validation words wrong, "
-              f"{time.perf_counter() - start:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}: loss {history.loss[-1]:.3f}, {rates.words:.1%} of validation words wrong, "
+            f"{time.perf_counter() - start:.0f} s",
+            flush=True,
+        )
     return model
 
 
@@ -293,8 +319,9 @@ def what_goes_wrong(spoken, accepted):
     lengths, wrong, distances = np.array(lengths), np.array(wrong), np.array(distances)
     groups = [(1, 4), (5, 6), (7, 8), (9, 10), (11, speaker.LONGEST)]
     return {
-        "by_letters": {f"{low}-{high}": round(float(wrong[(low <= lengths) & (lengths <= high)].mean()), 3)
-                       for low, high in groups},
+        "by_letters": {
+            f"{low}-{high}": round(float(wrong[(low <= lengths) & (lengths <= high)].mean()), 3) for low, high in groups
+        },
         "by_one_sound": round(float((distances[wrong] == 1).mean()), 3),
         "exchanges": [[*pair, times] for pair, times in exchanges.most_common(10)],
     }
@@ -315,18 +342,20 @@ def write_card(model, rows, chunks):
     tables, alone = window_rates(rows, chunks), WindowTable(rows, 1).best[0]
     card = {
         "what": f"English spelling to phonemes: a bidirectional GRU reads, a GRU of {UNITS} units writes and looks "
-                f"back by dot attention",
+        f"back by dot attention",
         "data": "CMU Pronouncing Dictionary, words of the letters a to z, stress removed, each with its first "
-                "pronunciation; split_of(word) splits it",
+        "pronunciation; split_of(word) splits it",
         "training": f"{len(datasets.load_spellings('train')[0]):,} words, {EPOCHS} epochs, batches of {BATCH}, Adam at "
-                    f"{RATE}, from the middle on falling to 0, gradients clipped at {CLIP}, seed {SEED}",
+        f"{RATE}, from the middle on falling to 0, gradients clipped at {CLIP}, seed {SEED}",
         "test_words": len(words),
-        "word_error_rate": round(rates.words, 4), "phoneme_error_rate": round(rates.phonemes, 4),
+        "word_error_rate": round(rates.words, 4),
+        "phoneme_error_rate": round(rates.phonemes, 4),
         "parameters": sum(w.size for w in model.weights),
         "what_goes_wrong": what_goes_wrong(spoken, accepted),
         "alone": {speaker.LETTERS.symbols[letter]: chunks[chunk] for (letter,), chunk in sorted(alone.items())},
-        "windows": {str(width): [round(rate, 4) for rate in found]
-                    for width, found in zip(WIDTHS, tables, strict=True)},
+        "windows": {
+            str(width): [round(rate, 4) for rate in found] for width, found in zip(WIDTHS, tables, strict=True)
+        },
     }
     text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
     (speaker.FOLDER / "speaker.json").write_text(text, encoding="utf-8", newline="\n")

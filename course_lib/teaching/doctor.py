@@ -3,6 +3,7 @@
 It is asked when something is broken, so it needs nothing but Python: whatever else it uses is imported where
 it is used, and its absence is one more finding. Each check returns a list of :class:`Finding`.
 """
+
 from __future__ import annotations
 
 import importlib.metadata
@@ -18,9 +19,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "requirements.lock"
 
-PYTHONS = ((3, 11), (3, 13))    # the oldest and the newest version, both included
-MEMORY = 2.0                    # GiB that the largest lesson needs, with TensorFlow, a browser beside it
-DISK = 1.0                      # GiB, for figures, pages and what notebooks leave behind
+PYTHONS = ((3, 11), (3, 13))  # the oldest and the newest version, both included
+MEMORY = 2.0  # GiB that the largest lesson needs, with TensorFlow, a browser beside it
+DISK = 1.0  # GiB, for figures, pages and what notebooks leave behind
 
 # What lessons import. Not TensorFlow: importing it takes longer than all other checks together.
 IMPORTED = ("numpy", "matplotlib", "IPython", "ipykernel", "ipywidgets", "jupyterlab", "tqdm", "pooch")
@@ -204,14 +205,7 @@ def check_datasets() -> list[Finding]:
 
 
 FIRST = (check_python, check_checkout)
-THEN = (
-    check_packages,
-    check_imports,
-    check_memory,
-    check_disk,
-    check_kernel,
-    check_datasets,
-)
+THEN = (check_packages, check_imports, check_memory, check_disk, check_kernel, check_datasets)
 
 
 def examine(first=FIRST, then=THEN) -> list[Finding]:

@@ -10,6 +10,7 @@ In a lesson::
 There is one module per lesson. It holds a list ``EXERCISES`` of :class:`Exercise`, and ends in
 ``check, hint, solution = bank(EXERCISES)``.
 """
+
 from __future__ import annotations
 
 import html
@@ -104,11 +105,17 @@ def bank(exercises):
     def find(number):
         if str(number) in by_number:
             return by_number[str(number)]
-        _show("NOT YET", "Exercises", [
-            f"There is no exercise `{number if isinstance(number, str | int | float) else type(number).__name__}` in "
-            f"this lesson. It has {', '.join(by_number)}: write the number in quotes, as in "
-            f'`ex.hint("{exercises[0].number}")` or `ex.check("{exercises[0].number}", '
-            f"{exercises[0].solution.__name__})`."])
+        _show(
+            "NOT YET",
+            "Exercises",
+            [
+                f"There is no exercise `{number if isinstance(number, str | int | float) else type(number).__name__}` "
+                "in "
+                f"this lesson. It has {', '.join(by_number)}: write the number in quotes, as in "
+                f'`ex.hint("{exercises[0].number}")` or `ex.check("{exercises[0].number}", '
+                f"{exercises[0].solution.__name__})`."
+            ],
+        )
 
     def check(number=None, attempt=...):
         """Review an attempt: ``ex.check("4.2", my_function)``."""
@@ -123,9 +130,14 @@ def bank(exercises):
         if exercise := find(number):
             total, read = len(exercise.hints), hints_read[exercise.number] + 1
             if read > total:
-                _show("HINT", f"Exercise {exercise.number}", [
-                    f'You have read all {total}. `ex.solution("{exercise.number}")` shows code that passes.',
-                    *exercise.hints[-1:]])
+                _show(
+                    "HINT",
+                    f"Exercise {exercise.number}",
+                    [
+                        f'You have read all {total}. `ex.solution("{exercise.number}")` shows code that passes.',
+                        *exercise.hints[-1:],
+                    ],
+                )
                 return
             hints_read[exercise.number] = read
             parts = [f"Hint {read} of {total}. {exercise.hints[read - 1]}"]
@@ -150,8 +162,10 @@ def _review(exercise, attempt):
     if attempt is None or attempt is Ellipsis:
         return "NOT ATTEMPTED YET", [how]
     if not callable(attempt):
-        return "NOT YET", [f"The check wants the function itself, and what came is of type `{type(attempt).__name__}`. "
-                           f"Without parentheses after its name: `ex.check(\"{exercise.number}\", {name})`."]
+        return "NOT YET", [
+            f"The check wants the function itself, and what came is of type `{type(attempt).__name__}`. "
+            f'Without parentheses after its name: `ex.check("{exercise.number}", {name})`.'
+        ]
     outcome, printed = run(lambda: exercise.check(Attempt(attempt, exercise.solution)))
     if isinstance(outcome, NotAttempted):
         word = "NOT ATTEMPTED YET"
@@ -159,9 +173,14 @@ def _review(exercise, attempt):
     elif isinstance(outcome, Review):
         word, parts = "NOT YET", list(outcome.args)
     elif isinstance(outcome, BaseException):  # raised by the check: something came back that it did not reckon with
-        word, parts = "NOT YET", [
-            f"The check could not read what your function returned (`{type(outcome).__name__}`: {outcome}). Compare it "
-            f"with what the exercise asks for. If you think that it is right, the check is wrong: please report it."]
+        word, parts = (
+            "NOT YET",
+            [
+                f"The check could not read what your function returned (`{type(outcome).__name__}`: {outcome}). "
+                f"Compare it "
+                f"with what the exercise asks for. If you think that it is right, the check is wrong: please report it."
+            ],
+        )
     elif outcome is None:
         word, parts = "PASSED", [exercise.why]
     else:
@@ -194,13 +213,21 @@ def _show(word, heading, parts):
     from IPython.display import display
 
     font = "var(--jp-code-font-family, monospace)"
-    body = "".join(f"<pre style='margin: 0.4em 0; overflow-x: auto; font-family: {font}'>{html.escape(part)}</pre>"
-                   if isinstance(part, Code)
-                   else f"<p style='margin: 0.4em 0'>{_inline(part)}</p>" for part in parts)
+    body = "".join(
+        f"<pre style='margin: 0.4em 0; overflow-x: auto; font-family: {font}'>{html.escape(part)}</pre>"
+        if isinstance(part, Code)
+        else f"<p style='margin: 0.4em 0'>{_inline(part)}</p>"
+        for part in parts
+    )
     # No colour for text and background: the theme's own are readable, light or dark.
-    display({"text/html": f"<div role='status' style='border-left: 6px {LOOKS[word]}; padding: 0.2em 1em'>"
-                          f"<strong>{html.escape(heading)}: {word}</strong>{body}</div>",
-             "text/plain": plain}, raw=True)
+    display(
+        {
+            "text/html": f"<div role='status' style='border-left: 6px {LOOKS[word]}; padding: 0.2em 1em'>"
+            f"<strong>{html.escape(heading)}: {word}</strong>{body}</div>",
+            "text/plain": plain,
+        },
+        raw=True,
+    )
 
 
 def _inline(text):

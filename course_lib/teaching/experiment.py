@@ -1,9 +1,10 @@
 """The results room: what each paper said, and what this course measured.
 
-A reproduction names a paper's figure, a measurement that takes one seed, and the bound within which it counts as held.
+A reproduction names a paper's figure, a measurement that takes one seed, and the criterion by which the two agree.
 ``make reproduce`` runs every seed at full size and alone writes the JSON files beside this module. A lesson draws them
 as *recorded* beside its own live run; ``make run`` prints them as a scoreboard.
 """
+
 from __future__ import annotations
 
 import ast
@@ -38,16 +39,16 @@ class Reproduction:
         Who, when, which table or figure.
     claim : str
         What the paper showed, in a line.
-    said : str
+    reported : str
         The paper's own figure.
-    bound : str
-        When ours counts as held, in words.
+    criterion : str
+        When our figure agrees with the claim, in words.
     seeds : range
     measure : callable
         One seed -> dict of numbers.
-    held : callable
+    holds : callable
         List of such dicts -> bool: the bound, in code.
-    ours : callable
+    measured : callable
         List of such dicts -> str: our figure, in a line.
     code : tuple of str
         Modules whose code the figures depend on, besides the one that defines ``measure``.
@@ -57,12 +58,12 @@ class Reproduction:
     lesson: str
     paper: str
     claim: str
-    said: str
-    bound: str
+    reported: str
+    criterion: str
     seeds: range
     measure: Callable[[int], dict]
-    held: Callable[[list[dict]], bool]
-    ours: Callable[[list[dict]], str]
+    holds: Callable[[list[dict]], bool]
+    measured: Callable[[list[dict]], str]
     code: tuple[str, ...]
 
     @property
@@ -86,7 +87,7 @@ def _code_only(source: str) -> str:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
             docstring = node.body[0]
-            lines[docstring.lineno - 1:docstring.end_lineno] = [""] * (docstring.end_lineno - docstring.lineno + 1)
+            lines[docstring.lineno - 1 : docstring.end_lineno] = [""] * (docstring.end_lineno - docstring.lineno + 1)
     return "".join("".join(lines).split())
 
 
@@ -111,12 +112,12 @@ class Recorded:
     ----------
     rows : list of dict
         One a seed; :meth:`column` gives one number over all seeds.
-    held : bool
+    holds : bool
         Whether the bound holds over all seeds.
     """
 
     def __init__(self, contents: dict):
-        self.rows, self.held = contents["rows"], contents["held"]
+        self.rows, self.holds = contents["rows"], contents["holds"]
         self.seconds, self.code_hash = contents["seconds"], contents["code"]
 
     def column(self, name: str) -> np.ndarray:
@@ -147,14 +148,18 @@ def agree(key: str, live_rows: list[dict]) -> str:
         If either does not; the message shows both figures.
     """
     reproduction, record = find(key), recorded(key)
-    live = reproduction.held(live_rows)
-    assert record.held and live, (
-        f"{reproduction.paper}: the bound is “{reproduction.bound}”. Recorded: {reproduction.ours(record.rows)} "
-        f"({'held' if record.held else 'not held'}). Live: {reproduction.ours(live_rows)} "
+    live = reproduction.holds(live_rows)
+    assert record.holds and live, (
+        f"{reproduction.paper}: the criterion is “{reproduction.criterion}”. Recorded: "
+        f"{reproduction.measured(record.rows)} "
+        f"({'held' if record.holds else 'not held'}). Live: {reproduction.measured(live_rows)} "
         f"({'held' if live else 'not held'})."
     )
-    return textwrap.fill(f"{reproduction.paper}: {reproduction.bound}. Held live on {_seeds(live_rows)}, and recorded "
-                         f"on {_seeds(record.rows)}.", 96)
+    return textwrap.fill(
+        f"{reproduction.paper}: {reproduction.criterion}. Held live on {_seeds(live_rows)}, and recorded "
+        f"on {_seeds(record.rows)}.",
+        96,
+    )
 
 
 def _seeds(rows) -> str:
@@ -167,18 +172,24 @@ def scoreboard() -> list[dict]:
     Returns
     -------
     list of dict
-        lesson, paper, claim, said, ours, held (True, False or None when never measured), stale (the code has changed
-        since).
+        lesson, paper, claim, reported, measured, holds (True, False or None when never measured), stale (the code
+        has changed since).
     """
     rows = []
     for r in reproductions():
         record = recorded(r.key) if r.file.exists() else None
-        rows.append({
-            "lesson": r.lesson, "paper": r.paper, "claim": r.claim, "said": r.said, "bound": r.bound,
-            "ours": r.ours(record.rows) if record else "not measured yet: make reproduce",
-            "held": record.held if record else None,
-            "stale": bool(record) and record.code_hash != r.code_hash(),
-        })
+        rows.append(
+            {
+                "lesson": r.lesson,
+                "paper": r.paper,
+                "claim": r.claim,
+                "reported": r.reported,
+                "criterion": r.criterion,
+                "measured": r.measured(record.rows) if record else "not measured yet: make reproduce",
+                "holds": record.holds if record else None,
+                "stale": bool(record) and record.code_hash != r.code_hash(),
+            }
+        )
     return rows
 
 
@@ -192,9 +203,16 @@ def timed(key: str, seed: int) -> tuple[dict, float]:
 def write(reproduction: Reproduction, rows: list[dict], seconds: float, code: str) -> None:
     """Record the measurements of one reproduction, with the hash of the code that made them."""
     contents = {
-        "paper": reproduction.paper, "claim": reproduction.claim, "said": reproduction.said,
-        "bound": reproduction.bound, "held": bool(reproduction.held(rows)), "ours": reproduction.ours(rows),
-        "seconds": round(seconds, 1), "code": code, "numpy": np.__version__, "rows": rows,
+        "paper": reproduction.paper,
+        "claim": reproduction.claim,
+        "reported": reproduction.reported,
+        "criterion": reproduction.criterion,
+        "holds": bool(reproduction.holds(rows)),
+        "measured": reproduction.measured(rows),
+        "seconds": round(seconds, 1),
+        "code": code,
+        "numpy": np.__version__,
+        "rows": rows,
     }
     text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
     reproduction.file.write_text(text, encoding="utf-8", newline="\n")

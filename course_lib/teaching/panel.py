@@ -1,4 +1,5 @@
 """The knobs of a panel, and the panel itself."""
+
 from __future__ import annotations
 
 import os
@@ -30,8 +31,15 @@ class Slider:
 
         whole = all(isinstance(number, int) for number in (self.low, self.high, self.step, self.start))
         kind = widgets.IntSlider if whole else widgets.FloatSlider
-        return kind(value=self.start, min=self.low, max=self.high, step=self.step, description=self.label,
-                    continuous_update=False, **looks)
+        return kind(
+            value=self.start,
+            min=self.low,
+            max=self.high,
+            step=self.step,
+            description=self.label,
+            continuous_update=False,
+            **looks,
+        )
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,10 @@ def panel(draw, controls, static):
     import ipywidgets as widgets
     from IPython.display import display
 
-    knobs = {name: control.widget(style={"description_width": "14em"},
-                                  layout=widgets.Layout(width="min(100%, 36em)"))
-             for name, control in controls.items()}
+    knobs = {
+        name: control.widget(style={"description_width": "14em"}, layout=widgets.Layout(width="min(100%, 36em)"))
+        for name, control in controls.items()
+    }
     picture = widgets.HTML()
 
     def redraw(_change=None):

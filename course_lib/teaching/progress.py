@@ -4,6 +4,7 @@ The file is ``progress.json`` in the folder ``COURSE_HOME``, or ``.recurrent-cou
 each exercise whether it was attempted and passed, how many hints were read, whether the solution was seen, and the day.
 Trouble with the file never stops a lesson: every function returns a sentence about it instead, to be shown once.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -83,8 +84,10 @@ def record(number, *, attempted=False, passed=False, hints=0, solution_seen=Fals
             half.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
             half.replace(path)
     except (OSError, RuntimeError) as error:
-        return (f"Your progress could not be saved ({type(error).__name__}: {error}). The exercises work without it; "
-                f"to keep it, set the environment variable COURSE_HOME to a folder that you may write to.")
+        return (
+            f"Your progress could not be saved ({type(error).__name__}: {error}). The exercises work without it; "
+            f"to keep it, set the environment variable COURSE_HOME to a folder that you may write to."
+        )
     return trouble
 
 

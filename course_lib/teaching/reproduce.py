@@ -1,4 +1,5 @@
 """``python -m course_lib.teaching.reproduce [key ...]``: measure over all seeds, and record."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -21,9 +22,9 @@ def main(keys):
             print(f"{r.key}: {len(r.seeds)} seeds ...", flush=True)
             code = r.code_hash()  # before measuring, so that an edit meanwhile does not go unnoticed
             rows, seconds = zip(*pool.map(timed, [r.key] * len(r.seeds), r.seeds), strict=True)
-            held = r.held(rows)
+            held = r.holds(rows)
             write(r, list(rows), sum(seconds), code)
-            print(f"{r.key}: {'held' if held else 'NOT HELD'}, {r.ours(rows)}", flush=True)
+            print(f"{r.key}: {'held' if held else 'NOT HELD'}, {r.measured(rows)}", flush=True)
             all_held = all_held and held
     return 0 if all_held else 1
 

@@ -2,6 +2,7 @@
 
 An attempt may raise, print for ever, loop for ever or change its arguments. Each becomes an answer.
 """
+
 from __future__ import annotations
 
 import contextlib
@@ -32,8 +33,11 @@ LOOK_AT = [  # (type of exception, what to look at); the first that fits
     (ZeroDivisionError, "Something that you divide by is 0. Print it just before the line."),
     (RecursionError, "The function calls itself without an end."),
     (TypeError, "Look at how many arguments are passed, in which order, and of which type each of them is."),
-    (ValueError, "Often two shapes that do not fit: print both; in a product, the inner sizes must be equal. If it "
-                 "speaks of the truth value of an array: between arrays write `&` and `|`, not `and` and `or`."),
+    (
+        ValueError,
+        "Often two shapes that do not fit: print both; in a product, the inner sizes must be equal. If it "
+        "speaks of the truth value of an array: between arrays write `&` and `|`, not `and` and `or`.",
+    ),
 ]
 
 
@@ -97,26 +101,36 @@ class Attempt:
         """Paragraphs that say what an attempt raised, where, and what to look at."""
         where = self._where(error)
         if isinstance(error, _OutOfTime):
-            return (f"The check was stopped after {TIME_LIMIT:g} seconds. Is there a loop that never ends? It was "
-                    f"here:", where)
+            return (
+                f"The check was stopped after {TIME_LIMIT:g} seconds. Is there a loop that never ends? It was here:",
+                where,
+            )
         if isinstance(error, _TooMuchPrinted):
             return "The function prints without end. Is there a loop that never ends? It was here:", where
         message = " ".join(str(error).split())
         message = message if len(message) <= 300 else message[:300] + " …"
         raised = f"The function stopped with `{type(error).__name__}`" + (f": {message}" if message else "")
         call = f"The check calls `{self.name}({', '.join(self.parameters)})`"
-        shapes = [f"`{name}` {arg.shape}" for name, arg in zip(self.parameters, args, strict=False)
-                  if isinstance(arg, np.ndarray)]
+        shapes = [
+            f"`{name}` {arg.shape}"
+            for name, arg in zip(self.parameters, args, strict=False)
+            if isinstance(arg, np.ndarray)
+        ]
         call += f", here with {', '.join(shapes)}." if shapes else "."
-        look = next((advice for kind, advice in LOOK_AT if isinstance(error, kind)),
-                    "Print what goes into that line: what your function prints appears in this answer.")
+        look = next(
+            (advice for kind, advice in LOOK_AT if isinstance(error, kind)),
+            "Print what goes into that line: what your function prints appears in this answer.",
+        )
         return raised, where, f"{look} {call}"
 
     def _where(self, error):
         """The line of the learner's code in which it happened: the deepest one in the module of the attempt."""
         theirs = getattr(inspect.unwrap(self.function), "__globals__", None)
-        lines = [traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name)
-                 for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_globals is theirs]
+        lines = [
+            traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name)
+            for frame, line in traceback.walk_tb(error.__traceback__)
+            if frame.f_globals is theirs
+        ]
         if not lines:
             return Code(f"in the call of {self.name}")
         return Code(f"line {lines[-1].lineno}" + (f": {lines[-1].line}" if lines[-1].line else ""))
@@ -129,7 +143,7 @@ class _Printed(io.TextIOBase):
         self.head, self.count = "", 0
 
     def write(self, text):
-        self.head += text[:max(0, PRINT_SHOWN - len(self.head))]
+        self.head += text[: max(0, PRINT_SHOWN - len(self.head))]
         self.head = "\n".join(self.head.split("\n")[:LINES_SHOWN])
         self.count += len(text)
         if self.count > PRINT_LIMIT:
@@ -175,12 +189,16 @@ def run(function):
                 finished.wait(0.5)
     head = printed.head + (" … (cut here)" if printed.count > len(printed.head) else "")
     if not outcome:
-        return Review(f"The function did not end within {TIME_LIMIT:g} seconds and cannot be stopped from outside: it "
-                      f"still runs. Restart the kernel, then look for a loop that never ends or that swallows every "
-                      f"exception (a bare `except:`)."), head
+        return Review(
+            f"The function did not end within {TIME_LIMIT:g} seconds and cannot be stopped from outside: it "
+            f"still runs. Restart the kernel, then look for a loop that never ends or that swallows every "
+            f"exception (a bare `except:`)."
+        ), head
     if isinstance(outcome[0], _OutOfTime):
-        return Review(f"The check was stopped after {TIME_LIMIT:g} seconds. Each call of your function ends, but all "
-                      f"together they take too long: does it do more work than it needs?"), head
+        return Review(
+            f"The check was stopped after {TIME_LIMIT:g} seconds. Each call of your function ends, but all "
+            f"together they take too long: does it do more work than it needs?"
+        ), head
     return outcome[0], head
 
 
@@ -219,8 +237,10 @@ def array_of_shape(value, shape, what):
     except ValueError:  # rows of different lengths
         array = None
     if array is None:
-        raise Review(f"Expected: {what}, an array of numbers of shape {shape}. "
-                     f"What came is of type `{type(value).__name__}`, and no array of real numbers can be made of it.")
+        raise Review(
+            f"Expected: {what}, an array of numbers of shape {shape}. "
+            f"What came is of type `{type(value).__name__}`, and no array of real numbers can be made of it."
+        )
     if array.shape != shape:
         raise Review(f"Expected: {what}, of shape {shape}. What came has shape {array.shape}.")
     return array
@@ -242,8 +262,14 @@ def first_match(got, args, wrong):
     -------
     str or None
     """
-    return next((says for function, says in wrong
-                 if (known := np.asarray(function(*args))).shape == got.shape and np.allclose(got, known)), None)
+    return next(
+        (
+            says
+            for function, says in wrong
+            if (known := np.asarray(function(*args))).shape == got.shape and np.allclose(got, known)
+        ),
+        None,
+    )
 
 
 def listed(items):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from course_lib import lessons, plotting, speaker
 from course_lib.lessons.lesson_00_start_here import panels as start
+from course_lib.plotting import diagrams
 
 
 @pytest.fixture(autouse=True)
@@ -75,10 +76,12 @@ def test_a_line_is_as_thick_as_the_network_looked():
 
 
 def test_a_long_word_goes_on_in_a_new_row_with_its_sounds():
-    def rows(letters, *looked_at):
-        spoken = speaker.Spoken("e" * letters, ("AH",) * len(looked_at), np.eye(letters)[list(looked_at)], None)
-        return [(row.start, row.stop, sounds.start, sounds.stop, columns.tolist())
-                for row, sounds, columns in plotting._rows_of(spoken, 12)]
+    def rows(letters, *attended):
+        spoken = speaker.Spoken("e" * letters, ("AH",) * len(attended), np.eye(letters)[list(attended)], None)
+        return [
+            (row.start, row.stop, sounds.start, sounds.stop, columns.tolist())
+            for row, sounds, columns in diagrams._rows_of(spoken, 12)
+        ]
 
     assert rows(5, 0, 2, 3) == [(0, 5, 0, 3, [0, 2, 3])]  # below the letter that it looked at
     assert rows(5, 1, 1, 4, 4) == [(0, 5, 0, 4, [1, 2, 3, 4])]  # or beside it
@@ -110,7 +113,10 @@ def test_the_still_panel_shows_three_words(monkeypatch, shown):
     start.speaker_panel()
     (picture,) = shown
     assert [word for word in ("phillipp", "bragging", "concoctions") if word in picture.alt] == [
-        "phillipp", "bragging", "concoctions"]
+        "phillipp",
+        "bragging",
+        "concoctions",
+    ]
 
 
 def test_the_live_panel_says_what_is_typed_and_answers_what_it_cannot(monkeypatch, shown):

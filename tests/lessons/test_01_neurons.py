@@ -1,10 +1,11 @@
 """Lesson 01: its recorded results, its gradients, its panel, and its exercises' answers to attempts in no bank."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import plotting
 from course_lib.gradients import check_gradients
@@ -38,30 +39,33 @@ from course_lib.teaching import running
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_the_bounds_on_how_many_starts_can_fail():
     xor, mirror = results.find("xor-starts"), results.find("mirror-symmetry")
     rows = results.recorded("xor-starts").rows
-    assert not xor.held([row | {"two": None} for row in rows[:45]] + rows[45:])
-    assert not xor.held([row | {"two": 100} for row in rows])
+    assert not xor.holds([row | {"two": None} for row in rows[:45]] + rows[45:])
+    assert not xor.holds([row | {"two": 100} for row in rows])
     rows = results.recorded("mirror-symmetry").rows
-    assert not mirror.held([row | {"sweeps": None} for row in rows[:60]] + rows[60:])
-    assert not mirror.held([row | {"half_rate": 9000} for row in rows])
+    assert not mirror.holds([row | {"sweeps": None} for row in rows[:60]] + rows[60:])
+    assert not mirror.holds([row | {"half_rate": 9000} for row in rows])
 
 
 def test_lesson_01_shows_the_recorded_code():
-    lesson_shows("01_neurons", [
-        experiments.spike_height,
-        experiments.mistakes_until_learned,
-        experiments.starting_weights,
-        experiments.forward,
-        experiments.backward,
-        experiments.sweeps_to_learn,
-        experiments.learn_xor,
-        experiments.learn_mirror,
-    ])
+    lesson_shows(
+        "01_neurons",
+        [
+            experiments.spike_height,
+            experiments.mistakes_until_learned,
+            experiments.starting_weights,
+            experiments.forward,
+            experiments.backward,
+            experiments.sweeps_to_learn,
+            experiments.learn_xor,
+            experiments.learn_mirror,
+        ],
+    )
 
 
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 6), st.integers(0, 10**6))
@@ -81,8 +85,9 @@ def test_backward_agrees_with_finite_differences(inputs, hidden, examples, seed)
 def test_mirrored_rows_are_the_eight_palindromes():
     assert experiments.SIX_BITS.shape == (64, 6)
     assert len(np.unique(experiments.SIX_BITS, axis=0)) == 64
-    palindromes = [row for row, mirrored in zip(experiments.SIX_BITS, experiments.IS_MIRRORED[:, 0], strict=True)
-                   if mirrored]
+    palindromes = [
+        row for row, mirrored in zip(experiments.SIX_BITS, experiments.IS_MIRRORED[:, 0], strict=True) if mirrored
+    ]
     assert len(palindromes) == 8
     assert all((row == row[::-1]).all() for row in palindromes)
 
@@ -164,6 +169,7 @@ def answer(capsys):
     def call(number, attempt):
         ex.check(number, attempt)
         return capsys.readouterr().out
+
     return call
 
 
@@ -172,18 +178,26 @@ def test_1_1_names_the_numbers_it_tried(answer):
     assert "With a drive of 20 mV, τ = 10 ms, a threshold of 15 mV and a pause of 2 ms yours fires 7 times" in shown
 
     def at_the_edge(drive, tau, threshold, refractory):
-        return 0.0 if drive < threshold else 99.0 if drive == threshold else ex.rate_under_drive(
-            drive, tau, threshold, refractory)
+        return (
+            0.0
+            if drive < threshold
+            else 99.0
+            if drive == threshold
+            else ex.rate_under_drive(drive, tau, threshold, refractory)
+        )
+
     shown = answer("1.1", at_the_edge)
     assert "With a drive of 15 mV and a threshold of 15 mV the potential creeps towards 15 mV" in shown
     assert "yours is 99" in shown
 
     def returns_text_below(drive, tau, threshold, refractory):
         return ex.rate_under_drive(drive, tau, threshold, refractory) or "never"
+
     assert "no array of real numbers" in answer("1.1", returns_text_below)
 
     def broken(drive, tau, threshold, refractory):
         return drive + no_such_name  # noqa: F821
+
     assert "stopped with `NameError`" in answer("1.1", broken)
 
 
@@ -198,19 +212,25 @@ def _runs(measure, settings):
     return {setting: [measure(*setting, seed) for seed in range(3)] for setting in settings}
 
 
-@pytest.mark.parametrize(("attempt", "phrase"), [
-    (lambda measure: [1, 2], "whose first part is a dict"),
-    (lambda measure: ({}, set()), "nothing was measured"),
-    (lambda measure: ({(1, 2, 3): [1, 2, 3]}, set()), "nothing was measured there"),
-    (lambda measure: ({(500, 20, 0.1): measure(500, 20, 0.1, 0) and "many"}, set()), "should be a list of numbers"),
-    (lambda measure: ({(500, 20, 0.1): [measure(500, 20, 0.1, s) for s in range(3)][:2]}, set()), "there are 2 runs"),
-    (lambda measure: (_runs(measure, [(500, 20, 0.1)]), set()), "Nothing can be said about `points`"),
-    (lambda measure: (_runs(measure, [(500, 20, 0.1), *ex.ONE_AT_A_TIME.values()]), "margin"), "of type `str`"),
-    (lambda measure: (_runs(measure, [(500, 20, 0.1), *ex.ONE_AT_A_TIME.values()]), {"gap"}), "holds 'gap'"),
-    (lambda measure: measure(500, 20, 0.9, 0), "a margin above 0 and up to .5"),
-    (lambda measure: measure(500.5, 20, 0.1, 0), "takes whole numbers"),
-    (lambda measure: [measure(500, 20, 0.1, seed) for seed in range(999)], "more than 200 runs"),
-])
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda measure: [1, 2], "whose first part is a dict"),
+        (lambda measure: ({}, set()), "nothing was measured"),
+        (lambda measure: ({(1, 2, 3): [1, 2, 3]}, set()), "nothing was measured there"),
+        (lambda measure: ({(500, 20, 0.1): measure(500, 20, 0.1, 0) and "many"}, set()), "should be a list of numbers"),
+        (
+            lambda measure: ({(500, 20, 0.1): [measure(500, 20, 0.1, s) for s in range(3)][:2]}, set()),
+            "there are 2 runs",
+        ),
+        (lambda measure: (_runs(measure, [(500, 20, 0.1)]), set()), "Nothing can be said about `points`"),
+        (lambda measure: (_runs(measure, [(500, 20, 0.1), *ex.ONE_AT_A_TIME.values()]), "margin"), "of type `str`"),
+        (lambda measure: (_runs(measure, [(500, 20, 0.1), *ex.ONE_AT_A_TIME.values()]), {"gap"}), "holds 'gap'"),
+        (lambda measure: measure(500, 20, 0.9, 0), "a margin above 0 and up to .5"),
+        (lambda measure: measure(500.5, 20, 0.1, 0), "takes whole numbers"),
+        (lambda measure: [measure(500, 20, 0.1, seed) for seed in range(999)], "more than 200 runs"),
+    ],
+)
 def test_1_2_answers_what_it_is_given(answer, attempt, phrase):
     assert phrase in answer("1.2", attempt)
 
@@ -220,8 +240,11 @@ def test_1_2_takes_other_designs(answer):
         changed = {"points": (125, 20, 0.1), "dimensions": (500, 5, 0.1), "margin": (500, 20, 0.4)}
         measured = _runs(measure, [(500, 20, 0.1), *changed.values()])
         usual = np.median(measured[500, 20, 0.1])
-        return [measured, [name for name, setting in changed.items()
-                           if not 0.6 < np.median(measured[setting]) / usual < 1.8]]
+        return [
+            measured,
+            [name for name, setting in changed.items() if not 0.6 < np.median(measured[setting]) / usual < 1.8],
+        ]
+
     assert "PASSED" in answer("1.2", smaller_first)
 
 
@@ -239,6 +262,7 @@ def test_1_3_takes_other_ways_to_do_it(answer):
 
     def nor():  # neither NOR nor AND
         return np.array([[-1, 1], [-1, 1]]), np.array([0.5, -1.5]), np.array([-1, -1]), 0.5
+
     shown = answer("1.3", one_sided)
     assert "PASSED" in shown
     assert "Two of the four inputs have become one" in shown  # not said which: it depends on the way
@@ -259,29 +283,35 @@ def test_1_4_agrees_with_finite_differences():
     def output():
         return 1 / (1 + np.exp(-(x @ kernel + bias)))
 
-    gradients = ex.blame_through(weigh, output(), x, kernel)
-    check_gradients(lambda: float((weigh * output()).sum()), {"x": x, "kernel": kernel, "bias": bias},
-                    dict(zip(("x", "kernel", "bias"), gradients, strict=True)))
+    gradients = ex.gradient_through(weigh, output(), x, kernel)
+    check_gradients(
+        lambda: float((weigh * output()).sum()),
+        {"x": x, "kernel": kernel, "bias": bias},
+        dict(zip(("x", "kernel", "bias"), gradients, strict=True)),
+    )
 
 
 def test_1_4_says_which_of_the_three_are_right(answer):
-    def half_blame(dy, y, x, kernel):
-        dx, d_kernel, d_bias = ex.blame_through(dy, y, x, kernel)
+    def half_gradient(dy, y, x, kernel):
+        dx, d_kernel, d_bias = ex.gradient_through(dy, y, x, kernel)
         return dx / 2, d_kernel, d_bias
-    shown = answer("1.4", half_blame)
+
+    shown = answer("1.4", half_gradient)
     assert "Right: d_kernel and d_bias; wrong: dx." in shown
     assert "Yours is right, as d_bias shows" in shown
     assert "look at that first" not in shown
 
     def nothing_right(dy, y, x, kernel):
-        return [7 * part for part in ex.blame_through(dy, y, x, kernel)]
+        return [7 * part for part in ex.gradient_through(dy, y, x, kernel)]
+
     shown = answer("1.4", nothing_right)
     assert "Right: none of the three" in shown
     assert "look at that first" in shown
 
     def right_for_square_kernels_only(dy, y, x, kernel):
-        parts = ex.blame_through(dy, y, x, kernel)
+        parts = ex.gradient_through(dy, y, x, kernel)
         return parts if len(set(kernel.shape)) == 1 else [2 * part for part in parts]
+
     assert "Right: none of the three" in answer("1.4", right_for_square_kernels_only)
     assert "What came is 2 of them" in answer("1.4", lambda dy, y, x, kernel: (dy, y))
     assert "of type `dict`" in answer("1.4", lambda dy, y, x, kernel: {})

@@ -1,11 +1,12 @@
 """Lesson 02: its bounds can fail, it shows what was recorded, its exercises answer, its panel follows its knobs."""
+
 from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import datasets, plotting
 from course_lib.gradients import relative_error
@@ -33,14 +34,21 @@ from course_lib.ngrams import floor_bits, languages, ngram_floor_bits
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_the_lesson_shows_the_recorded_code():
-    lesson_shows("02_sequences", [
-        experiments.run_entropy, experiments.shannon_entropies, experiments.random_language,
-        experiments.bits_of_tables, experiments.shuffle_and_split,
-        experiments.split_both_ways])
+    lesson_shows(
+        "02_sequences",
+        [
+            experiments.run_entropy,
+            experiments.shannon_entropies,
+            experiments.random_language,
+            experiments.bits_of_tables,
+            experiments.shuffle_and_split,
+            experiments.split_both_ways,
+        ],
+    )
 
 
 def test_entropies_of_runs_by_hand():
@@ -83,7 +91,8 @@ def test_2_1_says_what_is_wanted_and_what_came(answer):
     assert "a character has 1.273 bits; your answer is 3.5. How many bits has the whole word" in shown
     assert "your answer is 3.403e+38." in answer(ex.check, "2.1", lambda perplexity, characters: 2**perplexity)
     assert "and 2 characters in a word" in answer(
-        ex.check, "2.1", lambda perplexity, characters: np.log2(128) / characters)
+        ex.check, "2.1", lambda perplexity, characters: np.log2(128) / characters
+    )
 
 
 def test_2_2_gradient_agrees_with_finite_differences():
@@ -126,7 +135,8 @@ def test_2_3_other_mistakes(answer):
     assert "which steps are in the sum" in answer(ex.check, "2.3", lambda p, mask: 2.0)
     assert "has shape (3,)" in answer(ex.check, "2.3", lambda p, mask: -np.log2(p[:, 0]))
     assert "Is a number of rows or steps written in?" in answer(
-        ex.check, "2.3", lambda p, mask: -np.log2(p[mask]).sum() / (10 if len(p) == 3 else 3))
+        ex.check, "2.3", lambda p, mask: -np.log2(p[mask]).sum() / (10 if len(p) == 3 else 3)
+    )
 
 
 def test_2_4_other_mistakes(answer):
@@ -137,9 +147,12 @@ def test_2_4_other_mistakes(answer):
     assert "two arrays" in answer(ex.check, "2.4", lambda ids, length, first: np.zeros(3))
     assert "tuple` with 3 parts" in answer(ex.check, "2.4", lambda ids, length, first: (*good(ids, length, first), 1))
     assert "for the test side" in answer(
-        ex.check, "2.4", with_rows(lambda *a: good(*a)[0], lambda *a: good(*a)[1][:, 1:]))
-    assert "in yours some do not" in answer(
-        ex.check, "2.4", with_rows(lambda *a: good(*a)[0][:, ::-1], lambda *a: good(*a)[1])).lower()
+        ex.check, "2.4", with_rows(lambda *a: good(*a)[0], lambda *a: good(*a)[1][:, 1:])
+    )
+    assert (
+        "in yours some do not"
+        in answer(ex.check, "2.4", with_rows(lambda *a: good(*a)[0][:, ::-1], lambda *a: good(*a)[1])).lower()
+    )
     later = with_rows(lambda *a: good(a[0], a[1], a[2] + 3)[0], lambda *a: good(a[0], a[1], a[2] + 3)[1])
     assert "the border is not where it was asked for" in answer(ex.check, "2.4", later)
     # the order of the windows on each side is nobody's business
@@ -222,7 +235,10 @@ def test_the_live_panel_follows_its_knobs(shown, kernel):
     panels.ngram_panel()
     language, n, read, picture = shown[0].children
     assert [knob.description for knob in (language, n, read)] == [
-        "language", "n, length of a run", "text that the table has read"]
+        "language",
+        "n, length of a run",
+        "text that the table has read",
+    ]
     assert "embedded Reber: after 1,000 symbols a table of n = 4" in picture.value
     language.value = "temporal XOR"
     n.value = 7
@@ -244,8 +260,8 @@ def test_the_corners_of_the_panel_can_be_drawn(language, n, read):
     labels = [label.get_text() for label in fig.axes[0].get_xticklabels()]
     assert "".join(labels) in unseen
     at = unseen.index("".join(labels), 600)
-    np.testing.assert_allclose(heights, tables[n - 1].surprise(ids[at - n + 1:at + 30]))
-    np.testing.assert_allclose(fig.axes[0].lines[0].get_ydata(), truth[at:at + 30])
+    np.testing.assert_allclose(heights, tables[n - 1].surprisal(ids[at - n + 1 : at + 30]))
+    np.testing.assert_allclose(fig.axes[0].lines[0].get_ydata(), truth[at : at + 30])
     endless, its, unseens, floor, ring = (line.get_ydata() for line in fig.axes[1].lines)
     np.testing.assert_allclose(its, on_read)
     np.testing.assert_allclose(unseens, on_unseen)

@@ -1,10 +1,11 @@
 """Lesson 03: hand-set weights are exact, the measurements measure what they say, the panel and the exercises answer."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import plotting
 from course_lib.lessons.lesson_03_vanilla_rnn import exercises as ex
@@ -133,8 +134,15 @@ def test_recall_is_measured_on_bits_that_were_not_fitted():
 def test_the_networks_of_the_capacity_differ_in_what_their_names_say():
     bits = np.random.default_rng(1).choice([-1.0, 1.0], 40)
     found = experiments.listeners(bits, np.random.default_rng(0))
-    assert list(found) == [*panel.STARTS, "loud", "quiet", "linear", "orthogonal, noisy", "quiet, noisy",
-                           "linear, noisy"]
+    assert list(found) == [
+        *panel.STARTS,
+        "loud",
+        "quiet",
+        "linear",
+        "orthogonal, noisy",
+        "quiet, noisy",
+        "linear, noisy",
+    ]
     for name, (rnn, reads, activation) in found.items():
         kind = name.removesuffix(", noisy")
         np.testing.assert_array_equal(reads, 0.2 * bits if kind == "quiet" else bits)
@@ -183,13 +191,22 @@ def find_row(key, seed):
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_the_lesson_shows_the_recorded_code():
-    lesson_shows(LESSON, [experiments.spectral_radius, experiments.random_rnn, experiments.listen,
-                          experiments.fit_readout, experiments.recall, experiments.disturbed,
-                          experiments.listeners])
+    lesson_shows(
+        LESSON,
+        [
+            experiments.spectral_radius,
+            experiments.random_rnn,
+            experiments.listen,
+            experiments.fit_readout,
+            experiments.recall,
+            experiments.disturbed,
+            experiments.listeners,
+        ],
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -282,7 +299,7 @@ def test_the_panel_draws_the_states_it_speaks_of(monkeypatch):
 
 def test_colours_can_be_seen_on_the_paper():
     def luminance(colour):
-        parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -343,6 +360,7 @@ def test_3_2_as_handed_out_forgets_and_nothing_else():
 def test_3_2_takes_another_way_of_mending_it(answer):
     def forward_with_a_bug(rnn, inputs, hidden_state=None):
         return rnn.forward(inputs, hidden_state)
+
     assert "PASSED" in answer(ex.check, "3.2", forward_with_a_bug)
 
 
@@ -385,13 +403,17 @@ def test_3_4_names_the_row(answer):
         found = ex.last_real(outputs, mask)
         found[1] = 7
         return found
+
     assert "Row 1 has 2 real steps of 7, so its answer stands at index 1" in answer(ex.check, "3.4", all_but_one)
     assert "of shape (5, 3)" in answer(ex.check, "3.4", lambda outputs, mask: outputs)
 
 
 def test_3_4_takes_a_loop(answer):
-    assert "PASSED" in answer(ex.check, "3.4", lambda outputs, mask: np.array(
-        [row[real][-1] for row, real in zip(outputs, mask, strict=True)]))
+    assert "PASSED" in answer(
+        ex.check,
+        "3.4",
+        lambda outputs, mask: np.array([row[real][-1] for row, real in zip(outputs, mask, strict=True)]),
+    )
 
 
 @pytest.mark.parametrize(("behave", "truth"), [world[:2] for world in ex.WORLDS])
@@ -432,6 +454,7 @@ def test_3_5_takes_the_other_way_round(answer):
         changed[:, 0] = 1 - changed[:, 0]
         differs = (network(contexts) != network(changed)).any(axis=0)
         return int(np.flatnonzero(differs).max(initial=0))
+
     assert "PASSED" in answer(ex.check, "3.5", how_far_back)
 
 

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import plotting, tasks
 from course_lib.gradients import relative_error
-from course_lib.layers import Dense, MeanSquaredError
+from course_lib.layers import Dense
 from course_lib.lessons.lesson_06_lstm import exercises as ex
 from course_lib.lessons.lesson_06_lstm import experiments
 from course_lib.lessons.lesson_06_lstm import panels as panel
+from course_lib.losses import MeanSquaredError
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import LSTM
@@ -107,7 +108,7 @@ def test_rivals_have_as_many_weights(features, units, outputs):
     layers = [experiments.lstm_or_tanh(name, features, units, rng) for name in ("lstm", "tanh")]
     sizes = [sum(w.size for w in [*layer.weights, *Dense(layer.units, outputs, rng=rng).weights]) for layer in layers]
     assert layers[0].units == units
-    assert (layers[0].bias[units:2 * units] == 3).all()
+    assert (layers[0].bias[units : 2 * units] == 3).all()
     assert sizes[1] == pytest.approx(sizes[0], rel=0.01)
 
 
@@ -125,7 +126,7 @@ def test_training_at_the_till_ends_with_small_steps(monkeypatch):
         rates.append(optimizer.learning_rate)
 
     monkeypatch.setattr(Model, "train_on_batch", note)
-    model = experiments.train_till("f", 0, units=2, updates=100)
+    model = experiments.train_running_total("f", 0, units=2, updates=100)
     np.testing.assert_allclose(rates, 0.03 * np.linspace(1, 0.01, 100))
     assert (model.layers[0].bias[2:4] == 40).all()
     assert model.layers[0].units == model.layers[1].kernel.shape[0] == 2
@@ -178,13 +179,13 @@ def test_all_legal_first_asks_every_step_of_every_string_and_no_padding():
 @pytest.mark.parametrize(
     ("key", "spoil"),
     [
-        ("till-gates", {"i": 0.04}),
-        ("till-gates", {"f": 0.14}),
-        ("till-gates", {"o": 0.39}),
-        ("till-wide", {"all": 0.04}),
-        ("till-wide", {"i": 0.04}),
-        ("till-wide", {"o": 0.04}),
-        ("till-wide", {"f_cell": 5.0, "all_cell": 3.0}),
+        ("running-total-gates", {"i": 0.04}),
+        ("running-total-gates", {"f": 0.14}),
+        ("running-total-gates", {"o": 0.39}),
+        ("running-total-wide", {"all": 0.04}),
+        ("running-total-wide", {"i": 0.04}),
+        ("running-total-wide", {"o": 0.04}),
+        ("running-total-wide", {"f_cell": 5.0, "all_cell": 3.0}),
         ("forget-bias", {"bias_0_20": 300}),
         ("forget-bias", {"bias_0_40": 300}),
         ("forget-bias", {"bias_3_20": None}),
@@ -201,22 +202,31 @@ def test_all_legal_first_asks_every_step_of_every_string_and_no_padding():
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_bounds_over_several_seeds_can_fail():
     good = {"all": 0.01, "i": 0.08, "f": 0.27, "o": 0.55}
     stuck = good | {"all": 0.5}
-    assert experiments._till_held([good] * 4 + [stuck])
-    assert not experiments._till_held([good] * 3 + [stuck])
+    assert experiments._running_total_holds([good] * 4 + [stuck])
+    assert not experiments._running_total_holds([good] * 3 + [stuck])
 
 
 def test_the_lesson_shows_the_recorded_code():
-    lesson_shows(LESSON, [
-        experiments.till, experiments.hold_open, experiments.train_till, experiments.error_left,
-        experiments.correlations, experiments.largest_cell, experiments.one_symbol_then_silence,
-        experiments.updates_until_recalled, experiments.learn_adding,
-    ])
+    lesson_shows(
+        LESSON,
+        [
+            experiments.till,
+            experiments.hold_open,
+            experiments.train_running_total,
+            experiments.error_left,
+            experiments.correlations,
+            experiments.largest_cell,
+            experiments.one_symbol_then_silence,
+            experiments.updates_until_recalled,
+            experiments.learn_adding,
+        ],
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -227,7 +237,7 @@ def test_gates_that_listen_loudly_make_an_exact_till(seed, time):
     belt, wanted = experiments.till(1, time, np.random.default_rng(seed))
     belt = belt[0].astype(float)
     np.testing.assert_allclose(panel.totals(belt) * belt[:, 3], wanted[0, :, 0], atol=1e-5)
-    gates, cell, display = panel.till_cell(belt, 200, 200, 200)
+    gates, cell, display = panel.running_total_cell(belt, 200, 200, 200)
     np.testing.assert_allclose(cell, panel.totals(belt), atol=1e-9)
     np.testing.assert_allclose(display, wanted[0, :, 0], atol=1e-5)
     np.testing.assert_allclose([gates["i"], 1 - gates["f"], gates["o"]], belt[:, 1:].T, atol=1e-9)
@@ -235,7 +245,7 @@ def test_gates_that_listen_loudly_make_an_exact_till(seed, time):
 
 def test_gates_that_do_not_listen_are_half_open():
     belt = np.column_stack([np.ones(5), *np.zeros((3, 5))])
-    gates, cell, display = panel.till_cell(belt, 0, 0, 0)
+    gates, cell, display = panel.running_total_cell(belt, 0, 0, 0)
     np.testing.assert_allclose([gates["i"], gates["f"], gates["o"]], 0.5)
     np.testing.assert_allclose(cell, 1 - 0.5 ** np.arange(1, 6))  # a half of the price, and half of what was there
     np.testing.assert_allclose(display, cell / 2)
@@ -244,11 +254,11 @@ def test_gates_that_do_not_listen_are_half_open():
 @pytest.mark.parametrize("belt", [np.ones(4), np.ones((3, 3))])
 def test_till_cell_refuses_what_is_no_belt(belt):
     with pytest.raises(ValueError, match="four columns"):
-        panel.till_cell(belt, 1, 1, 1)
+        panel.running_total_cell(belt, 1, 1, 1)
 
 
 def test_the_panel_shows_what_it_is_there_to_show():
-    off = [panel._off_by(panel.till_cell(panel.BELT, *setting)[2]) for setting in panel.SETTINGS.values()]
+    off = [panel._off_by(panel.running_total_cell(panel.BELT, *setting)[2]) for setting in panel.SETTINGS.values()]
     assert off[1] > off[0]  # a single gate that listens makes it worse
     assert off[-1] < 0.02 < 0.4 < min(off[:-1])
 
@@ -256,7 +266,7 @@ def test_the_panel_shows_what_it_is_there_to_show():
 def test_the_still_panel_is_one_picture(monkeypatch, shown):
     monkeypatch.setenv("COURSE_STATIC", "1")
     plotting.use_style()
-    panel.till_panel()
+    panel.running_total_panel()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
     assert "Listening with 0, 0 and 0" in picture.alt
@@ -266,7 +276,7 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_live_panel_follows_its_sliders(shown, kernel):
     plotting.use_style()
-    panel.till_panel()
+    panel.running_total_panel()
     bought, new, ask, picture = shown[0].children
     assert "Listening with 0, 0 and 0" in picture.value
     bought.value, new.value, ask.value = 12, 11, -3
@@ -289,7 +299,11 @@ def test_the_gates_are_drawn_as_high_as_they_are_open():
     heights = [round(bar.get_height(), 9) for bar in ax.patches]
     assert [heights.count(value) for value in (0.25, 0.75, 1, 0)] == [16, 16, 4 * 16 + 16, 16]
     assert [label.get_text() for label in ax.get_yticklabels()] == [
-        "input gate", "|candidate|", "forget gate", "output gate"]
+        "input gate",
+        "|candidate|",
+        "forget gate",
+        "output gate",
+    ]
     plt.close(fig)
 
 
@@ -420,6 +434,7 @@ def test_6_4_takes_another_number_of_seeds_and_a_list(answer):
         results = {held: [measure(held, seed) for seed in (3, 1, 4, 5)] for held in ("o", "f", "i", "")}
         learned = {held: [error < 0.05 for error in errors] for held, errors in results.items()}
         return results, [g for g in "ofi" if not any(learned[g])] if np.median(results[""]) < 0.05 else None
+
     assert "PASSED" in answer(ex.check, "6.4", gates_needed)
 
 
@@ -430,33 +445,44 @@ def test_6_4_takes_a_control_most_of_whose_seeds_learn(seeds, enough, answer):
         results = {held: [measure(held, seed) for seed in range(seeds)] for held in ("", "i", "f", "o")}
         learned = {held: np.mean([error < 0.05 for error in errors]) for held, errors in results.items()}
         return results, {g for g in "ifo" if not learned[g]} if learned[""] > enough else None
+
     assert "PASSED" in answer(ex.check, "6.4", gates_needed)
 
 
 def _with_control(read, seeds):
     """A design that is right but for how it reads its control, over several seeds."""
+
     def gates_needed(measure):
         results = {held: [measure(held, seed) for seed in range(seeds)] for held in ("", "i", "f", "o")}
         needed = {g for g in "ifo" if not any(error < 0.05 for error in results[g])}
         return results, needed if read([error < 0.05 for error in results[""]]) else None
+
     return gates_needed
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
-@pytest.mark.parametrize(("read", "phrase"), [(all, "no reason to give up"), (any, "on no more than half"),
-                                              (lambda learned: True, "on no more than half"),
-                                              (lambda learned: False, "no reason to give up"),
-                                              (lambda learned: learned[0], "on no more than half")])
+@pytest.mark.parametrize(
+    ("read", "phrase"),
+    [
+        (all, "no reason to give up"),
+        (any, "on no more than half"),
+        (lambda learned: True, "on no more than half"),
+        (lambda learned: False, "no reason to give up"),
+        (lambda learned: learned[0], "on no more than half"),
+    ],
+)
 def test_6_4_refuses_a_control_that_asks_too_much_or_too_little(read, seeds, phrase, answer):
     assert phrase in answer(ex.check, "6.4", _with_control(read, seeds))
 
 
 def test_6_4s_rule_agrees_with_what_section_4_recorded():
     """One of ten recorded seeds got stuck with all gates: the check's own rule still draws a conclusion there."""
-    rows = results.recorded("till-gates").rows
+    rows = results.recorded("running-total-gates").rows
     for start in range(len(rows)):  # whichever three seeds in a row the reader might take
+
         def measure(held, seed, start=start):
             return rows[(start + seed) % len(rows)][held or "all"]
+
         assert ex.gates_needed(measure)[1] == {"i", "f", "o"}
 
 
@@ -471,10 +497,14 @@ def test_6_4s_rule_agrees_with_what_section_4_recorded():
         (lambda measure: measure("i", -1), "A seed is a whole number"),
         (lambda measure: [measure("i", seed) for seed in range(99)], "more than 60 runs"),
         (lambda measure: ({"i": [0.3, 0.3, 0.3]}, None), "nothing was measured there"),
-        (lambda measure: ({held: [measure(held, seed) for seed in range(2)] for held in ("", *"ifo")}, set()),
-         "you measured 2 seeds"),
-        (lambda measure: ({held: [measure(held, seed) / 2 for seed in range(3)] for held in ("", *"ifo")}, set()),
-         "that was not measured"),
+        (
+            lambda measure: ({held: [measure(held, seed) for seed in range(2)] for held in ("", *"ifo")}, set()),
+            "you measured 2 seeds",
+        ),
+        (
+            lambda measure: ({held: [measure(held, seed) / 2 for seed in range(3)] for held in ("", *"ifo")}, set()),
+            "that was not measured",
+        ),
     ],
 )
 def test_6_4_says_what_is_wrong(attempt, phrase, answer):

@@ -1,4 +1,5 @@
 """Lesson 09: the judges, what they judge, the panel, and the answers of the exercises."""
+
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import generation, plotting, tasks
 from course_lib.lessons.lesson_09_generation import exercises as ex
@@ -76,7 +77,7 @@ def test_the_judge_on_true_and_on_spoiled_strings():
 
 def test_a_string_ends_in_e_if_the_writer_ended_it():
     def choose(step, seed, rng):
-        return generation.Written([np.array([1, 3])] * 2, np.zeros(2), np.array([True, False]))
+        return generation.GenerationOutput([np.array([1, 3])] * 2, np.zeros(2), np.array([True, False]))
 
     model = experiments.learn_grammar(tasks.reber, np.random.default_rng(1), updates=1)
     ended, cut_off = experiments.write_strings(model, choose, 2, None)
@@ -87,9 +88,13 @@ def test_a_string_ends_in_e_if_the_writer_ended_it():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("T1", [0.6, 0.3, 0.1]), ("T0.5", [0.36 / 0.46, 0.09 / 0.46, 0.01 / 0.46]),
+        ("T1", [0.6, 0.3, 0.1]),
+        ("T0.5", [0.36 / 0.46, 0.09 / 0.46, 0.01 / 0.46]),
         ("T2", np.sqrt([0.6, 0.3, 0.1]) / np.sqrt([0.6, 0.3, 0.1]).sum()),
-        ("k2", [2 / 3, 1 / 3, 0]), ("p0.8", [2 / 3, 1 / 3, 0]), ("p0.6", [1, 0, 0]), ("greedy", [1, 0, 0]),
+        ("k2", [2 / 3, 1 / 3, 0]),
+        ("p0.8", [2 / 3, 1 / 3, 0]),
+        ("p0.6", [1, 0, 0]),
+        ("greedy", [1, 0, 0]),
         # at temperature 2 the first two hold .81, so that all three are needed for .9
         ("p0.9 at T2", np.sqrt([0.6, 0.3, 0.1]) / np.sqrt([0.6, 0.3, 0.1]).sum()),
     ],
@@ -133,16 +138,16 @@ def test_real_and_new():
 def test_bits_of_a_table_are_its_own_surprise():
     words = ["bad", "dab", "cab"]
     table = experiments.word_table({"abba", "bad", "cab"}, 1, n=3)
-    surprises = [table.surprise(experiments.LETTERS.encode(".." + word + ".")) for word in words]
+    surprisals = [table.surprisal(experiments.LETTERS.encode(".." + word + ".")) for word in words]
     bits = experiments.bits_a_letter(generation.ngram_step(table), "..", words)
-    assert bits == pytest.approx(np.concatenate(surprises).mean())
+    assert bits == pytest.approx(np.concatenate(surprisals).mean())
 
 
 def test_a_table_copies_what_it_has_read():
     rng = np.random.default_rng(3)
     copies = []
-    for imagined in (1, 30):
-        step = generation.ngram_step(experiments.word_table({"abacus"}, imagined))
+    for pseudocount in (1, 30):
+        step = generation.ngram_step(experiments.word_table({"abacus"}, pseudocount))
         words = experiments.write_words(step, "......", 200, rng)
         copies.append(words.count("abacus"))
         assert all(set(word) <= set("abcdefghijklmnopqrstuvwxyz") and len(word) <= 30 for word in words)
@@ -160,7 +165,7 @@ def test_a_table_knows_where_a_word_begins():
 def test_a_loop_is_found(period):
     rng = np.random.default_rng(4)
     round_and_round = np.concatenate([rng.integers(50, size=300), np.tile(rng.integers(50, size=period), 600)])
-    assert experiments.loops(round_and_round[:300 + 600])
+    assert experiments.loops(round_and_round[: 300 + 600])
     assert not experiments.loops(rng.integers(50, size=900))
     almost = round_and_round[:900].copy()
     almost[-1] = 99
@@ -175,8 +180,10 @@ def test_a_loop_longer_than_the_longest_is_none():
 def test_text_is_learned_a_little_and_measured_on_all_of_it():
     rng = np.random.default_rng(5)
     ids = np.tile(np.arange(5), 2000)
-    untrained, trained = (experiments.bits_a_character(experiments.learn_text(ids, 5, rng, updates, units=8), ids, 5)
-                          for updates in (1, 60))
+    untrained, trained = (
+        experiments.bits_a_character(experiments.learn_text(ids, 5, rng, updates, units=8), ids, 5)
+        for updates in (1, 60)
+    )
     assert trained < untrained - 0.5
 
 
@@ -204,8 +211,8 @@ def test_a_table_gets_the_number_of_imagined_symbols_that_suits_it():
     bits = experiments.table_bits(noise, noise[::-1], 4)
     assert set(bits) == {"table_6", "table_8"}
     for n in (6, 8):
-        table = NGram(n, 4, imagined=40, leaning=True).read(noise)
-        assert bits[f"table_{n}"] == pytest.approx(table.surprise(noise[::-1]).mean())
+        table = NGram(n, 4, pseudocount=40, interpolated=True).read(noise)
+        assert bits[f"table_{n}"] == pytest.approx(table.surprisal(noise[::-1]).mean())
     ids = np.tile(np.arange(5), 2000)  # everything to trust
     assert max(experiments.table_bits(ids, ids, 5).values()) < 0.01
 
@@ -267,8 +274,7 @@ def test_two_judges_by_hand(text, strict, forgiving):
 
 def test_the_strict_judge_is_the_one_by_default():
     text = TEXT.encode("BTVXSE")[None]
-    np.testing.assert_array_equal(experiments.errors_in(text),
-                                  experiments.errors_in(text, experiments.at_its_word))
+    np.testing.assert_array_equal(experiments.errors_in(text), experiments.errors_in(text, experiments.at_its_word))
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -310,10 +316,23 @@ def test_what_is_recorded_by_hand():
     random = np.array([TEXT.encode("BTVX"), TEXT.encode("BTVV"), TEXT.encode("BTVB"), TEXT.encode("BTVT")])
     row = experiments.judged(free, planted, random, forced=0.01)
     expected = {
-        "forced": 0.01, "free_strict": 2 / 600, "free_forgiving": 1 / 600, "until_first": 1 / 302,
-        "random_strict": 3 / 4, "random_forgiving": 2 / 4, "own_strict_1": 1, "own_forgiving_1": 0, "own_strict_2": 0,
-        "planted_strict_1": 1 / 2, "planted_forgiving_1": 0, "planted_forgiving_12": 0, "flawless": 1 / 2,
-        "flawless_predicted": 0.99**300, "first_half": 2 / 300, "second_half": 0}
+        "forced": 0.01,
+        "free_strict": 2 / 600,
+        "free_forgiving": 1 / 600,
+        "until_first": 1 / 302,
+        "random_strict": 3 / 4,
+        "random_forgiving": 2 / 4,
+        "own_strict_1": 1,
+        "own_forgiving_1": 0,
+        "own_strict_2": 0,
+        "planted_strict_1": 1 / 2,
+        "planted_forgiving_1": 0,
+        "planted_forgiving_12": 0,
+        "flawless": 1 / 2,
+        "flawless_predicted": 0.99**300,
+        "first_half": 2 / 300,
+        "second_half": 0,
+    }
     assert {name: row[name] for name in expected} == pytest.approx(expected)
 
 
@@ -390,18 +409,21 @@ def test_the_forced_rate_of_a_writer_that_guesses():
         ("exposure-bias", {"own_forgiving_1": 0.05}),
         ("exposure-bias", {"planted_forgiving_1": 0.05}),
         ("exposure-bias", {"random_forgiving": 0.1}),
-        *(("exposure-bias", {f"{kind}_{judge}_{k}": 0.03 for k in range(7, 13)})
-          for kind in ("own", "planted") for judge in ("strict", "forgiving")),
+        *(
+            ("exposure-bias", {f"{kind}_{judge}_{k}": 0.03 for k in range(7, 13)})
+            for kind in ("own", "planted")
+            for judge in ("strict", "forgiving")
+        ),
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_the_live_run_needs_no_long_training():
     rows = [{"short": 2.7, "table_6": 1.9, "table_8": 1.8, "greedy_short": 20, "sampled_short": 0}]
-    assert experiments._prose_held(rows)
-    assert "300 updates 2.70, 2,000 nan" in results.find("manual-prose").ours(rows)  # what a reader sees if it fails
+    assert experiments._prose_holds(rows)
+    assert "300 updates 2.70, 2,000 nan" in results.find("manual-prose").measured(rows)
 
 
 def test_what_the_alt_texts_say_of_the_recorded_seeds():
@@ -429,11 +451,26 @@ def test_what_the_alt_texts_say_of_the_recorded_seeds():
 
 
 def test_the_lesson_shows_the_recorded_code():
-    lesson_shows(LESSON, [
-        experiments.learn_grammar, experiments.loaded_reber, experiments.write_strings, experiments.variety,
-        experiments.judge, experiments.judge_settings, experiments.learn_words, experiments.write_words,
-        experiments.real_and_new, experiments.learn_text, experiments.at_its_word, experiments.perhaps_a_slip,
-        experiments.errors_in, experiments.forced_rate, experiments.go_on])
+    lesson_shows(
+        LESSON,
+        [
+            experiments.learn_grammar,
+            experiments.loaded_reber,
+            experiments.write_strings,
+            experiments.variety,
+            experiments.judge,
+            experiments.judge_settings,
+            experiments.learn_words,
+            experiments.write_words,
+            experiments.real_and_new,
+            experiments.learn_text,
+            experiments.at_its_word,
+            experiments.perhaps_a_slip,
+            experiments.errors_in,
+            experiments.forced_rate,
+            experiments.go_on,
+        ],
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -484,8 +521,9 @@ def test_the_live_panel_follows_its_knobs(shown, kernel):
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("setting", [("", 0.1, 0.05), ("zzzzzzzzzzzzzzzzzz", 3.0, 1.0), ("1;:é", 0.1, 1.0),
-                                     ("a", 3.0, 0.05)])
+@pytest.mark.parametrize(
+    "setting", [("", 0.1, 0.05), ("zzzzzzzzzzzzzzzzzz", 3.0, 1.0), ("1;:é", 0.1, 1.0), ("a", 3.0, 0.05)]
+)
 def test_the_corners_of_the_panel_can_be_drawn(setting):
     plotting.use_style()
     plotting.Picture(*panel._draw_live(*setting))
@@ -496,14 +534,14 @@ def test_the_corners_of_the_panel_can_be_drawn(setting):
 # ---------------------------------------------------------------------------------------------------------------------
 @given(st.floats(0.51, 0.99), st.floats(0.51, 0.99))
 def test_9_1s_temperature_does_it(p, wanted):
-    changed = np.exp(generation.temper(np.log([p, 1 - p]), ex.temperature_for(p, wanted)))
+    changed = np.exp(generation.apply_temperature(np.log([p, 1 - p]), ex.temperature_for(p, wanted)))
     assert changed[0] == pytest.approx(wanted)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 1))
 def test_9_2s_nucleus_is_the_packages(seed, share):
     p = np.random.default_rng(seed).dirichlet(np.ones(8))
-    np.testing.assert_allclose(ex.nucleus_of(p, share), np.exp(generation.keep_nucleus(np.log(p), share)), atol=1e-12)
+    np.testing.assert_allclose(ex.nucleus_of(p, share), np.exp(generation.keep_top_p(np.log(p), share)), atol=1e-12)
 
 
 def test_9_3s_writer_writes_as_the_package_does():

@@ -1,4 +1,5 @@
 """Lesson 10: what was recorded and what the lesson shows of it, the panel, and the answers of the exercises."""
+
 import itertools
 
 import matplotlib.pyplot as plt
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import datasets, plotting
 from course_lib.generation import beam_search, greedy
@@ -50,15 +51,31 @@ LESSON = "10_encoder_decoder"
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_the_lesson_shows_the_recorded_code():
-    lesson_shows(LESSON, [
-        experiments.train, experiments.echo_data, experiments.wanted, experiments.write, experiments.share_right,
-        experiments.map_all, experiments.cipher_data, experiments.cipher_model, experiments.perplexity,
-        experiments.bits_kept, experiments.autoencoder, experiments.likeliest, experiments.chain,
-        experiments.found_by_beams, experiments.nothing_is_likelier, experiments.say])
+    lesson_shows(
+        LESSON,
+        [
+            experiments.train,
+            experiments.echo_data,
+            experiments.wanted,
+            experiments.write,
+            experiments.share_right,
+            experiments.map_all,
+            experiments.cipher_data,
+            experiments.cipher_model,
+            experiments.perplexity,
+            experiments.bits_kept,
+            experiments.autoencoder,
+            experiments.likeliest,
+            experiments.chain,
+            experiments.found_by_beams,
+            experiments.nothing_is_likelier,
+            experiments.say,
+        ],
+    )
 
 
 def test_the_cipher_is_read_backwards_and_written_forwards():
@@ -82,7 +99,7 @@ class Oracle:
 
     def __init__(self, pairs, sureness=1 - 1e-12):
         self.pairs, self.sureness = pairs, sureness
-        self.read_out = type("Layer", (), {"bias": np.zeros(10)})
+        self.output_layer = type("Layer", (), {"bias": np.zeros(10)})
 
     def forward(self, pairs):
         p = np.full((*pairs.target_out.shape, 10), (1 - self.sureness) / 9)
@@ -161,8 +178,10 @@ def test_a_short_run_of_a_recorded_measurement():
 
 def test_each_way_of_reading_is_measured_on_its_own_data(monkeypatch):
     for name, stand_in in {
-        "cipher_model": lambda way, seed, updates: (way, "key"), "cipher_data": lambda *args: args[-1],
-        "perplexity": lambda model, key, way, rng: model == way, "share_right": lambda model, way: model == way,
+        "cipher_model": lambda way, seed, updates: (way, "key"),
+        "cipher_data": lambda *args: args[-1],
+        "perplexity": lambda model, key, way, rng: model == way,
+        "share_right": lambda model, way: model == way,
         "bits_kept": lambda model, way, letters: np.array([model == way]),
     }.items():
         monkeypatch.setattr(experiments, name, stand_in)
@@ -172,20 +191,26 @@ def test_each_way_of_reading_is_measured_on_its_own_data(monkeypatch):
 
 
 def test_what_is_measured_of_nothing(monkeypatch):
-    class Written:
+    class GenerationOutput:
         def __init__(self, length_exponent):
             self.symbols = [[], [1]] if length_exponent == 0 else [[1], [1]]
 
     for name, stand_in in {
-        "cipher_model": lambda way, seed, updates: ((way, updates), "key"), "cipher_data": lambda *args: args[-1],
+        "cipher_model": lambda way, seed, updates: ((way, updates), "key"),
+        "cipher_data": lambda *args: args[-1],
         "nothing_is_likelier": lambda model, way: model[1] if model[0] == way else None,
-        "write": lambda model, way, choose, width, length_exponent: Written(length_exponent) if width == 30 else None,
+        "write": lambda model, way, choose, width, length_exponent: (
+            GenerationOutput(length_exponent) if width == 30 else None
+        ),
     }.items():
         monkeypatch.setattr(experiments, name, stand_in)
     lengths = (4, 8, 12, 16, 20)
     assert experiments.measure_nothing(0, updates=7) == {
-        **{f"nothing_{n}": 7 for n in lengths}, **{f"longer_{n}": 42 for n in lengths},
-        "wide_empty": 0.5, "normalised_empty": 0.0}
+        **{f"nothing_{n}": 7 for n in lengths},
+        **{f"longer_{n}": 42 for n in lengths},
+        "wide_empty": 0.5,
+        "normalised_empty": 0.0,
+    }
 
 
 def test_what_is_measured_of_a_code(monkeypatch):
@@ -196,8 +221,11 @@ def test_what_is_measured_of_a_code(monkeypatch):
     }.items():
         monkeypatch.setattr(experiments, name, stand_in)
     assert experiments.measure_code(0) == {
-        key: value for name, bits in {"16": 16, "32": 32, "64": 64, "cho_32": 1032}.items()
-        for n in experiments.LENGTHS for key, value in {f"bits_{name}_{n}": bits, f"right_{name}_{n}": n}.items()}
+        key: value
+        for name, bits in {"16": 16, "32": 32, "64": 64, "cho_32": 1032}.items()
+        for n in experiments.LENGTHS
+        for key, value in {f"bits_{name}_{n}": bits, f"right_{name}_{n}": n}.items()
+    }
 
 
 def test_a_spelling_is_read_from_its_end_and_its_first_pronunciation_is_wanted():
@@ -216,14 +244,17 @@ def test_a_spelling_is_read_from_its_end_and_its_first_pronunciation_is_wanted()
 
 def test_errors_are_counted_by_the_length_of_the_word(monkeypatch):
     """A speaker that knows all words of seven letters or more, and says one sound too many of the others."""
+
     def say(model, pairs, phonemes):
         right = [tuple(phonemes.decode(want)) for want in experiments.wanted(pairs)]
         return [way if n > 6 else (*way, "ZH") for way, n in zip(right, pairs.source_mask.sum(axis=1), strict=True)]
+
     judged, real = [], experiments.error_rates
 
     def error_rates(said, accepted):
         judged.append(len(said))
         return real(said, accepted)
+
     monkeypatch.setattr(experiments, "first_speaker", lambda pairs, seed, updates: len(pairs))
     monkeypatch.setattr(experiments, "say", say)
     monkeypatch.setattr(experiments, "error_rates", error_rates)
@@ -248,16 +279,22 @@ def test_the_two_speakers_of_scheduled_sampling_differ_in_nothing_else(monkeypat
     monkeypatch.setattr(experiments, "say", lambda model, pairs, phonemes: [()] * len(pairs))
     row = experiments.measure_scheduled(5, updates=3)
     assert made == [(100_000, 5, 3, 1.0), (100_000, 5, 3, 0.5)]
-    assert row == {f"{name}{what}": value for name in ("forced", "scheduled")
-                   for what, value in (("", 1.0), ("_phonemes", 1.0), ("_loss", 1000.0))}
+    assert row == {
+        f"{name}{what}": value
+        for name in ("forced", "scheduled")
+        for what, value in (("", 1.0), ("_phonemes", 1.0), ("_loss", 1000.0))
+    }
 
 
 def test_scheduled_sampling_begins_with_the_truth(monkeypatch):
     fed = []
-    monkeypatch.setattr(experiments, "scheduled_sampling",
-                        lambda model, pairs, forcing, rng: fed.append(forcing) or pairs)
+    monkeypatch.setattr(
+        experiments,
+        "scheduled_sampling",
+        lambda model, pairs, teacher_forcing_ratio, rng: fed.append(teacher_forcing_ratio) or pairs,
+    )
     pairs = teacher_forcing([[0, 1]] * 80, [[3]] * 80, start=39, stop=40)
-    experiments.first_speaker(pairs, 0, 4, forcing=0.5)
+    experiments.first_speaker(pairs, 0, 4, teacher_forcing_ratio=0.5)
     assert fed == [1, 0.875, 0.75, 0.625]
     experiments.first_speaker(pairs, 0, 2)
     assert len(fed) == 4
@@ -319,7 +356,8 @@ def test_the_drawn_tree_is_the_search(width):
     tree.draw_tree(ax, beams, tree.WORDS)
     branches = beams.tree[0]
     assert [text.get_text() for text in ax.texts] == [
-        f"{tree.WORDS[branch.symbol]}  {np.exp(branch.log_probability):.2g}" for branch in branches]
+        f"{tree.WORDS[branch.symbol]}  {np.exp(branch.log_probability):.2g}" for branch in branches
+    ]
     at = [text.get_position() for text in ax.texts]
     assert len(set(at)) == len(at)
     start = ax.lines[-1].get_xydata()[0]
@@ -327,8 +365,7 @@ def test_the_drawn_tree_is_the_search(width):
         np.testing.assert_allclose(line.get_xydata(), [start if branch.parent < 0 else at[branch.parent], end])
         assert end[0] == branch.step
     best = beams.hypotheses[0][0]
-    bold = [branch.symbol for text, branch in zip(ax.texts, branches, strict=True)
-            if text.get_fontweight() == "bold"]
+    bold = [branch.symbol for text, branch in zip(ax.texts, branches, strict=True) if text.get_fontweight() == "bold"]
     assert bold == [*best.symbols, tree.WORDS.index(tree.STOP)]
     plt.close()
 
@@ -355,7 +392,7 @@ def test_10_1_is_what_chos_model_computes_and_finite_differences_agree():
 
     loss()
     dx, d_start = decoder.backward(d)
-    claimed = ex.blame_for_the_code(d_start, dx, 3).copy()
+    claimed = ex.gradient_of_the_code(d_start, dx, 3).copy()
     np.testing.assert_allclose(claimed, numerical_gradient(loss, code), atol=1e-6)
 
 

@@ -1,10 +1,11 @@
 """Lesson 11: what is measured, the panel, and the answers of the exercises."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import plotting, speaker, tasks
 from course_lib.lessons.lesson_11_attention import exercises as ex
@@ -19,8 +20,10 @@ LESSON = "11_attention"
 # What is measured
 # ---------------------------------------------------------------------------------------------------------------------
 def test_readers_have_equally_many_parameters():
-    sizes = [sum(w.size for w in experiments.make_reader(name, np.random.default_rng(0)).weights)
-             for name in experiments.READERS]
+    sizes = [
+        sum(w.size for w in experiments.make_reader(name, np.random.default_rng(0)).weights)
+        for name in experiments.READERS
+    ]
     assert max(sizes) < 1.05 * min(sizes)
 
 
@@ -54,9 +57,9 @@ def test_training_draws_new_strings_of_4_to_20_letters_and_lowers_the_rate(backw
             lengths.update(pairs.source_mask.sum(axis=1).tolist())
             firsts.append(pairs.source[0, 0])
             np.testing.assert_array_equal(y, pairs.target_out)
-            letters, stop = pairs.source[0, :pairs.source_mask[0].sum()], pairs.target_mask[0].sum() - 1
+            letters, stop = pairs.source[0, : pairs.source_mask[0].sum()], pairs.target_mask[0].sum() - 1
             says = [experiments.ALPHABET.encode(key[c])[0] for c in experiments.ALPHABET.decode(letters)]
-            assert list(y[0, :stop + 1]) == (says[::-1] if backwards else says) + [experiments.STOP]
+            assert list(y[0, : stop + 1]) == (says[::-1] if backwards else says) + [experiments.STOP]
 
     key = tasks.cipher_key(np.random.default_rng(0))
     experiments.train_cipher(Recorder(), key, 40, np.random.default_rng(1), backwards)
@@ -69,7 +72,7 @@ def test_training_draws_new_strings_of_4_to_20_letters_and_lowers_the_rate(backw
 def test_an_untrained_network_points_nowhere_in_particular():
     rng = np.random.default_rng(0)
     model, key = EncoderDecoder(26, 28, 8, attention="dot", rng=rng), tasks.cipher_key(rng)
-    assert experiments.looks_right(model, key, 10, rng, 50) < 0.5
+    assert experiments.attention_right(model, key, 10, rng, 50) < 0.5
     assert experiments.letters_right(model, key, 10, rng, 20) < 0.2
 
 
@@ -81,7 +84,7 @@ def test_looks_are_compared_with_the_letter_of_their_row():
             self.attention_weights = np.broadcast_to(rows, (len(pairs), 7, 6))
 
     key = tasks.cipher_key(np.random.default_rng(0))
-    assert experiments.looks_right(Looker(), key, 6, np.random.default_rng(1), 10) == pytest.approx(5 / 6)
+    assert experiments.attention_right(Looker(), key, 6, np.random.default_rng(1), 10) == pytest.approx(5 / 6)
 
 
 def test_what_is_missed_most_is_found_where_it_is_known():
@@ -122,7 +125,7 @@ def test_the_largest_weight_is_looked_up_in_the_rows_of_the_sounds():
             assert pairs.target_out.tolist() == [[7, 8, experiments.END]]
             self.attention_weights = np.array([[[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0, 0, 1]]])
 
-    assert experiments.looked_at(Looker(), (3, 1, 4), (7, 8)).tolist() == [1, 0]
+    assert experiments.attended(Looker(), (3, 1, 4), (7, 8)).tolist() == [1, 0]
 
 
 def test_words_are_said_in_their_order_whatever_the_batches():
@@ -163,7 +166,9 @@ def test_all_readers_are_trained_for_the_same_time_by_turns(monkeypatch):
     monkeypatch.setattr(experiments.time, "process_time", lambda: clock[0])
     found = experiments.train_readers(("attention", "transformer"), 0, 60)
     assert {name: (model.name, seen) for name, (model, seen) in found.items()} == {
-        "attention": ("attention", 60 * 64), "transformer": ("transformer", 20 * 64)}
+        "attention": ("attention", 60 * 64),
+        "transformer": ("transformer", 20 * 64),
+    }
     assert order[:8] == ["attention", "transformer"] + ["attention"] * 3 + ["transformer"] + ["attention"] * 2
     for name in found:
         part = np.arange(0, 60, price[name]) / 60
@@ -189,13 +194,17 @@ def test_the_cipher_is_measured_in_four_families(monkeypatch):
         return len(trained)
 
     monkeypatch.setattr(experiments, "train_cipher", train)
-    monkeypatch.setattr(experiments, "letters_right",
-                        lambda model, key, length, rng, backwards: (model, length, backwards))
-    monkeypatch.setattr(experiments, "looks_right", lambda model, key, length, rng: ("looks", model, length))
+    monkeypatch.setattr(
+        experiments, "letters_right", lambda model, key, length, rng, backwards: (model, length, backwards)
+    )
+    monkeypatch.setattr(experiments, "attention_right", lambda model, key, length, rng: ("looks", model, length))
     row = experiments.measure_cipher(0)
-    assert trained == [("EncoderDecoder", "DotAttention", 1000, False),
-                       ("BahdanauEncoderDecoder", "AdditiveAttention", 1000, False),
-                       ("EncoderDecoder", None, 3000, False), ("EncoderDecoder", None, 3000, True)]
+    assert trained == [
+        ("EncoderDecoder", "DotAttention", 1000, False),
+        ("BahdanauEncoderDecoder", "AdditiveAttention", 1000, False),
+        ("EncoderDecoder", None, 3000, False),
+        ("EncoderDecoder", None, 3000, True),
+    ]
     for number, name in enumerate(("with", "bahdanau", "without", "backwards"), 1):
         for length in experiments.LENGTHS:
             assert row[f"{name}_{length}"] == (number, length, name == "backwards")
@@ -217,21 +226,41 @@ def test_short_middle_and_long_words_are_counted_apart(monkeypatch):
     monkeypatch.setattr(experiments, "train_readers", lambda names, seed, seconds: {"attention": (Silent(), seconds)})
     monkeypatch.setattr(experiments, "say_words", say)
     row = experiments.measure_sounds(0)
-    assert row == pytest.approx({
-        "attention": 2 / 6, "attention_phonemes": 2 / 10, "attention_seen": 60, "attention_parameters": 10,
-        "attention_short": 1 / 2, "attention_short_phonemes": 1 / 4, "attention_middle": 0,
-        "attention_middle_phonemes": 0, "attention_long": 1 / 2, "attention_long_phonemes": 1 / 3})
+    assert row == pytest.approx(
+        {
+            "attention": 2 / 6,
+            "attention_phonemes": 2 / 10,
+            "attention_seen": 60,
+            "attention_parameters": 10,
+            "attention_short": 1 / 2,
+            "attention_short_phonemes": 1 / 4,
+            "attention_middle": 0,
+            "attention_middle_phonemes": 0,
+            "attention_long": 1 / 2,
+            "attention_long_phonemes": 1 / 3,
+        }
+    )
 
 
 def test_pointers_are_right_there_or_near(monkeypatch):
-    found = {"missed": np.array([0, 3, 5, 7]), "looked": np.array([0, 2, 6, 7]), "counted": np.array([0, 3, 5, 9]),
-             "diagonal": np.array([2, 1, 3, 8])}
+    found = {
+        "missed": np.array([0, 3, 5, 7]),
+        "looked": np.array([0, 2, 6, 7]),
+        "counted": np.array([0, 3, 5, 9]),
+        "diagonal": np.array([2, 1, 3, 8]),
+    }
     monkeypatch.setattr(experiments, "train_readers", lambda names, seed, seconds: {names[0]: (names, seconds)})
-    monkeypatch.setattr(experiments, "pointers",
-                        lambda model, count, seed: {(("attention",), 300, 7): found}[model, count, seed])
+    monkeypatch.setattr(
+        experiments, "pointers", lambda model, count, seed: {(("attention",), 300, 7): found}[model, count, seed]
+    )
     assert experiments.measure_pointers(7) == {
-        "looked_there": 0.5, "looked_near": 1.0, "counted_there": 0.75, "counted_near": 0.75,
-        "diagonal_there": 0.0, "diagonal_near": 0.25}
+        "looked_there": 0.5,
+        "looked_near": 1.0,
+        "counted_there": 0.75,
+        "counted_near": 0.75,
+        "diagonal_there": 0.0,
+        "diagonal_near": 0.25,
+    }
 
 
 @pytest.mark.parametrize(
@@ -249,19 +278,28 @@ def test_pointers_are_right_there_or_near(monkeypatch):
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_the_lesson_shows_the_recorded_code():
-    lesson_shows(LESSON, [experiments.cipher_batch, experiments.train_cipher, experiments.letters_right,
-                          experiments.looks_right, experiments.log_p_of_sounds, experiments.most_missed])
+    lesson_shows(
+        LESSON,
+        [
+            experiments.cipher_batch,
+            experiments.train_cipher,
+            experiments.letters_right,
+            experiments.attention_right,
+            experiments.log_p_of_sounds,
+            experiments.most_missed,
+        ],
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
 def test_the_map_is_the_models():
-    sounds, weights = panel.map_of_looks(panel.load_reader(), "phone")
+    sounds, weights = panel.attention_map(panel.load_reader(), "phone")
     assert sounds == ("F", "OW", "N")
     assert weights.shape == (4, 5)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
@@ -288,10 +326,19 @@ def test_the_live_panel_follows_the_word(kernel, shown):
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize(("word", "says"), [
-    ("a", "For a it says"), ("z" * 16, f"For {'z' * 16} it says"), ("x" * 40, f"For {'x' * 40} it says"),
-    ("x" * 41, "up to 40 letters, but one of 41 came"), ("", "No word to say"), ("7", "No word to say"),
-    ("Anna Karenina", "For anna it says"), ("don't", "For dont it says")])
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("a", "For a it says"),
+        ("z" * 16, f"For {'z' * 16} it says"),
+        ("x" * 40, f"For {'x' * 40} it says"),
+        ("x" * 41, "up to 40 letters, but one of 41 came"),
+        ("", "No word to say"),
+        ("7", "No word to say"),
+        ("Anna Karenina", "For anna it says"),
+        ("don't", "For dont it says"),
+    ],
+)
 def test_the_corners_of_the_panel_can_be_drawn(word, says):
     plotting.use_style()
     assert says in plotting.Picture(*panel._draw_live(word)).alt
@@ -317,15 +364,15 @@ def test_11_3s_layers_are_what_they_are_said_to_be():
         for t in range(6):
             changed = x.copy()
             changed[:, t + 1] += 0.3
-            moved |= not np.allclose(layer(changed)[:, :t + 1], layer(x)[:, :t + 1])
-            changed[:, t + 1:] -= 0.3
-            moved |= not np.allclose(layer(changed)[:, :t + 1], layer(x)[:, :t + 1])
+            moved |= not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1])
+            changed[:, t + 1 :] -= 0.3
+            moved |= not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1])
         assert moved == truth
 
 
 @given(st.integers(1, 300))
 def test_11_4s_length_makes_both_prices_equal(features):
-    time = ex.length_where_looks_cost_more(features)
+    time = ex.length_where_attention_costs_more(features)
     assert 4 * time * features**2 == 2 * time**2 * features
 
 

@@ -1,4 +1,5 @@
 """The data files, their loaders, and every way in which reading a text can fail."""
+
 from __future__ import annotations
 
 import hashlib
@@ -44,11 +45,16 @@ def pronunciations():
 
 # --- the files -----------------------------------------------------------------------------------------------------
 
+
 def test_every_file_is_intact_small_and_in_the_readme():
     assert datasets.verify() == []
     sums = datasets.checksums()
     assert set(sums) == {
-        "cmudict.dict.bz2", "cmudict-LICENSE", "digits.csv", "sunspots.csv", "python_manual_hashes.txt",
+        "cmudict.dict.bz2",
+        "cmudict-LICENSE",
+        "digits.csv",
+        "sunspots.csv",
+        "python_manual_hashes.txt",
     }
     for name, digest in sums.items():
         size = (datasets.FOLDER / name).stat().st_size
@@ -134,6 +140,7 @@ def test_import_is_light():
 
 # --- words ---------------------------------------------------------------------------------------------------------
 
+
 def test_dictionary_is_whole(pronunciations):
     assert len(pronunciations) == 126_052
     assert sum(map(len, pronunciations.values())) == 135_166
@@ -142,9 +149,7 @@ def test_dictionary_is_whole(pronunciations):
 
 
 def test_entries_of_the_dictionary(pronunciations):
-    assert pronunciations["tomato"] == [
-        ("T", "AH0", "M", "EY1", "T", "OW2"), ("T", "AH0", "M", "AA1", "T", "OW2"),
-    ]
+    assert pronunciations["tomato"] == [("T", "AH0", "M", "EY1", "T", "OW2"), ("T", "AH0", "M", "AA1", "T", "OW2")]
     assert pronunciations["aalborg"][0] == ("AO1", "L", "B", "AO0", "R", "G")  # the line ends in "# place, danish"
     assert pronunciations["'bout"] == [("B", "AW1", "T")]
     assert not [word for word in pronunciations if set(word) & set("()# ") or word != word.lower()]
@@ -188,12 +193,17 @@ def test_spellings_of_a_part_are_its_words_with_each_way_to_say_them(pronunciati
 
 def test_split_never_changes():
     assert Counter(map(datasets.split_of, datasets.load_words())) == {
-        "train": 105_655, "validation": 5_939, "test": 5_899,
+        "train": 105_655,
+        "validation": 5_939,
+        "test": 5_899,
     }
     for number in ("105,655", "5,939", "5,899"):
         assert number in README
     assert [datasets.split_of(word) for word in ("read", "reader", "network", "the")] == [
-        "train", "train", "test", "train",
+        "train",
+        "train",
+        "test",
+        "train",
     ]
 
 
@@ -204,6 +214,7 @@ def test_split_is_a_function_of_the_spelling(word):
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
+
 
 def test_digits():
     images, labels = datasets.load_digits()
@@ -230,6 +241,7 @@ def test_sunspots():
 
 
 # --- the Python manual ---------------------------------------------------------------------------------------------
+
 
 def test_manual_of_this_python():
     manual = datasets.load_python_manual()
@@ -287,7 +299,10 @@ def test_paragraphs_are_cut_and_cleaned():
         "a": "First  line\n   second line.\n \n   x = [[]] * 3\n   >>> x\n   ...\n\n\n~~~~\n\nThe heading\n---------\n",
     }
     assert datasets.manual_paragraphs(topics) == [
-        "First line second line.", "x = [[]] * 3 >>> x ...", "The heading", "| one | two | | 1 | 2 |",
+        "First line second line.",
+        "x = [[]] * 3 >>> x ...",
+        "The heading",
+        "| one | two | | 1 | 2 |",
     ]
 
 
@@ -296,7 +311,8 @@ words = st.text("abcxyz,.()\"'*", min_size=1, max_size=9).filter(lambda word: se
 
 @given(
     st.lists(st.lists(words, min_size=1, max_size=30).map(" ".join), min_size=1, max_size=5, unique=True),
-    st.integers(20, 90), st.sampled_from(["", "   ", "\t"]),
+    st.integers(20, 90),
+    st.sampled_from(["", "   ", "\t"]),
 )
 def test_breaking_lines_elsewhere_changes_no_paragraph(paragraphs, width, indent):
     printed = [
@@ -308,12 +324,14 @@ def test_breaking_lines_elsewhere_changes_no_paragraph(paragraphs, width, indent
 
 # --- your own text -------------------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def write(tmp_path):
     def write(content: bytes) -> Path:
         path = tmp_path / "mine.txt"
         path.write_bytes(content)
         return path
+
     return write
 
 
@@ -324,7 +342,8 @@ def folder(tmp_path_factory):
 
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1).filter(str.strip),
-    st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
 )
 def test_any_utf8_text_is_read_as_it_was_written(folder, text, line_end, mark):
     path = folder / "any.txt"
@@ -533,6 +552,7 @@ def test_each_classic_is_documented_with_its_checksum():
 
 # --- the script that made the files --------------------------------------------------------------------------------
 
+
 def test_script_makes_the_committed_files(tmp_path):
     if missing := make_datasets.missing_packages():
         pytest.skip(f"the data group is not installed: {', '.join(missing)}")
@@ -559,7 +579,7 @@ def test_script_makes_the_list_of_the_manuals_paragraphs():
     if versions != make_datasets.MANUAL_PYTHONS:
         pytest.skip(f"needs Python {', '.join(make_datasets.MANUAL_PYTHONS)} on the path")
     assert make_datasets.make_manual(pythons) == {
-        make_datasets.HASHES: (datasets.FOLDER / make_datasets.HASHES).read_bytes(),
+        make_datasets.HASHES: (datasets.FOLDER / make_datasets.HASHES).read_bytes()
     }
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.gradients import check_gradients
-from course_lib.layers import ACTIVATIONS, Dense, LastStep, SoftmaxCrossEntropy
+from course_lib.layers import ACTIVATIONS, Dense, LastStep
+from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import GRU, LSTM, Bidirectional
@@ -41,8 +42,8 @@ def random_state(kind, batch, units, rng):
     return as_state(kind, [rng.normal(size=(batch, units)) for _ in range(2 if kind == "LSTM" else 1)])
 
 
-def product(blame, values):
-    return 0 if blame is None else sum(np.sum(d * v) for d, v in zip(parts(blame), parts(values), strict=True))
+def product(gradient, values):
+    return 0 if gradient is None else sum(np.sum(d * v) for d, v in zip(parts(gradient), parts(values), strict=True))
 
 
 # ------------------------------------------------------------------------------------------------------- the formulas
@@ -133,34 +134,27 @@ def test_the_two_resets_agree_while_the_reset_gate_is_open_and_differ_when_it_is
 
 # --------------------------------------------------------------------------------------------------------- gradients
 @every_kind
-@given(
-    sizes=sizes,
-    seed=st.integers(0, 999),
-    masked=st.booleans(),
-    which=st.sampled_from(["outputs", "state", "both"]),
-)
+@given(sizes=sizes, seed=st.integers(0, 999), masked=st.booleans(), which=st.sampled_from(["outputs", "state", "both"]))
 def test_gradients(kind, sizes, seed, masked, which):
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
     layer, start = make(kind, features, units, rng), random_state(kind, batch, units, rng)
     x = rng.normal(size=(batch, time, features))
     mask = rng.random((batch, time)) < 0.6 if masked else None
-    blame = None if which == "state" else rng.normal(size=(batch, time, units))
-    blame_state = None if which == "outputs" else random_state(kind, batch, units, rng)
+    gradient = None if which == "state" else rng.normal(size=(batch, time, units))
+    gradient_state = None if which == "outputs" else random_state(kind, batch, units, rng)
 
     def loss():
         outputs, state = layer.forward(x, start, mask)
-        return product(blame, outputs) + product(blame_state, state)
+        return product(gradient, outputs) + product(gradient_state, state)
 
     loss()
-    dx, d_start = layer.backward(blame, blame_state)
+    dx, d_start = layer.backward(gradient, gradient_state)
     names = layer.weight_names
     arrays = {"x": x} | {f"state {k}": s for k, s in enumerate(parts(start))}
     grads = {"x": dx} | {f"state {k}": d for k, d in enumerate(parts(d_start))}
     check_gradients(
-        loss,
-        arrays | dict(zip(names, layer.weights, strict=True)),
-        grads | dict(zip(names, layer.grads, strict=True)),
+        loss, arrays | dict(zip(names, layer.weights, strict=True)), grads | dict(zip(names, layer.grads, strict=True))
     )
 
 
@@ -171,14 +165,17 @@ def test_gradients_of_two_kinds_side_by_side(seed, masked):
     layer = Bidirectional(make("LSTM", 2, 3, rng), make("GRU", 2, 3, rng))
     x, starts = rng.normal(size=(2, 4, 2)), (random_state("LSTM", 2, 3, rng), random_state("GRU", 2, 3, rng))
     mask = rng.random((2, 4)) < 0.6 if masked else None
-    blame, (blame_lstm, blame_gru) = rng.normal(size=(2, 4, 6)), (rng.normal(size=(2, 2, 3)), rng.normal(size=(2, 3)))
+    gradient, (gradient_of_lstm, gradient_of_gru) = (
+        rng.normal(size=(2, 4, 6)),
+        (rng.normal(size=(2, 2, 3)), rng.normal(size=(2, 3))),
+    )
 
     def loss():
         outputs, ((h, c), state) = layer.forward(x, starts, mask)
-        return np.sum(blame * outputs) + np.sum(blame_lstm * [h, c]) + np.sum(blame_gru * state)
+        return np.sum(gradient * outputs) + np.sum(gradient_of_lstm * [h, c]) + np.sum(gradient_of_gru * state)
 
     loss()
-    dx, ((dh, dc), d_gru) = layer.backward(blame, (tuple(blame_lstm), blame_gru))
+    dx, ((dh, dc), d_gru) = layer.backward(gradient, (tuple(gradient_of_lstm), gradient_of_gru))
     arrays = {"x": x, "h": starts[0][0], "c": starts[0][1], "gru": starts[1]}
     names = layer.weight_names
     check_gradients(
@@ -195,9 +192,9 @@ def test_blame_through_an_open_cell_neither_shrinks_nor_grows():
         w[:] = 0
     layer.bias[:] = np.repeat([-50.0, 50.0, 0.0, -50.0], 3)
     layer.forward(rng.normal(size=(2, 200, 1)))
-    blame = rng.normal(size=(2, 3))
-    _, (_, dc) = layer.backward(None, (None, blame))
-    np.testing.assert_allclose(dc, blame, atol=1e-12)
+    gradient = rng.normal(size=(2, 3))
+    _, (_, dc) = layer.backward(None, (None, gradient))
+    np.testing.assert_allclose(dc, gradient, atol=1e-12)
 
 
 @every_kind
@@ -206,8 +203,11 @@ def test_half_a_final_state_may_be_left_out(kind):
     layer, x = make(kind, 2, 3, rng), rng.normal(size=(2, 4, 2))
     layer.forward(x)
     if kind == "LSTM":
-        blame = rng.normal(size=(2, 3))
-        for given_one, whole in (((blame, None), (blame, 0 * blame)), ([None, blame], [0 * blame, blame])):
+        gradient = rng.normal(size=(2, 3))
+        for given_one, whole in (
+            ((gradient, None), (gradient, 0 * gradient)),
+            ([None, gradient], [0 * gradient, gradient]),
+        ):
             np.testing.assert_array_equal(layer.forward(x, given_one)[0], layer.forward(x, whole)[0])
             np.testing.assert_array_equal(layer.backward(None, given_one)[0], layer.backward(None, whole)[0])
     outputs_only = layer.backward(np.ones((2, 4, 3)))[0]
@@ -239,9 +239,9 @@ def test_what_stands_in_the_padding_does_not_matter(kind, sizes, seed, padding, 
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
     layer, start = make(kind, features, units, rng), random_state(kind, batch, units, rng)
-    x, blame = rng.normal(size=(batch, time, features)), random_state(kind, batch, units, rng)
+    x, gradient = rng.normal(size=(batch, time, features)), random_state(kind, batch, units, rng)
     outputs, state = layer.forward(x, start)
-    dx, d_start = layer.backward(None, blame)
+    dx, d_start = layer.backward(None, gradient)
     grads = layer.grads
     before, after = (padding, 0) if front else (0, padding)
     real = slice(before, before + time)
@@ -249,7 +249,7 @@ def test_what_stands_in_the_padding_does_not_matter(kind, sizes, seed, padding, 
     mask = np.zeros((batch, time + padding), bool)
     mask[:, real] = True
     padded_outputs, padded_state = layer.forward(padded, start, mask)
-    padded_dx, padded_d_start = layer.backward(None, blame)
+    padded_dx, padded_d_start = layer.backward(None, gradient)
     np.testing.assert_allclose(padded_outputs[:, real], outputs, atol=1e-12)
     np.testing.assert_allclose(parts(padded_state), parts(state), atol=1e-12)
     np.testing.assert_allclose(parts(padded_d_start), parts(d_start), atol=1e-12)
@@ -264,18 +264,18 @@ def test_what_stands_in_the_padding_does_not_matter(kind, sizes, seed, padding, 
 def test_reading_in_pieces_is_reading_at_once(kind, seed, cut):
     """Both ways: the state carries on forwards, and its gradient carries on backwards."""
     rng = np.random.default_rng(seed)
-    layer, x, blame = make(kind, 2, 3, rng), rng.normal(size=(2, 7, 2)), rng.normal(size=(2, 7, 3))
+    layer, x, gradient = make(kind, 2, 3, rng), rng.normal(size=(2, 7, 2)), rng.normal(size=(2, 7, 3))
     whole, whole_final = layer.forward(x)
-    whole_dx, _ = layer.backward(blame)
+    whole_dx, _ = layer.backward(gradient)
     whole_grads = layer.grads
     first, middle = layer.forward(x[:, :cut])
     second, final = layer.forward(x[:, cut:], middle)
     np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-12)
     np.testing.assert_allclose(parts(final), parts(whole_final), atol=1e-12)
-    second_dx, d_middle = layer.backward(blame[:, cut:])
+    second_dx, d_middle = layer.backward(gradient[:, cut:])
     second_grads = layer.grads
     layer.forward(x[:, :cut])
-    first_dx, _ = layer.backward(blame[:, :cut], d_middle)
+    first_dx, _ = layer.backward(gradient[:, :cut], d_middle)
     np.testing.assert_allclose(np.concatenate([first_dx, second_dx], axis=1), whole_dx, atol=1e-12)
     for a, b, both in zip(layer.grads, second_grads, whole_grads, strict=True):
         np.testing.assert_allclose(a + b, both, atol=1e-11)
@@ -301,13 +301,13 @@ def test_backward_can_be_asked_twice_and_keeps_to_itself(kind):
     for batch in (1, 3):  # a single row is in time-major order as it is, and would be kept without a copy
         layer, start = make(kind, 2, 3, rng), random_state(kind, batch, 3, rng)
         x, mask = rng.normal(size=(batch, 4, 2)), rng.random((batch, 4)) < 0.6
-        blame, blame_state = rng.normal(size=(batch, 4, 3)), random_state(kind, batch, 3, rng)
-        kept = [a.copy() for a in (blame, *parts(blame_state), x, mask, *parts(start))]
+        gradient, gradient_state = rng.normal(size=(batch, 4, 3)), random_state(kind, batch, 3, rng)
+        kept = [a.copy() for a in (gradient, *parts(gradient_state), x, mask, *parts(start))]
         outputs, final = layer.forward(x, start, mask)
         gates = layer.gates
-        dx, d_start = layer.backward(blame, blame_state)
+        dx, d_start = layer.backward(gradient, gradient_state)
         grads = layer.grads
-        for a, b in zip((blame, *parts(blame_state), x, mask, *parts(start)), kept, strict=True):
+        for a, b in zip((gradient, *parts(gradient_state), x, mask, *parts(start)), kept, strict=True):
             np.testing.assert_array_equal(a, b)
         for name, gate in layer.gates.items():  # the same after backward as before
             np.testing.assert_array_equal(gate, gates[name])
@@ -318,7 +318,7 @@ def test_backward_can_be_asked_twice_and_keeps_to_itself(kind):
         mask[:] = ~mask
         if kind == "LSTM":
             np.testing.assert_array_equal(layer.cell_states, cells)
-        again, d_start_again = layer.backward(blame, blame_state)
+        again, d_start_again = layer.backward(gradient, gradient_state)
         np.testing.assert_array_equal(again, dx)
         np.testing.assert_array_equal(parts(d_start_again), parts(d_start))
         for a, b in zip(layer.grads, grads, strict=True):
@@ -332,11 +332,11 @@ def test_float32_stays_float32_and_close_to_float64(kind):
     for w in fine.weights:
         w *= 0.3
     coarse.set_weights(fine.get_weights())
-    x, mask, blame = rng.normal(size=(4, 20, 3)), rng.random((4, 20)) < 0.8, rng.normal(size=(4, 20, 8))
+    x, mask, gradient = rng.normal(size=(4, 20, 3)), rng.random((4, 20)) < 0.8, rng.normal(size=(4, 20, 8))
     results = []
     for layer in (fine, coarse):
         outputs, final = layer.forward(x.astype(layer.dtype), None, mask)
-        dx, d_start = layer.backward(blame.astype(layer.dtype))
+        dx, d_start = layer.backward(gradient.astype(layer.dtype))
         results.append([outputs, *parts(final), dx, *parts(d_start), *layer.grads])
         assert {a.dtype for a in results[-1]} == {layer.dtype}
     for a, b in zip(*results, strict=True):

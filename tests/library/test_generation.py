@@ -9,20 +9,21 @@ from hypothesis import strategies as st
 
 from course_lib import tasks
 from course_lib.generation import (
+    apply_temperature,
     beam_search,
     greedy,
-    keep_nucleus,
     keep_top_k,
+    keep_top_p,
     keras_step,
     log_softmax,
     model_step,
     ngram_step,
     nucleus,
     sample,
-    temper,
     top_k,
 )
-from course_lib.layers import Dense, Embedding, LastStep, SoftmaxCrossEntropy
+from course_lib.layers import Dense, Embedding, LastStep
+from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.ngrams import NGram
 from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
@@ -49,11 +50,13 @@ def markov_step(transitions):
 
 def remembering_step(size, seed):
     """A model whose distribution depends on all symbols so far, some of them impossible; the state is their number."""
+
     def step(symbols, state):
-        state = (symbols + 1 if state is None else (state * (size + 1) + symbols + 1) % 9973)
+        state = symbols + 1 if state is None else (state * (size + 1) + symbols + 1) % 9973
         p = np.array([np.random.default_rng([seed, code]).dirichlet(np.full(size, 0.5)) for code in state])
         p[p < 0.05] = 0
         return log(p / p.sum(axis=1, keepdims=True)), state
+
     return step
 
 
@@ -75,8 +78,10 @@ def random_log_p(size, seed, rows=1):
 def test_temperature_raises_to_a_power(size, seed, temperature):
     log_p = random_log_p(size, seed, rows=3)
     p = np.exp(log_p) ** (1 / temperature)
-    np.testing.assert_allclose(np.exp(temper(log_p, temperature)), p / p.sum(axis=1, keepdims=True), atol=1e-12)
-    np.testing.assert_allclose(temper(log_p, 1), log_p, atol=1e-12)
+    np.testing.assert_allclose(
+        np.exp(apply_temperature(log_p, temperature)), p / p.sum(axis=1, keepdims=True), atol=1e-12
+    )
+    np.testing.assert_allclose(apply_temperature(log_p, 1), log_p, atol=1e-12)
 
 
 @given(size=sizes, seed=seeds, k=st.integers(1, 8))
@@ -92,7 +97,7 @@ def test_top_k_keeps_the_k_likeliest_in_proportion(size, seed, k):
 @given(size=sizes, seed=seeds, p=st.floats(0.01, 1))
 def test_the_nucleus_is_the_smallest_set_that_holds_p(size, seed, p):
     log_p = random_log_p(size, seed)
-    kept = np.exp(keep_nucleus(log_p, p))[0]
+    kept = np.exp(keep_top_p(log_p, p))[0]
     probability = np.exp(log_p)[0]
     held, inside = probability[kept > 0], np.count_nonzero(kept)
     assert held.sum() >= p - 1e-8
@@ -104,15 +109,20 @@ def test_the_nucleus_is_the_smallest_set_that_holds_p(size, seed, p):
 
 def test_cuts_at_a_boundary_and_among_equals():
     log_p = np.log([[0.1, 0.5, 0.4]])
-    np.testing.assert_allclose(np.exp(keep_nucleus(log_p, 0.9)), [[0, 5 / 9, 4 / 9]], atol=1e-12)
-    np.testing.assert_allclose(np.exp(keep_nucleus(log_p, 0.5)), [[0, 1, 0]], atol=1e-12)
-    np.testing.assert_allclose(np.exp(keep_nucleus(log_p, 1.0)), [[0.1, 0.5, 0.4]], atol=1e-12)
+    np.testing.assert_allclose(np.exp(keep_top_p(log_p, 0.9)), [[0, 5 / 9, 4 / 9]], atol=1e-12)
+    np.testing.assert_allclose(np.exp(keep_top_p(log_p, 0.5)), [[0, 1, 0]], atol=1e-12)
+    np.testing.assert_allclose(np.exp(keep_top_p(log_p, 1.0)), [[0.1, 0.5, 0.4]], atol=1e-12)
     np.testing.assert_allclose(np.exp(keep_top_k(np.log([[0.25] * 4]), 2)), [[0.5, 0.5, 0, 0]], atol=1e-12)
 
 
 def test_nothing_impossible_becomes_possible():
     log_p = log(np.array([[0.5, 0.0, 0.5]]))
-    for changed in (temper(log_p, 1e-300), temper(log_p, 1e300), keep_top_k(log_p, 3), keep_nucleus(log_p, 1.0)):
+    for changed in (
+        apply_temperature(log_p, 1e-300),
+        apply_temperature(log_p, 1e300),
+        keep_top_k(log_p, 3),
+        keep_top_p(log_p, 1.0),
+    ):
         assert changed[0, 1] == -np.inf
         assert not np.isnan(changed).any()
 
@@ -124,8 +134,12 @@ def test_cold_sampling_top_1_a_tiny_nucleus_and_beam_1_are_greedy(size, seed):
     rng = np.random.default_rng(seed)
     how = dict(length=6, stop=0)
     wanted = greedy(step, first, **how)
-    for got in (sample(step, first, **how, temperature=1e-3, rng=rng), top_k(step, first, **how, k=1, rng=rng),
-                nucleus(step, first, **how, p=1e-6, rng=rng), beam_search(step, first, **how, width=1)):
+    for got in (
+        sample(step, first, **how, temperature=1e-3, rng=rng),
+        top_k(step, first, **how, k=1, rng=rng),
+        nucleus(step, first, **how, p=1e-6, rng=rng),
+        beam_search(step, first, **how, width=1),
+    ):
         for a, b in zip(got.symbols, wanted.symbols, strict=True):
             np.testing.assert_array_equal(a, b)
         np.testing.assert_allclose(got.log_probability, wanted.log_probability, atol=1e-9)
@@ -137,8 +151,10 @@ def test_without_a_cut_top_k_and_nucleus_are_sampling(size, seed, temperature):
     step, first = remembering_step(size, seed), np.zeros((4, 1), int)
     how = dict(length=8, stop=0, temperature=temperature)
     wanted = sample(step, first, **how, rng=np.random.default_rng(seed))
-    for got in (top_k(step, first, **how, k=size, rng=np.random.default_rng(seed)),
-                nucleus(step, first, **how, p=1.0, rng=np.random.default_rng(seed))):
+    for got in (
+        top_k(step, first, **how, k=size, rng=np.random.default_rng(seed)),
+        nucleus(step, first, **how, p=1.0, rng=np.random.default_rng(seed)),
+    ):
         for a, b in zip(got.symbols, wanted.symbols, strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -176,8 +192,13 @@ def all_rows(size, length, stop):
         yield symbols, False
 
 
-@given(size=st.integers(2, 3), length=st.integers(1, 4), seed=seeds, stopping=st.booleans(),
-       alpha=st.sampled_from([0.0, 0.6, 1.0]))
+@given(
+    size=st.integers(2, 3),
+    length=st.integers(1, 4),
+    seed=seeds,
+    stopping=st.booleans(),
+    alpha=st.sampled_from([0.0, 0.6, 1.0]),
+)
 def test_a_beam_with_room_for_everything_is_exact(size, length, seed, stopping, alpha):
     step, stop = remembering_step(size, seed), 0 if stopping else None
     scores = {}
@@ -209,8 +230,10 @@ def test_a_wider_beam_on_markov_chains_comes_closer_to_viterbi_and_reaches_it():
     chains = [tasks.random_transitions(5, 1, np.random.default_rng(seed)) for seed in range(60)]
     exact = [viterbi(np.log(chain), 0, 6) for chain in chains]
     for width in (1, 2, 5, 5**5):
-        found = [beam_search(markov_step(chain), np.array([0]), length=6, width=width).log_probability[0]
-                 for chain in (chains if width < 100 else chains[:5])]
+        found = [
+            beam_search(markov_step(chain), np.array([0]), length=6, width=width).log_probability[0]
+            for chain in (chains if width < 100 else chains[:5])
+        ]
         assert all(f <= e + 1e-9 for f, e in zip(found, exact, strict=False))
         share.append(np.mean([f > e - 1e-9 for f, e in zip(found, exact, strict=False)]))
     assert share[0] < share[1] < share[2] <= share[3] == 1
@@ -267,12 +290,18 @@ def test_a_search_of_many_rows_is_each_row_alone():
 
 
 # ----------------------------------------------------------------------------------------------------------- drawing
-@pytest.mark.parametrize(("draw", "changed"), [
-    (lambda *a, **k: sample(*a, **k), lambda log_p: log_p),
-    (lambda *a, **k: sample(*a, **k, temperature=0.5), lambda log_p: temper(log_p, 0.5)),
-    (lambda *a, **k: top_k(*a, **k, k=3, temperature=2.0), lambda log_p: keep_top_k(temper(log_p, 2.0), 3)),
-    (lambda *a, **k: nucleus(*a, **k, p=0.8), lambda log_p: keep_nucleus(log_p, 0.8)),
-])
+@pytest.mark.parametrize(
+    ("draw", "changed"),
+    [
+        (lambda *a, **k: sample(*a, **k), lambda log_p: log_p),
+        (lambda *a, **k: sample(*a, **k, temperature=0.5), lambda log_p: apply_temperature(log_p, 0.5)),
+        (
+            lambda *a, **k: top_k(*a, **k, k=3, temperature=2.0),
+            lambda log_p: keep_top_k(apply_temperature(log_p, 2.0), 3),
+        ),
+        (lambda *a, **k: nucleus(*a, **k, p=0.8), lambda log_p: keep_top_p(log_p, 0.8)),
+    ],
+)
 def test_frequencies_are_probabilities(draw, changed):
     """A chi-squared test: 20,000 draws; beyond the 99.9 % point of 4 degrees of freedom would be surprising."""
     p = np.array([0.05, 0.4, 0.0, 0.3, 0.15, 0.1])
@@ -302,7 +331,7 @@ def test_the_stop_symbol_ends_its_row_alone():
     ending = sample(step, first, length=12, stop=3, rng=np.random.default_rng(2))
     assert len({len(row) for row in ending.symbols}) > 3
     for whole, cut, ended in zip(endless.symbols, ending.symbols, ending.ended, strict=True):
-        np.testing.assert_array_equal(cut, whole[:len(cut)])
+        np.testing.assert_array_equal(cut, whole[: len(cut)])
         assert ended == (3 in whole)
         assert not ended or whole[len(cut)] == 3
 
@@ -314,6 +343,7 @@ def test_rows_that_have_ended_are_not_asked_again():
         asked.append(symbols.tolist())
         assert 0 not in symbols
         return log(np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[symbols]), state
+
     got = greedy(step, np.array([[1], [2], [1]]), length=3, stop=0)
     assert asked == [[1, 2, 1], [2], [2]]
     assert [row.tolist() for row in got.symbols] == [[], [2, 2, 2], []]
@@ -338,8 +368,15 @@ def test_the_seed_is_read_and_a_given_state_is_gone_on_from():
 def letters_model(kind, last=(), size=5, first="ids"):
     rng = np.random.default_rng(0)
     start = [Embedding(size, 4, rng=rng, dtype=np.float64)] if first == "ids" else []
-    model = Model([*start, kind(4 if start else size, 6, rng=rng, dtype=np.float64), *last,
-                   Dense(6, size, rng=rng, dtype=np.float64)], SoftmaxCrossEntropy())
+    model = Model(
+        [
+            *start,
+            kind(4 if start else size, 6, rng=rng, dtype=np.float64),
+            *last,
+            Dense(6, size, rng=rng, dtype=np.float64),
+        ],
+        SoftmaxCrossEntropy(),
+    )
     for w in model.weights:
         w[...] = rng.normal(size=w.shape)
     return model
@@ -378,20 +415,20 @@ def test_a_beam_carries_the_states_of_its_beginnings(kind):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-@pytest.mark.parametrize("leaning", [True, False])
-def test_an_ngrams_step_says_what_the_table_says(n, leaning):
+@pytest.mark.parametrize("interpolated", [True, False])
+def test_an_ngrams_step_says_what_the_table_says(n, interpolated):
     text = np.random.default_rng(0).integers(0, 4, 300)
-    table = NGram(n, 4, leaning=leaning).read(text)
+    table = NGram(n, 4, interpolated=interpolated).read(text)
     step, state = ngram_step(table), None
     for t, symbol in enumerate(text[:6]):
         log_p, state = step(np.array([symbol, text[t + 50]]), state)
         if t + 1 >= n - 1:
-            np.testing.assert_allclose(np.exp(log_p[0]), table.predict(text[:t + 1]), atol=1e-12)
-            np.testing.assert_allclose(np.exp(log_p[1]), table.predict(text[50:t + 51]), atol=1e-12)
+            np.testing.assert_allclose(np.exp(log_p[0]), table.predict(text[: t + 1]), atol=1e-12)
+            np.testing.assert_allclose(np.exp(log_p[1]), table.predict(text[50 : t + 51]), atol=1e-12)
 
 
 def test_an_ngram_writes_its_likeliest_runs():
-    table = NGram(3, 3, imagined=1e-6).read(np.tile([0, 1, 2], 30))
+    table = NGram(3, 3, pseudocount=1e-6).read(np.tile([0, 1, 2], 30))
     np.testing.assert_array_equal(greedy(ngram_step(table), np.array([0, 1]), length=4).symbols[0], [2, 0, 1, 2])
 
 
@@ -400,17 +437,23 @@ def test_an_ngram_writes_its_likeliest_runs():
 def test_keras_models_write_what_ours_write(softmax, first):
     pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
     from course_lib import keras_models
+
     ours = letters_model(GRU, first=first)
     shape = (None,) if first == "ids" else (None, 5)
-    theirs = keras_models.keras.Sequential([
-        keras_models.keras.layers.Input(shape),
-        *(keras_models.twin(layer, return_state=False) for layer in ours.layers),
-        *([keras_models.keras.layers.Softmax(dtype="float64")] if softmax else []),
-    ])
+    theirs = keras_models.keras.Sequential(
+        [
+            keras_models.keras.layers.Input(shape),
+            *(keras_models.twin(layer, return_state=False) for layer in ours.layers),
+            *([keras_models.keras.layers.Softmax(dtype="float64")] if softmax else []),
+        ]
+    )
     seed = np.array([[0, 1], [3, 2]])
     step = keras_step(theirs, from_logits=not softmax)
-    for decode in (greedy, lambda *a, **k: sample(*a, **k, rng=np.random.default_rng(3)),
-                   lambda *a, **k: beam_search(*a, **k, width=3)):
+    for decode in (
+        greedy,
+        lambda *a, **k: sample(*a, **k, rng=np.random.default_rng(3)),
+        lambda *a, **k: beam_search(*a, **k, width=3),
+    ):
         a, b = decode(model_step(ours), seed, length=5, stop=4), decode(step, seed, length=5, stop=4)
         assert [row.tolist() for row in a.symbols] == [row.tolist() for row in b.symbols]
         np.testing.assert_allclose(a.log_probability, b.log_probability, atol=1e-6)
@@ -441,27 +484,46 @@ FLAT = markov_step(np.full((3, 3), 1 / 3))
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize(("error", "says", "mistake"), [
-    (ValueError, "temperature is above 0, but 0 came.*call greedy", lambda: sample(FLAT, [0], length=1, temperature=0,
-                                                                                   rng=RNG)),
-    (ValueError, "at least one symbol, but k = 0", lambda: top_k(FLAT, [0], length=1, k=0, rng=RNG)),
-    (ValueError, "above 0 and up to 1, but 5 came.*top_k", lambda: nucleus(FLAT, [0], length=1, p=5, rng=RNG)),
-    (ValueError, "above 0 and up to 1, but 0 came", lambda: nucleus(FLAT, [0], length=1, p=0, rng=RNG)),
-    (ValueError, "width of 0 came", lambda: beam_search(FLAT, [0], length=1, width=0)),
-    (ValueError, "at least 1, but 0 came", lambda: greedy(FLAT, [0], length=0)),
-    (ValueError, r"shape \(0,\) came.*start symbol", lambda: greedy(FLAT, [], length=1)),
-    (ValueError, r"shape \(\) came", lambda: greedy(FLAT, 3, length=1)),
-    (TypeError, "whole numbers, but an array of <U1", lambda: greedy(FLAT, ["a"], length=1)),
-    (ValueError, r"sum to 1.*row sum to 3.*log_softmax", lambda: greedy(lambda s, h: (np.zeros((1, 3)), h), [0],
-                                                                        length=1)),
-    (ValueError, "sum to 0", lambda: greedy(lambda s, h: (np.full((1, 3), -np.inf), h), [0], length=1)),
-    (ValueError, "sum to 1", lambda: greedy(lambda s, h: (np.full((1, 3), 900.0), h), [0], length=1)),
-    (ValueError, r"shape \(1, V\) for 1 rows, but \(3,\) came", lambda: greedy(lambda s, h: (np.zeros(3), h), [0],
-                                                                              length=1)),
-    (ValueError, "NaN.*seed is too short", lambda: greedy(ngram_step(NGram(3, 2).read([0, 1, 0, 1])), [0], length=1)),
-    (ValueError, "Bidirectional.*end is not there yet",
-     lambda: model_step(Model([Bidirectional(*(GRU(2, 3, rng=RNG) for _ in range(2)))], SoftmaxCrossEntropy()))),
-])
+@pytest.mark.parametrize(
+    ("error", "says", "mistake"),
+    [
+        (
+            ValueError,
+            "temperature is above 0, but 0 came.*call greedy",
+            lambda: sample(FLAT, [0], length=1, temperature=0, rng=RNG),
+        ),
+        (ValueError, "at least one symbol, but k = 0", lambda: top_k(FLAT, [0], length=1, k=0, rng=RNG)),
+        (ValueError, "above 0 and up to 1, but 5 came.*top_k", lambda: nucleus(FLAT, [0], length=1, p=5, rng=RNG)),
+        (ValueError, "above 0 and up to 1, but 0 came", lambda: nucleus(FLAT, [0], length=1, p=0, rng=RNG)),
+        (ValueError, "width of 0 came", lambda: beam_search(FLAT, [0], length=1, width=0)),
+        (ValueError, "at least 1, but 0 came", lambda: greedy(FLAT, [0], length=0)),
+        (ValueError, r"shape \(0,\) came.*start symbol", lambda: greedy(FLAT, [], length=1)),
+        (ValueError, r"shape \(\) came", lambda: greedy(FLAT, 3, length=1)),
+        (TypeError, "whole numbers, but an array of <U1", lambda: greedy(FLAT, ["a"], length=1)),
+        (
+            ValueError,
+            r"sum to 1.*row sum to 3.*log_softmax",
+            lambda: greedy(lambda s, h: (np.zeros((1, 3)), h), [0], length=1),
+        ),
+        (ValueError, "sum to 0", lambda: greedy(lambda s, h: (np.full((1, 3), -np.inf), h), [0], length=1)),
+        (ValueError, "sum to 1", lambda: greedy(lambda s, h: (np.full((1, 3), 900.0), h), [0], length=1)),
+        (
+            ValueError,
+            r"shape \(1, V\) for 1 rows, but \(3,\) came",
+            lambda: greedy(lambda s, h: (np.zeros(3), h), [0], length=1),
+        ),
+        (
+            ValueError,
+            "NaN.*seed is too short",
+            lambda: greedy(ngram_step(NGram(3, 2).read([0, 1, 0, 1])), [0], length=1),
+        ),
+        (
+            ValueError,
+            "Bidirectional.*end is not there yet",
+            lambda: model_step(Model([Bidirectional(*(GRU(2, 3, rng=RNG) for _ in range(2)))], SoftmaxCrossEntropy())),
+        ),
+    ],
+)
 def test_mistakes_are_answered_in_words(error, says, mistake):
     with pytest.raises(error, match=f"(?s){says}"):
         mistake()

@@ -1,12 +1,13 @@
 """The gradient check itself must be able to fail; Jacobian norms have known values."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.gradients import (
-    blame_norms,
     check_gradients,
+    gradient_norms,
     jacobian_norms,
     numerical_gradient,
     relative_error,
@@ -112,11 +113,11 @@ def test_blame_norms_are_those_of_finite_differences(seed, time, batch):
     states = [first]
     for step in a:
         states.append(np.tanh(step + states[-1] @ w))
-    norms = blame_norms(w, 1 - np.array(states[1:]) ** 2, direct)
+    norms = gradient_norms(w, 1 - np.array(states[1:]) ** 2, direct)
     for t, h in enumerate(states):
         own = direct[t - 1] if t else 0  # what the loss of step t itself says
-        blame = numerical_gradient(lambda h=h, t=t: losses(h, t), h) + own
-        assert norms[t] == pytest.approx(np.linalg.norm(blame), rel=1e-6, abs=1e-9)
+        gradient = numerical_gradient(lambda h=h, t=t: losses(h, t), h) + own
+        assert norms[t] == pytest.approx(np.linalg.norm(gradient), rel=1e-6, abs=1e-9)
 
 
 def test_blame_norms_are_below_the_jacobians():
@@ -124,13 +125,13 @@ def test_blame_norms_are_below_the_jacobians():
     w, slopes = rng.normal(size=(4, 4)), rng.uniform(0.1, 1, size=(9, 1, 4))
     last = np.zeros((9, 1, 4))
     last[-1] = rng.normal(size=4)
-    norms = blame_norms(w, slopes, last)
+    norms = gradient_norms(w, slopes, last)
     assert norms[-1] == pytest.approx(np.linalg.norm(last))
     assert (norms <= jacobian_norms(w, slopes[:, 0]) * norms[-1] * (1 + 1e-9)).all()
 
 
 def test_blame_norms_say_which_shape_is_wrong():
     with pytest.raises(ValueError, match="Time comes first"):
-        blame_norms(np.eye(3), np.ones((5, 3)), np.ones((5, 3)))
+        gradient_norms(np.eye(3), np.ones((5, 3)), np.ones((5, 3)))
     with pytest.raises(ValueError, match=r"one blame for each state, but \(1, 2, 3\) came"):
-        blame_norms(np.eye(3), np.ones((5, 2, 3)), np.ones((1, 2, 3)))
+        gradient_norms(np.eye(3), np.ones((5, 2, 3)), np.ones((1, 2, 3)))

@@ -25,10 +25,13 @@ KINDS = {
 }
 
 
-def made(kind, features, units, rng, both_ways=False, dtype=np.float64):
+def made(kind, features, units, rng, bidirectional=False, dtype=np.float64):
     """A layer of ours with weights all of which matter."""
-    layer = (Bidirectional(*(KINDS[kind](features, units, rng=rng, dtype=dtype) for _ in range(2))) if both_ways
-             else KINDS[kind](features, units, rng=rng, dtype=dtype))
+    layer = (
+        Bidirectional(*(KINDS[kind](features, units, rng=rng, dtype=dtype) for _ in range(2)))
+        if bidirectional
+        else KINDS[kind](features, units, rng=rng, dtype=dtype)
+    )
     layer.set_weights([rng.normal(size=w.shape).astype(dtype) for w in layer.weights])
     return layer
 
@@ -37,18 +40,31 @@ def made(kind, features, units, rng, both_ways=False, dtype=np.float64):
 # Twins
 # ---------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", KINDS)
-@given(batch=st.integers(1, 3), time=st.integers(1, 5), features=st.integers(1, 3), units=st.integers(1, 4),
-       seed=st.integers(0, 999), masked=st.booleans(), started=st.booleans(), both_ways=st.booleans())
+@given(
+    batch=st.integers(1, 3),
+    time=st.integers(1, 5),
+    features=st.integers(1, 3),
+    units=st.integers(1, 4),
+    seed=st.integers(0, 999),
+    masked=st.booleans(),
+    started=st.booleans(),
+    bidirectional=st.booleans(),
+)
 @settings(max_examples=8)
-def test_a_twin_agrees_in_everything(kind, batch, time, features, units, seed, masked, started, both_ways):
+def test_a_twin_agrees_in_everything(kind, batch, time, features, units, seed, masked, started, bidirectional):
     rng = np.random.default_rng(seed)
-    layer = made(kind, features, units, rng, both_ways)
+    layer = made(kind, features, units, rng, bidirectional)
     x = rng.normal(size=(batch, time, features))
     mask = rng.random((batch, time)) < 0.6 if masked else None
     initial_state = layer.forward(rng.normal(size=x.shape))[1] if started else None
     apart = keras_models.compare(layer, x, initial_state=initial_state, mask=mask, rng=rng)
-    assert set(apart) == {"outputs", "states", "gradient of x", *(f"gradient of {n}" for n in layer.weight_names),
-                          *(["gradient of the initial state"] if started else [])}
+    assert set(apart) == {
+        "outputs",
+        "states",
+        "gradient of x",
+        *(f"gradient of {n}" for n in layer.weight_names),
+        *(["gradient of the initial state"] if started else []),
+    }
     assert max(apart.values()) < 1e-10
 
 
@@ -62,6 +78,7 @@ def test_compare_can_fail(kind, monkeypatch):
         theirs = right(ours)
         theirs.set_weights([w + 0.1 for w in theirs.get_weights()])
         return theirs
+
     monkeypatch.setattr(keras_models, "twin", wrong)
     assert min(keras_models.compare(layer, x, rng=rng).values()) > 1e-3
 
@@ -71,10 +88,11 @@ def test_compare_finds_one_wrong_gradient(monkeypatch):
     layer, x = made("LSTM", 2, 3, rng), rng.normal(size=(2, 4, 2))
     right = layer.backward
 
-    def wrong(*blame):
-        back = right(*blame)
+    def wrong(*gradient):
+        back = right(*gradient)
         layer.grads[1] *= 1.01
         return back
+
     monkeypatch.setattr(layer, "backward", wrong)
     apart = keras_models.compare(layer, x, rng=rng)
     assert apart.pop("gradient of recurrent_kernel") > 1e-4
@@ -94,9 +112,15 @@ def test_a_twin_is_a_copy_and_has_the_layers_dtype():
         assert keras_models.compare(layer, rng.normal(size=(2, 3, 2)), rng=rng)["outputs"] < 1e-5
 
 
-@pytest.mark.parametrize(("sequences", "state", "shapes"), [
-    (True, True, [(2, 5, 4), (2, 4), (2, 4)]), (False, True, [(2, 4), (2, 4), (2, 4)]), (True, False, [(2, 5, 4)]),
-    (False, False, [(2, 4)])])
+@pytest.mark.parametrize(
+    ("sequences", "state", "shapes"),
+    [
+        (True, True, [(2, 5, 4), (2, 4), (2, 4)]),
+        (False, True, [(2, 4), (2, 4), (2, 4)]),
+        (True, False, [(2, 5, 4)]),
+        (False, False, [(2, 4)]),
+    ],
+)
 def test_a_twin_returns_what_is_asked_for(sequences, state, shapes):
     rng = np.random.default_rng(0)
     layer, x = made("LSTM", 3, 4, rng), rng.normal(size=(2, 5, 3))
@@ -128,8 +152,14 @@ def test_what_has_no_twin_is_named():
 def run_python(code, **variables):
     # With the variables that this very process has set for TensorFlow taken out
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "KERAS_", "CUDA_"))}
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=False,
-                          env=clean | variables)
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env=clean | variables,
+    )
 
 
 def test_the_import_and_a_first_training_are_silent():
@@ -138,7 +168,8 @@ def test_the_import_and_a_first_training_are_silent():
         "model = km.keras.Sequential([km.keras.layers.Input((3, 2)), km.keras.layers.LSTM(2)])\n"
         "model.compile('adam', 'mse')\n"
         "model.fit(np.zeros((4, 3, 2)), np.zeros((4, 2)), verbose=0)\n"
-        "print(km.keras.backend.backend())")
+        "print(km.keras.backend.backend())"
+    )
     assert (done.stdout, done.stderr) == ("tensorflow\n", "")
 
 
@@ -151,6 +182,9 @@ def test_without_tensorflow_the_import_says_what_to_do():
 def test_no_other_module_imports_tensorflow():
     for path in (ROOT / "course_lib").rglob("*.py"):
         lines = path.read_text(encoding="utf-8").splitlines()
-        imports = [line for line in lines if line.strip().startswith(("import tensorflow", "from tensorflow",
-                                                                      "import keras", "from keras"))]
+        imports = [
+            line
+            for line in lines
+            if line.strip().startswith(("import tensorflow", "from tensorflow", "import keras", "from keras"))
+        ]
         assert not imports or path.name == "keras_models.py"

@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.layers import (
-    ACTIVATIONS,
-    Dense,
-    Embedding,
-    MeanSquaredError,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
-    orthogonal,
-)
+from course_lib.layers import ACTIVATIONS, Dense, Embedding, orthogonal
+from course_lib.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from course_lib.optimizers import SGD, Adam, Momentum
 from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
@@ -60,13 +53,13 @@ def assert_equal_to_keras(ours, theirs, x, starts, mask, rng):
         watched = [tx, *(tstarts or [])]
         tape.watch(watched)
         outputs, *states = theirs(tx, initial_state=tstarts, mask=tmask)
-        blame, blame_states = rng.normal(size=outputs.shape), [rng.normal(size=s.shape) for s in states]
-        loss = tf.reduce_sum(outputs * blame)
-        loss += sum(tf.reduce_sum(d * state) for d, state in zip(blame_states, states, strict=True))
+        gradient, gradient_states = rng.normal(size=outputs.shape), [rng.normal(size=s.shape) for s in states]
+        loss = tf.reduce_sum(outputs * gradient)
+        loss += sum(tf.reduce_sum(d * state) for d, state in zip(gradient_states, states, strict=True))
     expected = tape.gradient(loss, [*watched, *theirs.trainable_variables], unconnected_gradients="zero")
 
     our_outputs, our_states = ours.forward(x, starts, mask)
-    dx, d_starts = ours.backward(blame, nested_like(our_states, iter(blame_states)))
+    dx, d_starts = ours.backward(gradient, nested_like(our_states, iter(gradient_states)))
     np.testing.assert_allclose(our_outputs, outputs, **CLOSE)
     for mine, keras_state in zip(flat(our_states), states, strict=True):
         np.testing.assert_allclose(mine, keras_state, **CLOSE)
@@ -155,15 +148,15 @@ def test_dense(seed, activation):
     theirs = keras.layers.Dense(2, activation=activation, dtype="float64")
     theirs.build((None, 3))
     theirs.set_weights(ours.get_weights())
-    x, blame = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 4, 2))
+    x, gradient = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 4, 2))
     tx = tf.constant(x)
     with tf.GradientTape() as tape:
         tape.watch(tx)
         y = theirs(tx)
-        loss = tf.reduce_sum(y * blame)
+        loss = tf.reduce_sum(y * gradient)
     expected = tape.gradient(loss, [tx, *theirs.trainable_variables])
     np.testing.assert_allclose(ours.forward(x), y, **CLOSE)
-    for mine, keras_gradient in zip([ours.backward(blame), *ours.grads], expected, strict=True):
+    for mine, keras_gradient in zip([ours.backward(gradient), *ours.grads], expected, strict=True):
         np.testing.assert_allclose(mine, keras_gradient, **CLOSE)
 
 

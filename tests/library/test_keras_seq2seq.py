@@ -9,8 +9,9 @@ from course_lib.seq2seq import EncoderDecoder, exact_match, teacher_forcing
 pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
 from course_lib import keras_seq2seq
 
-ENCODER_DECODERS = [dict(kind=kind, summary=summary) for kind in ("GRU", "LSTM", "SimpleRNN")
-                    for summary in ("start", "every step")]
+ENCODER_DECODERS = [
+    dict(kind=kind, summary=summary) for kind in ("GRU", "LSTM", "SimpleRNN") for summary in ("start", "every step")
+]
 encoder_decoders = pytest.mark.parametrize("how", ENCODER_DECODERS, ids=lambda how: "-".join(how.values()))
 
 
@@ -23,22 +24,29 @@ def random_model(rng, **how):
 
 def random_pairs(rng, count=4):
     """Of several lengths; symbol 0 of either side is a symbol and not filling."""
-    return teacher_forcing([rng.integers(0, 5, n) for n in rng.integers(1, 6, count)],
-                           [rng.integers(0, 4, n) for n in rng.integers(0, 6, count)], start=4, stop=5)
+    return teacher_forcing(
+        [rng.integers(0, 5, n) for n in rng.integers(1, 6, count)],
+        [rng.integers(0, 4, n) for n in rng.integers(0, 6, count)],
+        start=4,
+        stop=5,
+    )
 
 
 @encoder_decoders
 def test_an_encoder_decoders_twin_has_its_scores_its_loss_and_its_gradients(how):
     rng = np.random.default_rng(0)
     ours, pairs = random_model(rng, **how), random_pairs(rng)
-    theirs, (inputs, answers) = keras_seq2seq.encoder_decoder_twin(ours), keras_seq2seq.numbered_from_one(pairs)
+    theirs, (inputs, answers) = keras_seq2seq.to_keras(ours), keras_seq2seq.numbered_from_one(pairs)
     scores = ours.forward(pairs)
     np.testing.assert_allclose(np.array(theirs(inputs))[pairs.target_mask], scores[pairs.target_mask], atol=1e-10)
     loss = ours.loss.forward(scores, pairs.target_out, pairs.target_mask)
     ours.backward(ours.loss.backward())
-    theirs.compile(optimizer=keras_seq2seq.keras.optimizers.SGD(1.0), loss=theirs.loss,  # a step is then the gradient
-                   run_eagerly=True)
-    parts = ("source_embedding", "encoder", "target_embedding", "decoder", "read_out")
+    theirs.compile(
+        optimizer=keras_seq2seq.keras.optimizers.SGD(1.0),
+        loss=theirs.loss,  # a step is then the gradient
+        run_eagerly=True,
+    )
+    parts = ("source_embedding", "encoder", "target_embedding", "decoder", "output_layer")
     before = [w for name in parts for w in theirs.get_layer(name).get_weights()]
     assert float(theirs.train_on_batch(inputs, answers)) == pytest.approx(loss, rel=1e-6)
     after = [w for name in parts for w in theirs.get_layer(name).get_weights()]
@@ -51,11 +59,11 @@ def test_an_encoder_decoders_twin_has_its_scores_its_loss_and_its_gradients(how)
 @encoder_decoders
 def test_filling_changes_no_score(how):
     rng = np.random.default_rng(0)
-    theirs = keras_seq2seq.encoder_decoder_twin(random_model(rng, **how))
+    theirs = keras_seq2seq.to_keras(random_model(rng, **how))
     pairs = random_pairs(rng)
     inputs, _ = keras_seq2seq.numbered_from_one(pairs)
     more = {name: np.pad(ids, ((0, 0), (0, 3))) for name, ids in inputs.items()}
-    longer = np.array(theirs(more))[:, :pairs.target_in.shape[1]]
+    longer = np.array(theirs(more))[:, : pairs.target_in.shape[1]]
     np.testing.assert_allclose(longer[pairs.target_mask], np.array(theirs(inputs))[pairs.target_mask], atol=1e-12)
 
 
@@ -74,11 +82,10 @@ def test_training_in_keras_takes_the_steps_that_ours_takes():
     """By plain descent: Adam would make a whole step of a gradient that is nothing but a rounding error."""
     rng = np.random.default_rng(0)
     ours, pairs = random_model(rng, summary="every step"), random_pairs(rng)
-    theirs, descent = keras_seq2seq.encoder_decoder_twin(ours), SGD(0.1)
+    theirs, descent = keras_seq2seq.to_keras(ours), SGD(0.1)
     theirs.compile(optimizer=keras_seq2seq.keras.optimizers.SGD(0.1), loss=theirs.loss, jit_compile=False)
     there = theirs.fit(*keras_seq2seq.numbered_from_one(pairs), epochs=5, verbose=0).history["loss"]
-    here = [ours.train_on_batch(pairs, pairs.target_out, pairs.target_mask, optimizer=descent)[0]
-            for _ in range(5)]
+    here = [ours.train_on_batch(pairs, pairs.target_out, pairs.target_mask, optimizer=descent)[0] for _ in range(5)]
     np.testing.assert_allclose(there, here, rtol=1e-5)
     assert here[-1] < here[0] - 0.1
 
@@ -95,12 +102,12 @@ def test_an_encoder_decoder_learns_to_repeat_by_fit():
         said = np.array(model({"source": inputs["source"], "target_in": fed}))[:, -1].argmax(axis=1)
         fed = np.hstack([fed, said[:, None] + 1])
     for row, said in zip(written, fed[:, 1:] - 1, strict=True):
-        row += said[:list(said).index(5)].tolist() if 5 in said else said.tolist()
+        row += said[: list(said).index(5)].tolist() if 5 in said else said.tolist()
     assert exact_match(written, words) > 0.9
 
 
 def test_only_plain_encoder_decoders_have_a_twin():
     rng = np.random.default_rng(0)
-    for how in (dict(attention="dot"), dict(both_ways=True)):
+    for how in (dict(attention="dot"), dict(bidirectional=True)):
         with pytest.raises(ValueError, match="reads one way and has no attention"):
-            keras_seq2seq.encoder_decoder_twin(random_model(rng, **how))
+            keras_seq2seq.to_keras(random_model(rng, **how))

@@ -6,19 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from course_lib.gradients import check_gradients
-from course_lib.layers import (
-    ACTIVATIONS,
-    Dense,
-    Dropout,
-    Embedding,
-    LastStep,
-    MeanSquaredError,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
-    glorot_uniform,
-    orthogonal,
-    softmax,
-)
+from course_lib.layers import ACTIVATIONS, Dense, Dropout, Embedding, LastStep, glorot_uniform, orthogonal, softmax
+from course_lib.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 
 @given(seed=st.integers(0, 999), activation=st.sampled_from(sorted(ACTIVATIONS)), shape=st.sampled_from([(4,), (2, 3)]))
@@ -26,15 +15,15 @@ def test_dense_gradients(seed, activation, shape):
     rng = np.random.default_rng(seed)
     layer = Dense(3, 2, rng=rng, activation=activation, dtype=np.float64)
     layer.bias[:] = rng.normal(size=2)
-    x, blame = rng.normal(size=(*shape, 3)), rng.normal(size=(*shape, 2))
+    x, gradient = rng.normal(size=(*shape, 3)), rng.normal(size=(*shape, 2))
     if activation == "relu":  # finite differences cannot see a kink: take examples away from it
         assume(np.abs(x @ layer.kernel + layer.bias).min() > 1e-4)
 
     def loss():
-        return np.sum(blame * layer.forward(x))
+        return np.sum(gradient * layer.forward(x))
 
     loss()
-    dx = layer.backward(blame)
+    dx = layer.backward(gradient)
     check_gradients(
         loss,
         {"x": x, "kernel": layer.kernel, "bias": layer.bias},
@@ -46,11 +35,11 @@ def test_dense_gradients(seed, activation, shape):
 def test_embedding_is_one_hot_times_matrix(seed):
     rng = np.random.default_rng(seed)
     layer = Embedding(5, 3, rng=rng, dtype=np.float64)
-    ids, blame = rng.integers(0, 5, (2, 4)), rng.normal(size=(2, 4, 3))
+    ids, gradient = rng.integers(0, 5, (2, 4)), rng.normal(size=(2, 4, 3))
     hot = np.eye(5)[ids]
     np.testing.assert_array_equal(layer.forward(ids), hot @ layer.kernel)
-    layer.backward(blame)
-    np.testing.assert_allclose(layer.grads[0], np.einsum("bts,btu->su", hot, blame), atol=1e-12)
+    layer.backward(gradient)
+    np.testing.assert_allclose(layer.grads[0], np.einsum("bts,btu->su", hot, gradient), atol=1e-12)
 
 
 def test_dropout_keeps_the_mean_and_blames_only_what_passed():

@@ -7,15 +7,8 @@ from hypothesis import strategies as st
 
 from course_lib import model as model_module
 from course_lib.gradients import check_gradients
-from course_lib.layers import (
-    Dense,
-    Dropout,
-    Embedding,
-    LastStep,
-    MeanSquaredError,
-    SigmoidCrossEntropy,
-    SoftmaxCrossEntropy,
-)
+from course_lib.layers import Dense, Dropout, Embedding, LastStep
+from course_lib.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.optimizers import SGD, Adam
 from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
@@ -223,7 +216,7 @@ def test_saving_and_loading(tmp_path, dtype):
     loaded.fit((ids, ids), optimizer=Adam(), rng=rng)
 
 
-def both_ways_model(rng, dtype=np.float64):
+def bidirectional_model(rng, dtype=np.float64):
     """Letters read both ways, by an LSTM and by a GRU, then once more forwards by each kind of layer."""
     return Model(
         [
@@ -243,7 +236,7 @@ def both_ways_model(rng, dtype=np.float64):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_saving_and_loading_every_recurrent_layer(tmp_path, dtype):
     rng = np.random.default_rng(0)
-    model, ids, path = both_ways_model(rng, dtype), rng.integers(0, 5, (2, 6)), tmp_path / "both_ways.model"
+    model, ids, path = bidirectional_model(rng, dtype), rng.integers(0, 5, (2, 6)), tmp_path / "bidirectional.model"
     model.save(path)
     loaded = Model.load(path)
     both = loaded.layers[1]
@@ -290,7 +283,7 @@ def test_carried_state_of_an_lstm_is_the_pair():
 @settings(max_examples=6)  # nine hundred losses each
 def test_gradients_of_a_stack_that_reads_both_ways(seed, masked):
     rng = np.random.default_rng(seed)
-    model = both_ways_model(rng)
+    model = bidirectional_model(rng)
     x, y = rng.integers(0, 5, (2, 4)), rng.integers(0, 5, (2, 4))
     mask = np.arange(4) < np.array([[4], [rng.integers(1, 4)]]) if masked else None
 
@@ -352,8 +345,8 @@ def test_mistakes_are_answered_in_words():
         model.fit((x, y), optimizer=SGD(0.1))
     with pytest.raises(ValueError, match="1 parts came"):
         model.fit((x,), optimizer=SGD(0.1), rng=rng)
-    both_ways = Model([Bidirectional(SimpleRNN(1, 2, rng=rng), SimpleRNN(1, 2, rng=rng))], MeanSquaredError())
+    bidirectional = Model([Bidirectional(SimpleRNN(1, 2, rng=rng), SimpleRNN(1, 2, rng=rng))], MeanSquaredError())
     with pytest.raises(ValueError, match="also reads from the end"):
-        both_ways.fit((x, x), optimizer=SGD(0.1), rng=rng, carry_state=True)
+        bidirectional.fit((x, x), optimizer=SGD(0.1), rng=rng, carry_state=True)
     with pytest.raises(ValueError, match="no batch to train on"):
         model.fit(list, optimizer=SGD(0.1))

@@ -1,4 +1,5 @@
 """Neurons: threshold and height of the spike, exact rates, Novikoff's inequalities, units that remember."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,7 +111,7 @@ def test_below_the_threshold_the_membrane_is_the_leaky_unit(drive, tau):
 def test_after_a_spike_the_membrane_rests():
     potential, spikes = neurons.leaky_integrate_and_fire(np.full((600, 1), 30.0), refractory=2.0)
     first = int(np.flatnonzero(spikes[:, 0])[0])
-    assert (potential[first + 1:first + 21] == 0).all()
+    assert (potential[first + 1 : first + 21] == 0).all()
     assert potential[first + 21, 0] > 0
     assert potential[first, 0] >= 15
 

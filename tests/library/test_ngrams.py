@@ -1,4 +1,5 @@
 """Tables of counts: they count what they read, are distributions, and never beat a floor that is exact."""
+
 from collections import Counter
 
 import numpy as np
@@ -7,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib import tasks
-from course_lib.lessons.lesson_04_backpropagation_through_time.experiments import table_surprise
-from course_lib.ngrams import (
-    NGram,
-    end_to_end,
-    floor_bits,
-    languages,
-    ngram_floor_bits,
-    truth_surprise,
-    xor_source,
-)
+from course_lib.lessons.lesson_04_backpropagation_through_time.experiments import table_surprisal
+from course_lib.ngrams import NGram, end_to_end, floor_bits, languages, ngram_floor_bits, true_surprisal, xor_source
 from course_lib.sequences import Vocabulary, windows
 from course_lib.tasks import Automaton
 
@@ -27,35 +20,35 @@ texts = st.lists(st.integers(0, 2), min_size=5, max_size=40)
 # The table
 # ---------------------------------------------------------------------------------------------------------------------
 @given(texts, texts, st.integers(1, 4), st.floats(0.1, 5))
-def test_a_table_counts_runs_as_a_dictionary_would(read, tested, n, imagined):
-    table = NGram(n, 3, imagined).read(np.array(read))
-    runs = Counter(tuple(read[i:i + n]) for i in range(len(read) - n + 1))
+def test_a_table_counts_runs_as_a_dictionary_would(read, tested, n, pseudocount):
+    table = NGram(n, 3, pseudocount).read(np.array(read))
+    runs = Counter(tuple(read[i : i + n]) for i in range(len(read) - n + 1))
     rows = Counter(run[:-1] for run in runs.elements())
     assert table.rows == len(rows)
     p = []
     for i in range(len(tested) - n + 1):
-        run = tuple(tested[i:i + n])
-        p.append((runs[run] + imagined / 3) / (rows[run[:-1]] + imagined))
-    np.testing.assert_allclose(table.surprise(np.array(tested)), -np.log2(p))
+        run = tuple(tested[i : i + n])
+        p.append((runs[run] + pseudocount / 3) / (rows[run[:-1]] + pseudocount))
+    np.testing.assert_allclose(table.surprisal(np.array(tested)), -np.log2(p))
 
 
 @given(texts, st.lists(st.integers(0, 2), min_size=3, max_size=8), st.integers(1, 4), st.booleans())
-def test_predictions_are_distributions_and_agree_with_the_surprise(read, before, n, leaning):
-    table = NGram(n, 3, leaning=leaning).read(np.array(read))
+def test_predictions_are_distributions_and_agree_with_the_surprise(read, before, n, interpolated):
+    table = NGram(n, 3, interpolated=interpolated).read(np.array(read))
     p = table.predict(before)
     assert p.shape == (3,)
     assert p.min() > 0
     assert p.sum() == pytest.approx(1)
     for symbol in range(3):
-        assert table.surprise(np.array([*before, symbol]))[-1] == pytest.approx(-np.log2(p[symbol]))
+        assert table.surprisal(np.array([*before, symbol]))[-1] == pytest.approx(-np.log2(p[symbol]))
 
 
 @given(texts, texts, st.integers(1, 3))
 def test_a_leaning_table_is_the_one_of_lesson_04(read, tested, n):
     read, tested = np.array(read), np.array(tested)
-    leaning = NGram(n, 3, imagined=5.0, leaning=True).read(read).surprise(tested)
-    theirs = table_surprise(read, tested, n, symbols=3)  # begins with the second symbol
-    np.testing.assert_allclose(leaning[-len(theirs):], theirs[-len(leaning):])
+    interpolated = NGram(n, 3, pseudocount=5.0, interpolated=True).read(read).surprisal(tested)
+    theirs = table_surprisal(read, tested, n, symbols=3)  # begins with the second symbol
+    np.testing.assert_allclose(interpolated[-len(theirs) :], theirs[-len(interpolated) :])
 
 
 def test_rows_of_a_batch_do_not_run_into_each_other():
@@ -63,14 +56,14 @@ def test_rows_of_a_batch_do_not_run_into_each_other():
     apart = NGram(2, 3).read(np.array([[0, 1], [2, 0]]))
     assert together.predict([1])[2] > apart.predict([1])[2]  # 1 -> 2 lies across the border
     batch = np.array([[0, 1, 2], [2, 0, 1]])
-    np.testing.assert_array_equal(apart.surprise(batch), [apart.surprise(row) for row in batch])
-    leaning = NGram(2, 3, leaning=True).read(batch)
-    np.testing.assert_array_equal(leaning.surprise(batch), [leaning.surprise(row) for row in batch])
+    np.testing.assert_array_equal(apart.surprisal(batch), [apart.surprisal(row) for row in batch])
+    interpolated = NGram(2, 3, interpolated=True).read(batch)
+    np.testing.assert_array_equal(interpolated.surprisal(batch), [interpolated.surprisal(row) for row in batch])
 
 
 def test_an_unknown_run_is_worth_a_fair_choice():
     table = NGram(3, 4).read(np.array([0, 1, 2, 3]))
-    assert table.surprise(np.array([3, 3, 3])).tolist() == [2.0]
+    assert table.surprisal(np.array([3, 3, 3])).tolist() == [2.0]
     np.testing.assert_allclose(table.predict([3, 3]), 0.25)
 
 
@@ -83,16 +76,16 @@ def test_what_is_no_text_is_refused():
     with pytest.raises(ValueError, match=r"27\^14 runs"):
         NGram(14, 27)
     with pytest.raises(ValueError, match="imagined has to be above 0, but 0 came"):
-        NGram(2, 3, imagined=0)
+        NGram(2, 3, pseudocount=0)
     with pytest.raises(RuntimeError, match=r"has read nothing yet. Call read\(ids\) first"):
-        NGram(2, 3).surprise(np.array([0, 1]))
+        NGram(2, 3).surprisal(np.array([0, 1]))
     with pytest.raises(RuntimeError, match="has read nothing"):
         NGram(2, 3).rows  # noqa: B018 (asking is the test)
     table = NGram(2, 3).read(np.array([0, 1, 2]))
     with pytest.raises(ValueError, match="ids 0 to 2, but ids from 0 to 3"):
-        table.surprise(np.array([0, 3]))
+        table.surprisal(np.array([0, 3]))
     with pytest.raises(ValueError, match=r"at least 2 in a row, but an array of int64 and shape \(1,\)"):
-        table.surprise(np.array([0], np.int64))
+        table.surprisal(np.array([0], np.int64))
     with pytest.raises(ValueError, match="an array of float64"):
         table.read(np.array([0.0, 1.0]))
     with pytest.raises(ValueError, match="2-gram needs 1 symbols before the next, but 0 came"):
@@ -111,8 +104,17 @@ def test_every_language_is_endless_and_its_exact_tables_come_down_to_the_floor_a
     assert bits[-1] > floor_bits(source) - 1e-9
 
 
-@pytest.mark.parametrize(("name", "reached"), [("Markov", 3), ("Reber", 3), ("Elman's words", 6),
-                                               ("embedded Reber", None), ("temporal XOR", None), ("brackets", None)])
+@pytest.mark.parametrize(
+    ("name", "reached"),
+    [
+        ("Markov", 3),
+        ("Reber", 3),
+        ("Elman's words", 6),
+        ("embedded Reber", None),
+        ("temporal XOR", None),
+        ("brackets", None),
+    ],
+)
 def test_which_languages_a_table_of_six_reaches(name, reached):
     source = languages()[name]
     distance = np.array([ngram_floor_bits(source, n) for n in range(1, 7)]) - floor_bits(source)
@@ -173,22 +175,22 @@ def test_a_long_text_approaches_the_exact_table():
     source = languages()["temporal XOR"]
     ids = Vocabulary("01").encode(source.sample(np.random.default_rng(0), 200_000))
     for n in (1, 3, 5):
-        assert NGram(n, 2).read(ids).surprise(ids).mean() == pytest.approx(ngram_floor_bits(source, n), abs=0.005)
+        assert NGram(n, 2).read(ids).surprisal(ids).mean() == pytest.approx(ngram_floor_bits(source, n), abs=0.005)
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_the_truths_surprise_is_the_automatons(seed):
     source = languages()["brackets"]
     text = source.sample(np.random.default_rng(seed), 30)
-    surprise = truth_surprise(source, text)
-    assert surprise.shape == (30,)
-    assert surprise.sum() * np.log(2) == pytest.approx(source.nll([text])[0])
-    assert surprise[-1] == pytest.approx(-np.log2(source.predict(text[:-1])[text[-1]]))
+    surprisal = true_surprisal(source, text)
+    assert surprisal.shape == (30,)
+    assert surprisal.sum() * np.log(2) == pytest.approx(source.nll([text])[0])
+    assert surprisal[-1] == pytest.approx(-np.log2(source.predict(text[:-1])[text[-1]]))
 
 
 def test_the_truths_surprise_wants_a_legal_text():
     with pytest.raises(ValueError, match="not legal"):
-        truth_surprise(languages()["brackets"], "ab)")
+        true_surprisal(languages()["brackets"], "ab)")
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -199,7 +201,7 @@ def test_no_belief_beats_the_truth_on_average_and_none_by_g_bits_more_often_than
     table = NGram(3, 2).read(rng.integers(0, 2, 60))
     all_texts = ["".join(map(str, bits)) for bits in np.ndindex(*(2,) * 6)]
     p = np.exp(-source.nll(all_texts))
-    q = np.array([0.25 * 2.0 ** -table.surprise(np.array([int(bit) for bit in text])).sum() for text in all_texts])
+    q = np.array([0.25 * 2.0 ** -table.surprisal(np.array([int(bit) for bit in text])).sum() for text in all_texts])
     assert q.sum() == pytest.approx(1)
     legal = p > 0
     assert (p[legal] * np.log2(p[legal] / q[legal])).sum() >= 0
@@ -214,8 +216,8 @@ def test_overlapping_windows_are_what_leaks():
     ids = rng.integers(0, 6, 3000)  # nothing to learn: log2(6) is the floor
     for length, leaks in ((7, False), (20, True)):
         pieces = rng.permutation(windows(ids, length))
-        surprise = NGram(7, 6).read(pieces[:2700]).surprise(pieces[2700:]).mean()
-        assert (surprise < np.log2(6) - 1) == leaks
+        surprisal = NGram(7, 6).read(pieces[:2700]).surprisal(pieces[2700:]).mean()
+        assert (surprisal < np.log2(6) - 1) == leaks
 
 
 def test_an_arc_into_the_end_leads_back_to_the_start():

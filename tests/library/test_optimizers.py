@@ -1,4 +1,5 @@
 """Optimisers: their formulas, clipping, and agreement with Keras in tests/test_keras_parity.py."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Figures: colours that stay apart, alt text that arrives, drawings that say what they were told."""
+
 import base64
 import io
 import itertools
@@ -44,12 +45,15 @@ def png_of(picture):
 # Physiologically-based Model for Simulation of Color Vision Deficiency, IEEE TVCG 15(6):1291-1298.
 VISION = {
     "normal": np.eye(3),
-    "protanopia": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-                            [-0.003882, -0.048116, 1.051998]]),
-    "deuteranopia": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-                              [-0.011820, 0.042940, 0.968881]]),
-    "tritanopia": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
-                            [0.004733, 0.691367, 0.303900]]),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 TOGETHER = {
     "a network and its blame": ["input", "hidden", "cell", "output", "target", "gradient"],
@@ -68,10 +72,20 @@ def linear_rgb(color):
 
 def oklab(linear):
     """Ottosson 2020: a space in which distance is nearly difference as seen; black to white is 1."""
-    cones = np.array([[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
-                      [0.0883024619, 0.2817188376, 0.6299787005]])
-    lab = np.array([[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
-                    [0.0259040371, 0.7827717662, -0.8086757660]])
+    cones = np.array(
+        [
+            [0.4122214708, 0.5363325363, 0.0514459929],
+            [0.2119034982, 0.6806995451, 0.1073969566],
+            [0.0883024619, 0.2817188376, 0.6299787005],
+        ]
+    )
+    lab = np.array(
+        [
+            [0.2104542553, 0.7936177850, -0.0040720468],
+            [1.9779984951, -2.4285922050, 0.4505937099],
+            [0.0259040371, 0.7827717662, -0.8086757660],
+        ]
+    )
     return lab @ np.cbrt(cones @ np.clip(linear, 0, 1))
 
 
@@ -108,7 +122,7 @@ def test_colors_stand_out_from_the_paper(name):
 def test_ink_is_readable_and_every_color_is_checked_with_its_company():
     assert contrast(plotting.INK, plotting.PAPER) >= 7
     assert contrast(plotting.PENCIL, plotting.PAPER) >= 4.5
-    assert set(plotting.COLORS) == set(itertools.chain(*TOGETHER.values())) | {"blame"}
+    assert set(plotting.COLORS) == set(itertools.chain(*TOGETHER.values())) | {"gradient"}
 
 
 @pytest.mark.parametrize("group", ["models", "an LSTM", "a GRU", "truncation", "a forecast"])
@@ -161,8 +175,14 @@ def test_alt_text_survives_its_way_into_html(words):
 
 
 def test_alt_text_over_several_lines_becomes_one():
-    assert plotting.Picture(simple_figure(), """A line that rises
-        from 0 to 1 over two steps.""").alt == ALT
+    assert (
+        plotting.Picture(
+            simple_figure(),
+            """A line that rises
+        from 0 to 1 over two steps.""",
+        ).alt
+        == ALT
+    )
 
 
 @pytest.mark.parametrize("alt", ["", "   ", None, "figure 1", "x" + " " * 60 + "y"])
@@ -213,14 +233,19 @@ def test_in_a_notebook_a_figure_appears_once_and_with_alt_text():
     import nbformat
     from nbclient import NotebookClient
 
-    book = nbformat.v4.new_notebook(cells=[
-        nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nimport course_lib\n"
-                                  "from course_lib import plotting\nrng = course_lib.setup(4)"),
-        nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
-        nbformat.v4.new_code_cell(
-            "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\npanels.bptt_panel()"),
-        nbformat.v4.new_code_cell("plt.get_backend(), plt.get_fignums()"),
-    ])
+    book = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(
+                "import matplotlib.pyplot as plt\nimport course_lib\n"
+                "from course_lib import plotting\nrng = course_lib.setup(4)"
+            ),
+            nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
+            nbformat.v4.new_code_cell(
+                "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\npanels.bptt_panel()"
+            ),
+            nbformat.v4.new_code_cell("plt.get_backend(), plt.get_fignums()"),
+        ]
+    )
     NotebookClient(book, kernel_name="python3", timeout=60).execute()
     setup, figure, panel, state = (cell.outputs for cell in book.cells)
     assert setup == []
@@ -245,16 +270,25 @@ def drawn(plot, **kwargs):
 def test_plots_are_legible():
     rng = np.random.default_rng(0)
     check_legible(simple_figure())
-    check_legible(drawn(lambda ax: plotting.heatmap(ax, rng.normal(size=(3, 9)), label="activity", xlabel="step",
-                                                    ylabel="unit", rows=["a", "b", "c"])))
+    check_legible(
+        drawn(
+            lambda ax: plotting.heatmap(
+                ax, rng.normal(size=(3, 9)), label="activity", xlabel="step", ylabel="unit", rows=["a", "b", "c"]
+            )
+        )
+    )
     for steps in (9, 40):
         shares = rng.normal(size=(steps, steps))
-        check_legible(drawn(lambda ax, n=shares: plotting.blame_triangle(ax, n, n > 0, title="one: 50 %"),
-                            figsize=(5, 4.4)))
+        check_legible(
+            drawn(lambda ax, n=shares: plotting.gradient_triangle(ax, n, n > 0, title="one: 50 %"), figsize=(5, 4.4))
+        )
     for rows in (1, 2, 5):
         recorded = {f"row {i}": [1, 2, 3.0 + i] for i in range(rows)}
-        fig = drawn(lambda ax, r=recorded: plotting.recorded_and_live(ax, r, {"row 0": 2.5}, xlabel="loss, nats",
-                                                                      marks={"bound": 3.5, "baseline": 4}))
+        fig = drawn(
+            lambda ax, r=recorded: plotting.recorded_and_live(
+                ax, r, {"row 0": 2.5}, xlabel="loss, nats", marks={"bound": 3.5, "baseline": 4}
+            )
+        )
         check_legible(fig)
 
 
@@ -265,9 +299,14 @@ def test_unrolled_networks_are_legible(data):
     symbols = st.lists(st.sampled_from([None, "", "e", "W", "␣", "AH0"]), min_size=steps, max_size=steps)
     numbers = st.lists(st.floats(-1, 1), min_size=steps, max_size=steps)
     fig = plotting.draw_unrolled(
-        steps, inputs=data.draw(st.none() | symbols), outputs=data.draw(st.none() | symbols),
-        losses=data.draw(st.sets(st.integers(1, steps))), blame=data.draw(st.none() | numbers),
-        cuts=data.draw(st.sets(st.integers(1, steps))), states=data.draw(st.none() | numbers))
+        steps,
+        inputs=data.draw(st.none() | symbols),
+        outputs=data.draw(st.none() | symbols),
+        losses=data.draw(st.sets(st.integers(1, steps))),
+        gradient=data.draw(st.none() | numbers),
+        cuts=data.draw(st.sets(st.integers(1, steps))),
+        states=data.draw(st.none() | numbers),
+    )
     check_legible(fig)
     assert fig.get_figwidth() <= 7
     plt.close(fig)
@@ -372,8 +411,8 @@ def words_in(fig):
     return [text.get_text() for text in fig.findobj(mpl.text.Text) if text.get_text()]
 
 
-def arrows_of_blame(fig):
-    color = mpl.colors.to_rgba(plotting.COLORS["blame"])
+def gradient_arrows(fig):
+    color = mpl.colors.to_rgba(plotting.COLORS["gradient"])
     return [p for p in fig.findobj(Polygon) if np.allclose(p.get_facecolor(), color)]
 
 
@@ -394,36 +433,39 @@ def test_unrolled_network_leaves_out_what_is_not_there():
 
 @given(st.lists(st.floats(0.01, 1), min_size=2, max_size=14), st.data())
 @settings(max_examples=10)
-def test_blame_is_as_wide_as_it_is_large_and_stops_at_a_cut(blame, data):
-    steps = len(blame)
+def test_blame_is_as_wide_as_it_is_large_and_stops_at_a_cut(gradient, data):
+    steps = len(gradient)
     cuts = data.draw(st.sets(st.integers(1, steps - 1)))
-    fig = plotting.draw_unrolled(steps, blame=blame, cuts=cuts)
-    arrows = arrows_of_blame(fig)
+    fig = plotting.draw_unrolled(steps, gradient=gradient, cuts=cuts)
+    arrows = gradient_arrows(fig)
     flowing = [t for t in range(1, steps) if t not in cuts]  # from h_{t+1} into h_t
     assert len(arrows) == len(flowing)
     assert words_in(fig).count("cut") == len(cuts)
-    starts = {t: np.linalg.norm(arrow.get_xy()[0] - arrow.get_xy()[-2])
-              for t, arrow in zip(flowing, arrows, strict=True)}
+    starts = {
+        t: np.linalg.norm(arrow.get_xy()[0] - arrow.get_xy()[-2]) for t, arrow in zip(flowing, arrows, strict=True)
+    }
     if starts:
-        widest = max(starts, key=lambda t: blame[t])
+        widest = max(starts, key=lambda t: gradient[t])
         for t, width in starts.items():
-            expected = starts[widest] * blame[t] / blame[widest]
-            assert width == pytest.approx(expected, rel=1e-6) or blame[t] < 0.15 * max(blame)  # a hair stays visible
+            expected = starts[widest] * gradient[t] / gradient[widest]
+            assert width == pytest.approx(expected, rel=1e-6) or gradient[t] < 0.15 * max(
+                gradient
+            )  # a hair stays visible
     plt.close(fig)
 
 
 def test_no_blame_no_arrow():
-    assert len(arrows_of_blame(plotting.draw_unrolled(4, blame=[0, 0, 0.5, 1]))) == 1
-    assert arrows_of_blame(plotting.draw_unrolled(4, blame=np.zeros(4))) == []
-    assert arrows_of_blame(plotting.draw_unrolled(4)) == []
+    assert len(gradient_arrows(plotting.draw_unrolled(4, gradient=[0, 0, 0.5, 1]))) == 1
+    assert gradient_arrows(plotting.draw_unrolled(4, gradient=np.zeros(4))) == []
+    assert gradient_arrows(plotting.draw_unrolled(4)) == []
 
 
 def test_unrolled_network_refuses_what_cannot_be_read():
     for steps in (0, 15):
         with pytest.raises(ValueError, match=f"1 to 14 steps, but {steps} came"):
             plotting.draw_unrolled(steps)
-    with pytest.raises(ValueError, match="3 steps, so blame needs 3 entries, but 2 came"):
-        plotting.draw_unrolled(3, blame=[1, 2])
+    with pytest.raises(ValueError, match="3 steps, so gradient needs 3 entries, but 2 came"):
+        plotting.draw_unrolled(3, gradient=[1, 2])
 
 
 @given(st.integers(1, 12), st.integers(1, 12))
@@ -432,7 +474,7 @@ def test_triangle_colours_what_is_kept_and_dots_what_is_lost(steps, window):
     shares = np.random.default_rng(steps).normal(size=(steps, steps))
     t, s = np.indices(shares.shape)
     fig, ax = plt.subplots()
-    mesh = plotting.blame_triangle(ax, shares, t - s < window, title="a window")
+    mesh = plotting.gradient_triangle(ax, shares, t - s < window, title="a window")
     hidden = np.ma.getmaskarray(mesh.get_array())
     assert (hidden == ((s > t) | (t - s >= window))).all()
     assert mesh.norm(0.0) == 0.5  # the sign can be read from the colour
@@ -442,11 +484,14 @@ def test_triangle_colours_what_is_kept_and_dots_what_is_lost(steps, window):
     plt.close(fig)
 
 
-@pytest.mark.parametrize(("shares", "kept", "message"), [
-    (np.ones((2, 3)), np.ones((2, 3)), r"\(2, 3\) and \(2, 3\) came"),
-    (np.ones((2, 2)), np.ones((3, 3)), r"\(2, 2\) and \(3, 3\) came"),
-    (np.full((2, 2), np.nan), np.ones((2, 2)), "Is the whole gradient zero"),
-])
+@pytest.mark.parametrize(
+    ("shares", "kept", "message"),
+    [
+        (np.ones((2, 3)), np.ones((2, 3)), r"\(2, 3\) and \(2, 3\) came"),
+        (np.ones((2, 2)), np.ones((3, 3)), r"\(2, 2\) and \(3, 3\) came"),
+        (np.full((2, 2), np.nan), np.ones((2, 2)), "Is the whole gradient zero"),
+    ],
+)
 def test_triangle_refuses_what_is_no_share(shares, kept, message):
     with pytest.raises(ValueError, match=message):
-        plotting.blame_triangle(plt.figure().add_subplot(), shares, kept, title="")
+        plotting.gradient_triangle(plt.figure().add_subplot(), shares, kept, title="")

@@ -25,17 +25,17 @@ def test_bptt_agrees_with_finite_differences(sizes, seed):
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
     rnn = small_rnn(rng, features, units)
-    x, h0, blame = (
+    x, h0, gradient = (
         rng.normal(size=(batch, time, features)),
         rng.normal(size=(batch, units)),
         rng.normal(size=(batch, time, 2)),
     )
 
     def loss():
-        return np.sum(blame * unroll(rnn, x, h0)[1])
+        return np.sum(gradient * unroll(rnn, x, h0)[1])
 
     states, _ = unroll(rnn, x, h0)
-    grads = bptt(rnn, x, states, blame)
+    grads = bptt(rnn, x, states, gradient)
     names = rnn.weight_names
     check_gradients(loss, dict(zip(names, rnn.weights, strict=True)), dict(zip(names, grads, strict=True)))
 
@@ -46,27 +46,27 @@ def test_truncated_bptt_is_the_gradient_with_older_states_held_fixed(sizes, seed
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
     rnn = small_rnn(rng, features, units)
-    x, blame = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2))
+    x, gradient = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2))
     states, _ = unroll(rnn, x)
     expected = [np.zeros_like(w) for w in rnn.weights]
     for t in range(time):
         start = max(0, t - truncation + 1)
-        piece = np.zeros_like(blame[:, start : t + 1])
-        piece[:, -1] = blame[:, t]
+        piece = np.zeros_like(gradient[:, start : t + 1])
+        piece[:, -1] = gradient[:, t]
         for total, part in zip(expected, bptt(rnn, x[:, start : t + 1], states[start : t + 2], piece), strict=True):
             total += part
-    for name, a, b in zip(rnn.weight_names, bptt(rnn, x, states, blame, truncation), expected, strict=True):
+    for name, a, b in zip(rnn.weight_names, bptt(rnn, x, states, gradient, truncation), expected, strict=True):
         assert relative_error(a, b) < 1e-10, name
 
 
 def test_truncation_of_the_whole_length_is_the_full_gradient():
     rng = np.random.default_rng(0)
     rnn = small_rnn(rng, 2, 3)
-    x, blame = rng.normal(size=(2, 7, 2)), rng.normal(size=(2, 7, 2))
+    x, gradient = rng.normal(size=(2, 7, 2)), rng.normal(size=(2, 7, 2))
     states, _ = unroll(rnn, x)
-    for a, b in zip(bptt(rnn, x, states, blame, 7), bptt(rnn, x, states, blame), strict=True):
+    for a, b in zip(bptt(rnn, x, states, gradient, 7), bptt(rnn, x, states, gradient), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
-    assert relative_error(bptt(rnn, x, states, blame, 1)[1], bptt(rnn, x, states, blame)[1]) > 0.01
+    assert relative_error(bptt(rnn, x, states, gradient, 1)[1], bptt(rnn, x, states, gradient)[1]) > 0.01
 
 
 def test_rnn_is_its_formula_and_remembers_until_reset():
@@ -94,17 +94,17 @@ def test_simple_rnn_gradients(sizes, seed, masked, which):
     layer.bias[:] = rng.normal(size=units)
     x, h0 = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, units))
     mask = rng.random((batch, time)) < 0.6 if masked else None
-    blame = None if which == "state" else rng.normal(size=(batch, time, units))
-    blame_state = None if which == "outputs" else rng.normal(size=(batch, units))
+    gradient = None if which == "state" else rng.normal(size=(batch, time, units))
+    gradient_state = None if which == "outputs" else rng.normal(size=(batch, units))
 
     def loss():
         outputs, state = layer.forward(x, h0, mask)
-        return (0 if blame is None else np.sum(blame * outputs)) + (
-            0 if blame_state is None else np.sum(blame_state * state)
+        return (0 if gradient is None else np.sum(gradient * outputs)) + (
+            0 if gradient_state is None else np.sum(gradient_state * state)
         )
 
     loss()
-    dx, dh0 = layer.backward(blame, blame_state)
+    dx, dh0 = layer.backward(gradient, gradient_state)
     arrays = {"x": x, "h0": h0} | dict(zip(layer.weight_names, layer.weights, strict=True))
     grads = {"x": dx, "h0": dh0} | dict(zip(layer.weight_names, layer.grads, strict=True))
     check_gradients(loss, arrays, grads)
@@ -117,13 +117,13 @@ def test_simple_rnn_is_the_first_rnn(sizes, seed):
     rnn = small_rnn(rng, features, units)
     layer = SimpleRNN(features, units, rng=rng, dtype=np.float64)
     layer.set_weights(rnn.weights[:3])
-    x, blame = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2))
+    x, gradient = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2))
     states, _ = unroll(rnn, x)
     outputs, final = layer.forward(x)
     np.testing.assert_allclose(outputs, states[1:].transpose(1, 0, 2), atol=1e-13)
     np.testing.assert_array_equal(final, outputs[:, -1])
-    layer.backward(blame @ rnn.output_kernel.T)
-    for mine, theirs in zip(layer.grads, bptt(rnn, x, states, blame)[:3], strict=True):
+    layer.backward(gradient @ rnn.output_kernel.T)
+    for mine, theirs in zip(layer.grads, bptt(rnn, x, states, gradient)[:3], strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-11)
 
 
@@ -148,13 +148,13 @@ def test_what_stands_in_the_padding_does_not_matter(sizes, seed, padding):
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
     layer = SimpleRNN(features, units, rng=rng, dtype=np.float64)
-    x, blame = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, units))
+    x, gradient = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, units))
     _, state = layer.forward(x)
-    dx, _ = layer.backward(None, blame)
+    dx, _ = layer.backward(None, gradient)
     grads = layer.grads
     padded = np.concatenate([x, rng.normal(size=(batch, padding, features)) * 100], axis=1)
     _, padded_state = layer.forward(padded, None, np.arange(time + padding)[None].repeat(batch, 0) < time)
-    padded_dx, _ = layer.backward(None, blame)
+    padded_dx, _ = layer.backward(None, gradient)
     np.testing.assert_allclose(padded_state, state, atol=1e-12)
     np.testing.assert_allclose(padded_dx[:, :time], dx, atol=1e-12)
     assert not padded_dx[:, time:].any()
@@ -197,9 +197,9 @@ def test_what_a_caller_does_with_outputs_does_not_reach_the_gradients():
     outputs, final = layer.forward(x)
     outputs *= 0
     final += 9
-    blame = np.ones_like(outputs)
-    layer.backward(blame, np.ones_like(final))
-    assert (blame == 1).all()
+    gradient = np.ones_like(outputs)
+    layer.backward(gradient, np.ones_like(final))
+    assert (gradient == 1).all()
     for a, b in zip(layer.grads, clean, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -220,18 +220,18 @@ def test_bidirectional_gradients(sizes, seed, masked, which):
     x = rng.normal(size=(batch, time, features))
     starts = tuple(rng.normal(size=(2, batch, units)))
     mask = rng.random((batch, time)) < 0.6 if masked else None
-    blame = None if which == "state" else rng.normal(size=(batch, time, 2 * units))
-    blame_states = None if which == "outputs" else tuple(rng.normal(size=(2, batch, units)))
+    gradient = None if which == "state" else rng.normal(size=(batch, time, 2 * units))
+    gradient_states = None if which == "outputs" else tuple(rng.normal(size=(2, batch, units)))
 
     def loss():
         outputs, states = layer.forward(x, starts, mask)
-        total = 0 if blame is None else np.sum(blame * outputs)
-        if blame_states is not None:
-            total += sum(np.sum(d * state) for d, state in zip(blame_states, states, strict=True))
+        total = 0 if gradient is None else np.sum(gradient * outputs)
+        if gradient_states is not None:
+            total += sum(np.sum(d * state) for d, state in zip(gradient_states, states, strict=True))
         return total
 
     loss()
-    dx, d_starts = layer.backward(blame, blame_states)
+    dx, d_starts = layer.backward(gradient, gradient_states)
     names = layer.weight_names
     arrays = {"x": x, "forward h0": starts[0], "backward h0": starts[1]} | dict(zip(names, layer.weights, strict=True))
     grads = {"x": dx, "forward h0": d_starts[0], "backward h0": d_starts[1]} | dict(
@@ -260,21 +260,21 @@ def test_bidirectional_reads_a_padded_row_as_if_it_stood_alone(sizes, seed, padd
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
     layer = two_ways(rng, features, units)
-    x, blame = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2 * units))
+    x, gradient = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2 * units))
     starts = tuple(rng.normal(size=(2, batch, units)))
     outputs, states = layer.forward(x, starts)
-    dx, _ = layer.backward(blame)
+    dx, _ = layer.backward(gradient)
     grads = layer.grads
     before, after = (padding, 0) if front else (0, padding)
-    padded, padded_blame = (
+    padded, padded_gradient = (
         np.pad(a, [(0, 0), (before, after), (0, 0)], constant_values=9.0)  # neither inputs nor blame count there
-        for a in (x, blame)
+        for a in (x, gradient)
     )
     mask = np.zeros((batch, time + padding), bool)
     real = slice(before, before + time)
     mask[:, real] = True
     padded_outputs, padded_states = layer.forward(padded, starts, mask)
-    padded_dx, _ = layer.backward(padded_blame)
+    padded_dx, _ = layer.backward(padded_gradient)
     np.testing.assert_allclose(padded_outputs[:, real], outputs, atol=1e-12)
     assert not padded_outputs[~mask].any()
     np.testing.assert_allclose(padded_states, states, atol=1e-12)
@@ -298,15 +298,15 @@ def test_bidirectional_weights_can_be_copied_out_and_in():
 def test_bidirectional_keeps_its_own_mask_and_leaves_what_came_alone():
     rng = np.random.default_rng(0)
     layer, x, mask = two_ways(rng, 2, 3), rng.normal(size=(2, 4, 2)), rng.random((2, 4)) < 0.5
-    blame, kept = np.ones((2, 4, 6)), mask.copy()
+    gradient, kept = np.ones((2, 4, 6)), mask.copy()
     outputs, _ = layer.forward(x, None, mask)
-    dx, _ = layer.backward(blame)
-    assert (blame == 1).all()
+    dx, _ = layer.backward(gradient)
+    assert (gradient == 1).all()
     np.testing.assert_array_equal(mask, kept)
     outputs, _ = layer.forward(x, None, mask)
     outputs += 9
     mask[:] = ~mask
-    np.testing.assert_array_equal(layer.backward(blame)[0], dx)
+    np.testing.assert_array_equal(layer.backward(gradient)[0], dx)
 
 
 def test_bidirectional_state_may_be_given_to_one_side_only():
@@ -437,18 +437,23 @@ def test_the_blame_that_was_passed_in_is_not_changed():
     rng = np.random.default_rng(0)
     layer = SimpleRNN(2, 3, rng=rng, dtype=np.float64)
     layer.forward(rng.normal(size=(2, 4, 2)), mask=rng.random((2, 4)) < 0.5)
-    blame, blame_state = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 3))
-    kept = blame.copy(), blame_state.copy()
-    layer.backward(blame, blame_state)
-    np.testing.assert_array_equal(blame, kept[0])
-    np.testing.assert_array_equal(blame_state, kept[1])
+    gradient, gradient_state = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 3))
+    kept = gradient.copy(), gradient_state.copy()
+    layer.backward(gradient, gradient_state)
+    np.testing.assert_array_equal(gradient, kept[0])
+    np.testing.assert_array_equal(gradient_state, kept[1])
 
 
 # --- memory that is kept from call to call ---------------------------------------------------------------------------
-@pytest.mark.parametrize("make", [
-    lambda rng: SimpleRNN(2, 3, rng=rng), lambda rng: LSTM(2, 3, rng=rng),
-    lambda rng: GRU(2, 3, rng=rng), lambda rng: GRU(2, 3, rng=rng, reset_after=False),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng: SimpleRNN(2, 3, rng=rng),
+        lambda rng: LSTM(2, 3, rng=rng),
+        lambda rng: GRU(2, 3, rng=rng),
+        lambda rng: GRU(2, 3, rng=rng, reset_after=False),
+    ],
+)
 def test_what_a_layer_returned_stays_as_it_was_when_the_layer_is_used_again(make):
     rng = np.random.default_rng(0)
     layer, flat = make(rng), lambda state: np.stack(state) if isinstance(state, tuple) else state

@@ -25,14 +25,20 @@ from course_lib.sequences import Vocabulary
 
 START, STOP = 4, 5  # of a target vocabulary of six symbols
 VARIANTS = [
-    *(dict(maker=EncoderDecoder, kind=kind, both_ways=both, summary=summary, attention=attention)
-      for kind, both, summary, attention in itertools.product(
-          ["GRU", "LSTM", "SimpleRNN"], [False, True], ["start", "every step"], [None, "dot", "additive"])),
-    *(dict(maker=BahdanauEncoderDecoder, kind=kind, both_ways=both, attention=attention)
-      for kind, both, attention in itertools.product(["GRU", "LSTM"], [False, True], ["dot", "additive"])),
+    *(
+        dict(maker=EncoderDecoder, kind=kind, bidirectional=both, summary=summary, attention=attention)
+        for kind, both, summary, attention in itertools.product(
+            ["GRU", "LSTM", "SimpleRNN"], [False, True], ["start", "every step"], [None, "dot", "additive"]
+        )
+    ),
+    *(
+        dict(maker=BahdanauEncoderDecoder, kind=kind, bidirectional=both, attention=attention)
+        for kind, both, attention in itertools.product(["GRU", "LSTM"], [False, True], ["dot", "additive"])
+    ),
 ]
-every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(
-    str(part.__name__ if callable(part) else part) for part in v.values()))
+every_variant = pytest.mark.parametrize(
+    "variant", VARIANTS, ids=lambda v: "-".join(str(part.__name__ if callable(part) else part) for part in v.values())
+)
 some_variants = st.sampled_from(VARIANTS)
 
 
@@ -66,33 +72,44 @@ def made_attention(kind, query_features, memory_features, rng):
 
 
 attention_sizes = dict(
-    kind=st.sampled_from(["dot", "additive"]), batch=st.integers(1, 3), target=st.integers(1, 4),
-    source=st.integers(1, 4), features=st.tuples(st.integers(1, 4), st.integers(1, 4)), masked=st.booleans(),
-    seed=st.integers(0, 999))
+    kind=st.sampled_from(["dot", "additive"]),
+    batch=st.integers(1, 3),
+    target=st.integers(1, 4),
+    source=st.integers(1, 4),
+    features=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    masked=st.booleans(),
+    seed=st.integers(0, 999),
+)
 
 
 def attention_case(kind, batch, target, source, features, masked, seed):
     rng = np.random.default_rng(seed)
     query, memory = features if kind == "additive" else features[:1] * 2
     mask = np.arange(source) < rng.integers(1, source + 1, batch)[:, None] if masked else None
-    return (made_attention(kind, query, memory, rng), rng.normal(size=(batch, target, query)),
-            rng.normal(size=(batch, source, memory)), mask, rng)
+    return (
+        made_attention(kind, query, memory, rng),
+        rng.normal(size=(batch, target, query)),
+        rng.normal(size=(batch, source, memory)),
+        mask,
+        rng,
+    )
 
 
 @given(**attention_sizes)
 def test_gradients_of_attention(**sizes):
     attention, queries, memory, mask, rng = attention_case(**sizes)
-    blame = rng.normal(size=(*queries.shape[:2], memory.shape[2]))
+    gradient = rng.normal(size=(*queries.shape[:2], memory.shape[2]))
 
     def loss():
-        return np.sum(attention.forward(queries, memory, mask)[0] * blame)
+        return np.sum(attention.forward(queries, memory, mask)[0] * gradient)
 
     loss()
-    d_queries, d_memory = attention.backward(blame)
+    d_queries, d_memory = attention.backward(gradient)
     known = dict(zip(attention.weight_names, attention.weights, strict=True))
     grads = dict(zip(attention.weight_names, attention.grads, strict=True))
-    check_gradients(loss, dict(queries=queries, memory=memory) | known,
-                    dict(queries=d_queries, memory=d_memory) | grads)
+    check_gradients(
+        loss, dict(queries=queries, memory=memory) | known, dict(queries=d_queries, memory=d_memory) | grads
+    )
     if mask is not None:
         assert not d_memory[~mask].any()
 
@@ -104,12 +121,15 @@ def test_attention_is_its_formula(**sizes):
     for b, t in np.ndindex(queries.shape[:2]):
         real = memory[b] if mask is None else memory[b][mask[b]]
         q = queries[b, t]
-        scores = [q @ m if sizes["kind"] == "dot" else
-                  attention.scale @ np.tanh(q @ attention.query_kernel + m @ attention.memory_kernel + attention.bias)
-                  for m in real]
+        scores = [
+            q @ m
+            if sizes["kind"] == "dot"
+            else attention.scale @ np.tanh(q @ attention.query_kernel + m @ attention.memory_kernel + attention.bias)
+            for m in real
+        ]
         wanted = np.exp(scores) / np.exp(scores).sum()
-        np.testing.assert_allclose(weights[b, t, :len(real)], wanted, atol=1e-12)
-        assert not weights[b, t, len(real):].any()
+        np.testing.assert_allclose(weights[b, t, : len(real)], wanted, atol=1e-12)
+        assert not weights[b, t, len(real) :].any()
         np.testing.assert_allclose(context[b, t], wanted @ real, atol=1e-12)
 
 
@@ -129,8 +149,9 @@ def assert_right_gradients(variant, rng):
 
     loss()
     model.backward(model.loss.backward())
-    check_gradients(loss, dict(zip(names(model), model.weights, strict=True)),
-                    dict(zip(names(model), model.grads, strict=True)))
+    check_gradients(
+        loss, dict(zip(names(model), model.weights, strict=True)), dict(zip(names(model), model.grads, strict=True))
+    )
 
 
 @pytest.mark.parametrize("number", range(len(VARIANTS)))
@@ -160,8 +181,9 @@ def test_gradients_with_dropout_and_none_of_it_outside_training(number):
 
     assert loss() != plain.loss.forward(plain.forward(pairs), pairs.target_out, pairs.target_mask)
     model.backward(model.loss.backward())
-    check_gradients(loss, dict(zip(names(model), model.weights, strict=True)),
-                    dict(zip(names(model), model.grads, strict=True)))
+    check_gradients(
+        loss, dict(zip(names(model), model.weights, strict=True)), dict(zip(names(model), model.grads, strict=True))
+    )
 
 
 @pytest.mark.parametrize("number", [0, 4, -1])
@@ -171,8 +193,11 @@ def test_dropout_is_at_three_places_and_only_while_training(number, monkeypatch)
     silenced = []
     for layer in model.dropouts:
         plain = layer.forward
-        monkeypatch.setattr(layer, "forward", lambda x, training, plain=plain: (
-            silenced.append((x.shape, training)), plain(x, training))[1])
+        monkeypatch.setattr(
+            layer,
+            "forward",
+            lambda x, training, plain=plain: (silenced.append((x.shape, training)), plain(x, training))[1],
+        )
     model.forward(pairs, training=True)
     (batch, source), target = pairs.source.shape, pairs.target_in.shape[1]
     assert silenced == [((batch, source, 3), True), ((batch, target, 3), True), ((batch, target, 4), True)]
@@ -208,7 +233,7 @@ def test_a_batch_is_each_pair_alone(variant):
     model.backward(model.loss.backward())
     whole, summed = model.grads, 0
     for row in range(5):
-        alone = pairs[row:row + 1]
+        alone = pairs[row : row + 1]
         assert alone.source_mask.all()
         assert alone.target_mask.all()
         own = model.forward(alone)
@@ -243,8 +268,9 @@ def test_step_by_step_says_what_teacher_forcing_says(variant):
 def test_beams_carry_decoder_summary_and_memory(variant, seed):
     rng = np.random.default_rng(seed)
     model, pairs = made(variant, rng), random_pairs(rng)
-    found = beam_search(model.step, pairs.target_in[:, :1], model.read(pairs.source, pairs.source_mask), length=4,
-                        stop=STOP, width=3)
+    found = beam_search(
+        model.step, pairs.target_in[:, :1], model.read(pairs.source, pairs.source_mask), length=4, stop=STOP, width=3
+    )
     for row, hypotheses in enumerate(found.hypotheses):
         for h in hypotheses:
             said = [*h.symbols, *([STOP] if h.ended else [])]
@@ -278,19 +304,28 @@ class KerasTwin:
 
     def __init__(self, model):
         from course_lib import keras_models
+
         self.tf, self.keras, self.model = keras_models.tf, keras_models.keras, model
         twins = {id(layer): keras_models.twin(layer) for layer in model.layers if layer is not model.attention}
-        (self.source_embedding, self.encoder, self.target_embedding, self.decoder, self.read_out) = (
-            twins[id(layer)] for layer in (model.source_embedding, model.encoder, model.target_embedding, model.decoder,
-                                           model.read_out))
+        (self.source_embedding, self.encoder, self.target_embedding, self.decoder, self.output_layer) = (
+            twins[id(layer)]
+            for layer in (
+                model.source_embedding,
+                model.encoder,
+                model.target_embedding,
+                model.decoder,
+                model.output_layer,
+            )
+        )
         self.combine = twins[id(model.combine)] if model.combine else None
         self.looking = []
         if isinstance(model.attention, AdditiveAttention):
             self.attention = self.keras.layers.AdditiveAttention(dtype="float64")
             self.attention.build([(None, None, model.units)] * 2)
             units, ours = model.units, model.attention
-            self.query, self.key = (self.keras.layers.Dense(units, use_bias=bias, dtype="float64")
-                                    for bias in (False, True))
+            self.query, self.key = (
+                self.keras.layers.Dense(units, use_bias=bias, dtype="float64") for bias in (False, True)
+            )
             for dense in (self.query, self.key):
                 dense.build((None, units))
             self.query.set_weights([ours.query_kernel])
@@ -302,8 +337,15 @@ class KerasTwin:
 
     @property
     def variables(self):
-        parts = [self.source_embedding, self.encoder, self.target_embedding, self.decoder, *self.looking,
-                 *([self.combine] if self.combine else []), self.read_out]
+        parts = [
+            self.source_embedding,
+            self.encoder,
+            self.target_embedding,
+            self.decoder,
+            *self.looking,
+            *([self.combine] if self.combine else []),
+            self.output_layer,
+        ]
         return [v for part in parts for v in part.trainable_variables]
 
     def look(self, queries, memory, mask):
@@ -324,17 +366,17 @@ class KerasTwin:
             hs, contexts = [], []
             for t in range(steps):
                 context = self.look(states[0][:, None], memory, mask)
-                h, *states = self.decoder(tf.concat([x[:, t:t + 1], context], axis=-1), initial_state=states)
+                h, *states = self.decoder(tf.concat([x[:, t : t + 1], context], axis=-1), initial_state=states)
                 hs.append(h)
                 contexts.append(context)
             h = self.combine(tf.concat([tf.concat(hs, axis=1), tf.concat(contexts, axis=1)], axis=-1))
-            return self.read_out(h)
+            return self.output_layer(h)
         if model.summary == "every step":
             x = tf.concat([x, tf.repeat(states[0][:, None], steps, axis=1)], axis=-1)
         h, *_ = self.decoder(x, initial_state=states)
         if model.attention:
             h = self.combine(tf.concat([h, self.look(h, memory, mask)], axis=-1))
-        return self.read_out(h)
+        return self.output_layer(h)
 
 
 @every_variant
@@ -378,14 +420,14 @@ def test_batches_bring_every_pair_once_in_random_order_with_little_filling():
     rng = np.random.default_rng(0)
     sources = [[i % 5] * (1 + i % 17) for i in range(403)]
     pairs = teacher_forcing(sources, [[i // 100, i // 10 % 10, i % 10] for i in range(403)], START, STOP)
-    seen, filling = [], []
+    seen, padding = [], []
     for batch in pairs.batches(16, rng):
         assert len(batch) <= 16
-        filling.append(1 - batch.source_mask.mean())
+        padding.append(1 - batch.source_mask.mean())
         seen += [int(x @ [100, 10, 1]) for x in batch.target_in[:, 1:]]
     assert sorted(seen) == list(range(403))
     assert seen != sorted(seen)
-    assert np.mean(filling) < 0.1 < 1 - pairs.source_mask.mean()
+    assert np.mean(padding) < 0.1 < 1 - pairs.source_mask.mean()
     assert seen != [int(x @ [100, 10, 1]) for b in pairs.batches(16, rng) for x in b.target_in[:, 1:]]
 
 
@@ -399,13 +441,13 @@ def test_scheduled_sampling_at_its_two_ends():
     model, pairs = made(VARIANTS[1], rng), random_pairs(rng, count=4)
     same = scheduled_sampling(model, pairs, 1.0, rng)
     np.testing.assert_array_equal(same.target_in, pairs.target_in)
-    model.read_out.kernel *= 1e6  # so certain that a draw is the likeliest symbol
+    model.output_layer.kernel *= 1e6  # so certain that a draw is the likeliest symbol
     free = scheduled_sampling(model, pairs, 0.0, rng)
     state = model.read(pairs.source, pairs.source_mask)
     written = greedy(model.step, pairs.target_in[:, :1], state, length=pairs.target_in.shape[1])
     for row in range(4):
         real = pairs.target_mask[row, 1:]
-        np.testing.assert_array_equal(free.target_in[row, 1:][real], written.symbols[row][:len(real)][real])
+        np.testing.assert_array_equal(free.target_in[row, 1:][real], written.symbols[row][: len(real)][real])
         np.testing.assert_array_equal(free.target_in[row, 1:][~real], pairs.target_in[row, 1:][~real])
     np.testing.assert_array_equal(free.target_in[:, 0], pairs.target_in[:, 0])
     for name in ("source", "source_mask", "target_out", "target_mask"):
@@ -415,8 +457,8 @@ def test_scheduled_sampling_at_its_two_ends():
 def test_scheduled_sampling_replaces_the_share_it_should_by_draws_of_the_model():
     rng = np.random.default_rng(0)
     model = made(VARIANTS[0], rng)
-    model.read_out.kernel[:] = 0
-    model.read_out.bias[:] = np.log([0.1, 0.2, 0.3, 0.4, 1e-9, 1e-9])
+    model.output_layer.kernel[:] = 0
+    model.output_layer.bias[:] = np.log([0.1, 0.2, 0.3, 0.4, 1e-9, 1e-9])
     pairs = teacher_forcing([[0]] * 2000, [[4] * 5] * 2000, START, STOP)  # symbol 4 is never drawn
     mixed = scheduled_sampling(model, pairs, 0.7, rng).target_in[:, 1:].ravel()
     assert np.mean(mixed != 4) == pytest.approx(0.3, abs=0.02)
@@ -436,9 +478,17 @@ def written_by(model, pairs, start, stop):
     return greedy(model.step, seed, model.read(pairs.source, pairs.source_mask), length=12, stop=stop).symbols
 
 
-@pytest.mark.parametrize("variant", [
-    dict(), dict(summary="every step"), dict(kind="LSTM", both_ways=True), dict(attention="dot", both_ways=True),
-    dict(attention="additive"), dict(maker=BahdanauEncoderDecoder)])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        dict(),
+        dict(summary="every step"),
+        dict(kind="LSTM", bidirectional=True),
+        dict(attention="dot", bidirectional=True),
+        dict(attention="additive"),
+        dict(maker=BahdanauEncoderDecoder),
+    ],
+)
 def test_every_model_learns_to_reverse(variant):
     rng = np.random.default_rng(0)
     maker = variant.get("maker", EncoderDecoder)
@@ -473,12 +523,14 @@ def test_attention_finds_the_alignment_of_a_cipher():
     key = tasks.cipher_key(rng, "abcdef")
     sources, targets = tasks.cipher_pairs(3000, key, rng, shortest=2, longest=8)
     data = teacher_forcing([letters.encode(s) for s in sources], [letters.encode(t) for t in targets], 6, 7)
-    model = EncoderDecoder(6, 8, 32, rng=rng, attention="dot", both_ways=True, embedding=16)
+    model = EncoderDecoder(6, 8, 32, rng=rng, attention="dot", bidirectional=True, embedding=16)
     model.fit(data, optimizer=Adam(0.01), epochs=6, rng=rng, clip_norm=1.0)
     assert model.evaluate(data) < 0.05
     model.forward(data[:50])
-    found = [weights[:n, :n].argmax(axis=1).tolist() == list(range(n))
-             for weights, n in zip(model.attention_weights, data[:50].source_mask.sum(axis=1), strict=True)]
+    found = [
+        weights[:n, :n].argmax(axis=1).tolist() == list(range(n))
+        for weights, n in zip(model.attention_weights, data[:50].source_mask.sum(axis=1), strict=True)
+    ]
     assert np.mean(found) > 0.5  # far above chance: the product of 1/n over n steps
 
 
@@ -490,6 +542,7 @@ def test_a_callable_makes_the_batches():
     def epoch():
         asked.append(1)
         return (scheduled_sampling(model, batch, 0.5, rng) for batch in pairs.batches(2, rng))
+
     history = model.fit(epoch, optimizer=Adam(0.01), epochs=3)
     assert len(asked) == len(history.loss) == 3
 
@@ -539,26 +592,29 @@ def small(**how):
     return EncoderDecoder(5, 6, 4, rng=RNG, **how)
 
 
-@pytest.mark.parametrize(("error", "says", "mistake"), [
-    (ValueError, r"kind is one of 'SimpleRNN', 'LSTM', 'GRU', but 'gru' came", lambda: small(kind="gru")),
-    (ValueError, r"attention is one of None, 'dot', 'additive', but 'luong'", lambda: small(attention="luong")),
-    (ValueError, r"summary is one of 'start', 'every step', but True", lambda: small(summary=True)),
-    (ValueError, r"half of the units.*but 5 came", lambda: EncoderDecoder(2, 2, 5, rng=RNG, both_ways=True)),
-    (ValueError, r"has an attention", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, attention=None)),
-    (ValueError, r"no summary at every", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, summary="every step")),
-    (AttributeError, r"no attention.*attention=", lambda: small().attention_weights),
-    (ValueError, r"writes about something.*model\.read", lambda: greedy(small().step, [4], length=3)),
-    (NotImplementedError, r"forward\(pairs\).*greedy", lambda: small().predict(X)),
-    (ValueError, r"pass rng=rng", lambda: small().fit(random_pairs(RNG), optimizer=Adam())),
-    (ValueError, r"3 sources and 1 targets", lambda: teacher_forcing([[1]] * 3, [[1]], 4, 5)),
-    (ValueError, r"at least one step, but number 0", lambda: teacher_forcing([[]], [[1]], 4, 5)),
-    (ValueError, r"from 0 to 1, but 3 came", lambda: scheduled_sampling(small(), random_pairs(RNG), 3, RNG)),
-    (ValueError, r"same batch, but \(2, 3, 4\) and \(1, 3, 4\)", lambda: DotAttention().forward(X, X[:1])),
-    (ValueError, r"same batch, but \(3, 4\)", lambda: DotAttention().forward(X[0], X)),
-    (ValueError, r"of 4 and a memory of 2 features", lambda: DotAttention().forward(X, X[..., :2])),
-    (ValueError, r"nothing to look at", lambda: DotAttention().forward(X, X, np.array([[True] * 3, [False] * 3]))),
-    (RuntimeError, r"DotAttention\.backward was called before forward", lambda: DotAttention().backward(X)),
-])
+@pytest.mark.parametrize(
+    ("error", "says", "mistake"),
+    [
+        (ValueError, r"kind is one of 'SimpleRNN', 'LSTM', 'GRU', but 'gru' came", lambda: small(kind="gru")),
+        (ValueError, r"attention is one of None, 'dot', 'additive', but 'luong'", lambda: small(attention="luong")),
+        (ValueError, r"summary is one of 'start', 'every step', but True", lambda: small(summary=True)),
+        (ValueError, r"half of the units.*but 5 came", lambda: EncoderDecoder(2, 2, 5, rng=RNG, bidirectional=True)),
+        (ValueError, r"has an attention", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, attention=None)),
+        (ValueError, r"no summary at every", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, summary="every step")),
+        (AttributeError, r"no attention.*attention=", lambda: small().attention_weights),
+        (ValueError, r"writes about something.*model\.read", lambda: greedy(small().step, [4], length=3)),
+        (NotImplementedError, r"forward\(pairs\).*greedy", lambda: small().predict(X)),
+        (ValueError, r"pass rng=rng", lambda: small().fit(random_pairs(RNG), optimizer=Adam())),
+        (ValueError, r"3 sources and 1 targets", lambda: teacher_forcing([[1]] * 3, [[1]], 4, 5)),
+        (ValueError, r"at least one step, but number 0", lambda: teacher_forcing([[]], [[1]], 4, 5)),
+        (ValueError, r"from 0 to 1, but 3 came", lambda: scheduled_sampling(small(), random_pairs(RNG), 3, RNG)),
+        (ValueError, r"same batch, but \(2, 3, 4\) and \(1, 3, 4\)", lambda: DotAttention().forward(X, X[:1])),
+        (ValueError, r"same batch, but \(3, 4\)", lambda: DotAttention().forward(X[0], X)),
+        (ValueError, r"of 4 and a memory of 2 features", lambda: DotAttention().forward(X, X[..., :2])),
+        (ValueError, r"nothing to look at", lambda: DotAttention().forward(X, X, np.array([[True] * 3, [False] * 3]))),
+        (RuntimeError, r"DotAttention\.backward was called before forward", lambda: DotAttention().backward(X)),
+    ],
+)
 def test_mistakes_are_answered_in_words(error, says, mistake):
     with pytest.raises(error, match=f"(?s){says}"):
         mistake()

@@ -1,4 +1,5 @@
 """Symbols to numbers, padding, windows and batches: what goes in comes out again, and bad input is told apart."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -128,8 +129,9 @@ def test_windows_cover_the_sequence(time, length, stride):
         return
     pieces = windows(ids, length, stride)
     assert pieces.shape == (1 + (time - length) // stride, length)
-    assert [piece.tolist() for piece in pieces] == [list(range(i * stride, i * stride + length))
-                                                    for i in range(len(pieces))]
+    assert [piece.tolist() for piece in pieces] == [
+        list(range(i * stride, i * stride + length)) for i in range(len(pieces))
+    ]
     assert time - 1 - pieces[-1, -1] < stride, "fewer than stride steps may be left out"
     if stride <= length:
         assert set(pieces.ravel()) == set(range(pieces[-1, -1] + 1))
@@ -163,7 +165,7 @@ def test_batches_are_a_permutation(rows, batch_size, seed):
 
 def test_batches_differ_from_pass_to_pass_and_repeat_with_the_seed():
     def order(rng):
-        return np.concatenate([b for b, in batches(np.arange(50), batch_size=7, rng=rng)]).tolist()
+        return np.concatenate([b for (b,) in batches(np.arange(50), batch_size=7, rng=rng)]).tolist()
 
     rng = np.random.default_rng(0)
     first, second = order(rng), order(rng)

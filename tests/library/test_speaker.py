@@ -1,4 +1,5 @@
 """The speaking model: letters find their sounds, the shipped model is as wrong as its card says, any name will do."""
+
 import itertools
 import json
 import re
@@ -59,8 +60,9 @@ def test_training_makes_such_a_model_and_its_rate_falls(monkeypatch, capsys):
     monkeypatch.setattr(train_speaker, "measure", lambda model, part: speaker.ErrorRates(1.0, 1.0))
     rates = []
     update = train_speaker.Adam.update
-    monkeypatch.setattr(train_speaker.Adam, "update",
-                        lambda self, *how: (rates.append(self.learning_rate), update(self, *how)))
+    monkeypatch.setattr(
+        train_speaker.Adam, "update", lambda self, *how: (rates.append(self.learning_rate), update(self, *how))
+    )
     model = train_speaker.train(train_speaker.spelling_pairs("validation")[:640])
     assert len(rates) == 20
     np.testing.assert_allclose(rates[:11], train_speaker.RATE)
@@ -74,10 +76,22 @@ def test_what_goes_wrong_is_counted():
     def said(word, *phonemes):
         return speaker.Spoken(word, phonemes, np.zeros((len(phonemes), len(word))), np.ones(len(phonemes) + 1))
 
-    spoken = [said("go", "G", "OW"), said("to", "T", "OW"), said("tomato", "T", "AH", "M", "AA", "T", "OW"),
-              said("rhythms", "R", "IH"), said("strengths", "S"), said("characterise", "K")]
-    accepted = [[("G", "OW")], [("T", "UW"), ("T", "AH")], [("T", "AH", "M", "EY", "T", "OW")],
-                [("R", "IH", "DH")], [("S",)], [("K",)]]
+    spoken = [
+        said("go", "G", "OW"),
+        said("to", "T", "OW"),
+        said("tomato", "T", "AH", "M", "AA", "T", "OW"),
+        said("rhythms", "R", "IH"),
+        said("strengths", "S"),
+        said("characterise", "K"),
+    ]
+    accepted = [
+        [("G", "OW")],
+        [("T", "UW"), ("T", "AH")],
+        [("T", "AH", "M", "EY", "T", "OW")],
+        [("R", "IH", "DH")],
+        [("S",)],
+        [("K",)],
+    ]
     found = train_speaker.what_goes_wrong(spoken, accepted)
     assert found["by_letters"] == {"1-4": 0.5, "5-6": 1.0, "7-8": 1.0, "9-10": 0.0, "11-40": 0.0}
     assert found["by_one_sound"] == 1.0
@@ -177,9 +191,16 @@ def test_there_is_a_spelling_for_each_phoneme_of_the_dictionary():
 @pytest.mark.parametrize(
     ("word", "written"),
     [
-        ("singer", "sing-ur"), ("strengths", "strengkths"), ("banana", "buh-na-nuh"), ("pastry", "pay-stree"),
-        ("bathrobe", "ba-throhb"), ("asquith", "a-skwith"), ("finger", "fing-gur"), ("abstract", "ab-strakt"),
-        ("idea", "eye-dee-uh"), ("shh", "sh"),
+        ("singer", "sing-ur"),
+        ("strengths", "strengkths"),
+        ("banana", "buh-na-nuh"),
+        ("pastry", "pay-stree"),
+        ("bathrobe", "ba-throhb"),
+        ("asquith", "a-skwith"),
+        ("finger", "fing-gur"),
+        ("abstract", "ab-strakt"),
+        ("idea", "eye-dee-uh"),
+        ("shh", "sh"),
     ],
 )
 def test_respelling(word, written):
@@ -232,7 +253,9 @@ def test_error_rates_take_the_nearest_pronunciation():
 
 def test_without_memory_a_letter_always_sounds_the_same():
     assert speaker.letter_by_letter(["taxe", "e"], {"t": "T", "a": "AE", "x": "K S", "e": ""}) == [
-        ("T", "AE", "K", "S"), ()]
+        ("T", "AE", "K", "S"),
+        (),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -254,13 +277,17 @@ def chunk_number(chunk):
 def probability(word, sounds, sizes, table):
     """Of a word with its sounds, aligned so; and the (letter, chunk) cells that it uses."""
     ends = np.cumsum(sizes)
-    cells = [(ord(letter) - ord("a"), chunk_number(sounds[end - size:end]))
-             for letter, size, end in zip(word, sizes, ends, strict=True)]
+    cells = [
+        (ord(letter) - ord("a"), chunk_number(sounds[end - size : end]))
+        for letter, size, end in zip(word, sizes, ends, strict=True)
+    ]
     return float(np.prod([table[cell] for cell in cells])), cells
 
 
-words_with_sounds = st.tuples(st.text("abc", min_size=1, max_size=4),
-                              st.lists(st.sampled_from(["AA", "B", "K"]), min_size=1, max_size=5).map(tuple))
+words_with_sounds = st.tuples(
+    st.text("abc", min_size=1, max_size=4),
+    st.lists(st.sampled_from(["AA", "B", "K"]), min_size=1, max_size=5).map(tuple),
+)
 
 
 @given(st.lists(words_with_sounds, min_size=1, max_size=4), st.integers(0, 1000))

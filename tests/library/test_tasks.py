@@ -2,6 +2,7 @@
 
 Where a test compares with a sample it allows four to five standard errors, estimated from the same sample.
 """
+
 import itertools
 
 import numpy as np
@@ -202,9 +203,14 @@ def test_lexicon_with_doubt():
     assert source.predict("a") == pytest.approx({"b": 1 / 2, "c": 1 / 6, "a": 1 / 3})
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["a", "a"], "different words"), (["a", ""], "at least one letter"), (["a", "aa", "aab"], "more than 1000 states"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a", "a"], "different words"),
+        (["a", ""], "at least one letter"),
+        (["a", "aa", "aab"], "more than 1000 states"),
+    ],
+)
 def test_lexicon_says_what_is_wrong(words, message):
     with pytest.raises(ValueError, match=message):
         tasks.lexicon_source(words)
@@ -262,14 +268,18 @@ def test_reber_batch_agrees_with_the_grammar_symbol_by_symbol(count, seed, embed
     assert batch.inputs.shape == batch.legal.shape == (count, time, 7)
     assert batch.targets.shape == batch.mask.shape == (count, time)
     assert (batch.inputs.dtype, batch.targets.dtype, batch.mask.dtype, batch.legal.dtype) == (
-        np.float32, np.int64, bool, bool)
+        np.float32,
+        np.int64,
+        bool,
+        bool,
+    )
     for i, string in enumerate(strings):
         steps = len(string) - 1
         assert batch.mask[i].tolist() == [t < steps for t in range(time)]
         assert "".join(REBER_SYMBOLS[j] for j in batch.inputs[i, :steps].argmax(-1)) == string[:-1]
         assert "".join(REBER_SYMBOLS[j] for j in batch.targets[i, :steps]) == string[1:]
         for t in range(steps):
-            assert {REBER_SYMBOLS[j] for j in np.flatnonzero(batch.legal[i, t])} == grammar.legal(string[:t + 1])
+            assert {REBER_SYMBOLS[j] for j in np.flatnonzero(batch.legal[i, t])} == grammar.legal(string[: t + 1])
         assert not batch.inputs[i, steps:].any()
         assert not batch.legal[i, steps:].any()
         assert not batch.targets[i, steps:].any()
@@ -333,8 +343,10 @@ def test_markov_context_is_in_reading_order():
 
 
 def test_concentration_makes_a_language_more_or_less_certain():
-    rates = [tasks.markov_language(tasks.random_transitions(4, 1, np.random.default_rng(0), c)).entropy_rate()
-             for c in (0.1, 1, 100)]
+    rates = [
+        tasks.markov_language(tasks.random_transitions(4, 1, np.random.default_rng(0), c)).entropy_rate()
+        for c in (0.1, 1, 100)
+    ]
     assert rates[0] < rates[1] < rates[2] < np.log(4)
 
 
@@ -404,7 +416,7 @@ def test_parity_counts_the_ones(count, time, seed):
     assert (inputs.shape, targets.shape) == ((count, time, 1), (count, time))
     assert (inputs.dtype, targets.dtype) == (np.float32, np.int64)
     for bits, answers in zip(inputs[..., 0], targets, strict=True):
-        assert answers.tolist() == [int(bits[:t + 1].sum()) % 2 for t in range(time)]
+        assert answers.tolist() == [int(bits[: t + 1].sum()) % 2 for t in range(time)]
 
 
 def test_parity_without_one_bit_is_a_coin():
@@ -423,8 +435,8 @@ def test_adding_marks_one_number_in_each_half(count, time, seed):
     assert inputs.dtype == targets.dtype == np.float32
     marks = inputs[..., 1]
     assert set(marks.ravel()) <= {0, 1}
-    np.testing.assert_array_equal(marks[:, :time // 2].sum(axis=1), 1)
-    np.testing.assert_array_equal(marks[:, time // 2:].sum(axis=1), 1)
+    np.testing.assert_array_equal(marks[:, : time // 2].sum(axis=1), 1)
+    np.testing.assert_array_equal(marks[:, time // 2 :].sum(axis=1), 1)
     for row, target in zip(inputs, targets, strict=True):
         first, second = row[row[:, 1] == 1, 0]
         assert target[0] == first + second
@@ -448,9 +460,9 @@ def test_copy_and_reverse_answer_when_told_to(count, delay, symbols, length, see
     assert (ids[:, :length] < symbols).all()
     rest = [symbols] * (delay - 1) + [symbols + 1] + [symbols] * length
     assert (ids[:, length:] == rest).all()
-    assert (targets[:, :length + delay] == symbols).all()
-    np.testing.assert_array_equal(targets[:, length + delay:], ids[:, :length])
-    np.testing.assert_array_equal(backwards[:, length + delay:], ids[:, :length][:, ::-1])
+    assert (targets[:, : length + delay] == symbols).all()
+    np.testing.assert_array_equal(targets[:, length + delay :], ids[:, :length])
+    np.testing.assert_array_equal(backwards[:, length + delay :], ids[:, :length][:, ::-1])
 
 
 def test_copy_baseline_is_the_loss_of_one_who_forgot():
@@ -507,14 +519,17 @@ def test_first_symbol_baseline_and_that_the_rest_tells_nothing():
     assert_mean(later == targets, 1 / 4)
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda rng: tasks.parity(0, 5, rng), "count is a whole number of at least 1 here, but 0"),
-    (lambda rng: tasks.adding(3, 1, rng), "time is a whole number of at least 2 here, but 1"),
-    (lambda rng: tasks.copy_task(3, 0, rng), "delay is a whole number of at least 1 here, but 0"),
-    (lambda rng: tasks.temporal_order(3, 9, rng), "time is a whole number of at least 10 here, but 9"),
-    (lambda rng: tasks.first_symbol(3, 0, rng), "time is a whole number of at least 1 here, but 0"),
-    (lambda rng: tasks.elman_letters(0, rng), "sentences is a whole number of at least 1 here, but 0"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda rng: tasks.parity(0, 5, rng), "count is a whole number of at least 1 here, but 0"),
+        (lambda rng: tasks.adding(3, 1, rng), "time is a whole number of at least 2 here, but 1"),
+        (lambda rng: tasks.copy_task(3, 0, rng), "delay is a whole number of at least 1 here, but 0"),
+        (lambda rng: tasks.temporal_order(3, 9, rng), "time is a whole number of at least 10 here, but 9"),
+        (lambda rng: tasks.first_symbol(3, 0, rng), "time is a whole number of at least 1 here, but 0"),
+        (lambda rng: tasks.elman_letters(0, rng), "sentences is a whole number of at least 1 here, but 0"),
+    ],
+)
 def test_sizes_that_are_too_small_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(0))

@@ -1,4 +1,5 @@
 """Attention without recurrence: gradients, equality with Keras, masks, step by step as at once, training, keeping."""
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +9,14 @@ from course_lib.generation import beam_search, greedy, log_softmax
 from course_lib.gradients import check_gradients
 from course_lib.optimizers import Adam
 from course_lib.seq2seq import teacher_forcing
-from course_lib.transformer import Block, LayerNorm, MultiHead, Transformer, causal, positions
+from course_lib.transformer import (
+    Block,
+    LayerNormalization,
+    MultiHeadAttention,
+    Transformer,
+    causal_mask,
+    positional_encoding,
+)
 
 START, STOP = 4, 5  # of a target vocabulary of six symbols
 
@@ -16,6 +24,7 @@ START, STOP = 4, 5  # of a target vocabulary of six symbols
 @pytest.fixture(scope="module")
 def keras():
     from course_lib.keras_models import keras
+
     return keras
 
 
@@ -39,7 +48,7 @@ def some_pairs(rng, rows=3):
 # ----------------------------------------------------------------------------------------------------------- positions
 @pytest.mark.parametrize("features", [2, 8, 16])
 def test_positions_are_the_papers_formula(features):
-    places = positions(50, features)
+    places = positional_encoding(50, features)
     assert places.shape == (50, features)
     for pos, i in np.ndindex(50, features // 2):
         angle = pos / 10000 ** (2 * i / features)
@@ -48,7 +57,7 @@ def test_positions_are_the_papers_formula(features):
 
 
 def test_places_differ_and_have_a_fixed_length():
-    places = positions(50, 16)
+    places = positional_encoding(50, 16)
     np.testing.assert_allclose((places**2).sum(axis=1), 8)
     apart = np.linalg.norm(places[:, None] - places[None], axis=2)
     assert (apart[~np.eye(50, dtype=bool)] > 0.5).all()
@@ -56,22 +65,23 @@ def test_places_differ_and_have_a_fixed_length():
 
 def test_an_odd_number_of_features_has_no_pairs_of_waves():
     with pytest.raises(ValueError, match="the number of features is even, but 7 came"):
-        positions(3, 7)
+        positional_encoding(3, 7)
 
 
 def test_causal_is_a_triangle():
-    assert causal(3).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
+    assert causal_mask(3).tolist() == [[True, False, False], [True, True, False], [True, True, True]]
 
 
 # ----------------------------------------------------------------------------------------------------- normalisation
 @given(st.integers(0, 2**32 - 1), st.sampled_from([(3, 5), (2, 4, 6), (1, 1, 2)]))
 def test_layer_norm_is_its_formula_and_its_gradients_are_right(seed, shape):
     rng = np.random.default_rng(seed)
-    layer = all_weights_matter(LayerNorm(shape[-1], dtype=np.float64), rng)
+    layer = all_weights_matter(LayerNormalization(shape[-1], dtype=np.float64), rng)
     x, dy = rng.normal(2, 3, shape), rng.normal(size=shape)
     y = layer.forward(x)
-    np.testing.assert_allclose(y, (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
-                               * layer.scale + layer.bias)
+    np.testing.assert_allclose(
+        y, (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * layer.scale + layer.bias
+    )
     dx = layer.backward(dy)
     arrays = {"x": x, "scale": layer.scale, "bias": layer.bias}
     claimed = dict(zip(arrays, [dx, *(g.copy() for g in layer.grads)], strict=True))
@@ -80,7 +90,7 @@ def test_layer_norm_is_its_formula_and_its_gradients_are_right(seed, shape):
 
 
 def test_layer_norm_of_a_constant_vector_is_the_bias():
-    layer = LayerNorm(4)
+    layer = LayerNormalization(4)
     assert (layer.forward(np.full((2, 4), 7, np.float32)) == 0).all()
     assert np.isfinite(layer.backward(np.ones((2, 4), np.float32))).all()
 
@@ -88,7 +98,7 @@ def test_layer_norm_of_a_constant_vector_is_the_bias():
 @pytest.mark.parametrize("epsilon", [1e-5, 1e-2])
 def test_layer_norm_equals_keras(keras, epsilon):
     rng = np.random.default_rng(0)
-    ours = all_weights_matter(LayerNorm(6, epsilon=epsilon, dtype=np.float64), rng)
+    ours = all_weights_matter(LayerNormalization(6, epsilon=epsilon, dtype=np.float64), rng)
     theirs = keras.layers.LayerNormalization(epsilon=epsilon, dtype="float64")
     x = rng.normal(scale=0.1, size=(2, 3, 6))
     theirs(x)
@@ -112,14 +122,19 @@ def by_hand(layer, x, memory, allowed):
     return answers @ W_o + b_o
 
 
-heads_and_shapes = dict(seed=st.integers(0, 2**32 - 1), heads=st.integers(1, 3), size=st.integers(1, 3),
-                        time=st.integers(1, 4), source=st.integers(1, 4))
+heads_and_shapes = dict(
+    seed=st.integers(0, 2**32 - 1),
+    heads=st.integers(1, 3),
+    size=st.integers(1, 3),
+    time=st.integers(1, 4),
+    source=st.integers(1, 4),
+)
 
 
 @given(**heads_and_shapes)
 def test_heads_are_their_formula_and_their_gradients_are_right(seed, heads, size, time, source):
     rng = np.random.default_rng(seed)
-    layer = all_weights_matter(MultiHead(heads * size, heads, rng=rng, dtype=np.float64), rng)
+    layer = all_weights_matter(MultiHeadAttention(heads * size, heads, rng=rng, dtype=np.float64), rng)
     x, memory = rng.normal(size=(2, time, heads * size)), rng.normal(size=(2, source, heads * size))
     allowed = rng.random((2, time, source)) < 0.6
     allowed[..., 0] |= ~allowed.any(axis=-1)
@@ -139,24 +154,25 @@ def test_heads_are_their_formula_and_their_gradients_are_right(seed, heads, size
 @pytest.mark.parametrize("mask", [None, "causal"])
 def test_heads_equal_keras(keras, mask):
     rng = np.random.default_rng(1)
-    ours = all_weights_matter(MultiHead(12, 3, rng=rng, dtype=np.float64), rng)
+    ours = all_weights_matter(MultiHeadAttention(12, 3, rng=rng, dtype=np.float64), rng)
     theirs = keras.layers.MultiHeadAttention(num_heads=3, key_dim=4, dtype="float64")  # it rounds the root to float32
     x = rng.normal(size=(2, 4, 12))
     memory = x if mask else rng.normal(size=(2, 5, 12))
     theirs(x, memory)
-    theirs.set_weights([w.reshape(shaped.shape)
-                        for w, shaped in zip(ours.get_weights(), theirs.get_weights(), strict=True)])
+    theirs.set_weights(
+        [w.reshape(shaped.shape) for w, shaped in zip(ours.get_weights(), theirs.get_weights(), strict=True)]
+    )
     answer, weights = theirs(x, memory, return_attention_scores=True, use_causal_mask=mask == "causal")
-    np.testing.assert_allclose(ours.forward(x, memory, causal(4) if mask else True), answer, atol=1e-10)
+    np.testing.assert_allclose(ours.forward(x, memory, causal_mask(4) if mask else True), answer, atol=1e-10)
     np.testing.assert_allclose(ours.attention_weights, weights, atol=1e-10)
     flat = [w.reshape(mine.shape) for w, mine in zip(theirs.get_weights(), ours.weights, strict=True)]
     ours.set_weights(flat)
-    np.testing.assert_allclose(ours.forward(x, memory, causal(4) if mask else True), answer, atol=1e-10)
+    np.testing.assert_allclose(ours.forward(x, memory, causal_mask(4) if mask else True), answer, atol=1e-10)
 
 
 def test_self_attention_knows_no_order():
     rng = np.random.default_rng(2)
-    layer = MultiHead(8, 2, rng=rng, dtype=np.float64)
+    layer = MultiHeadAttention(8, 2, rng=rng, dtype=np.float64)
     x, order = rng.normal(size=(1, 6, 8)), rng.permutation(6)
     np.testing.assert_allclose(layer.forward(x[:, order], x[:, order]), layer.forward(x, x)[:, order])
 
@@ -164,8 +180,8 @@ def test_self_attention_knows_no_order():
 def test_what_cannot_be_is_answered_in_words():
     rng = np.random.default_rng(3)
     with pytest.raises(ValueError, match=r"8 features for 3 heads came\. Take a multiple of 3"):
-        MultiHead(8, 3, rng=rng)
-    layer, x = MultiHead(4, 2, rng=rng), np.ones((2, 3, 4), np.float32)
+        MultiHeadAttention(8, 3, rng=rng)
+    layer, x = MultiHeadAttention(4, 2, rng=rng), np.ones((2, 3, 4), np.float32)
     mask = np.array([[True, True, False], [False, False, False]])
     with pytest.raises(ValueError, match="leaves a position without anything to look at"):
         layer.forward(x, x, mask[:, None, None])
@@ -174,24 +190,24 @@ def test_what_cannot_be_is_answered_in_words():
 
 
 # ------------------------------------------------------------------------------------------------------------- blocks
-@pytest.mark.parametrize("across", [False, True])
-def test_gradients_of_a_block(across):
+@pytest.mark.parametrize("cross_attention", [False, True])
+def test_gradients_of_a_block(cross_attention):
     rng = np.random.default_rng(4)
-    block = Block(6, 2, 5, across, rng=rng, dtype=np.float64)
+    block = Block(6, 2, 5, cross_attention, rng=rng, dtype=np.float64)
     for layer in block.layers:
         all_weights_matter(layer, rng)
-    x, memory = rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 3, 6)) if across else None
-    allowed_across = np.array([[True, True, True], [True, False, False]])[:, None, None]
+    x, memory = rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 3, 6)) if cross_attention else None
+    memory_mask = np.array([[True, True, True], [True, False, False]])[:, None, None]
     dy = rng.normal(size=x.shape)
 
     def loss():
-        return float((block.forward(x, causal(4), memory, allowed_across) * dy).sum())
+        return float((block.forward(x, causal_mask(4), memory, memory_mask) * dy).sum())
 
     loss()
     dx, d_memory = block.backward(dy)
-    assert (d_memory is None) == (not across)
-    arrays = {"x": x} | ({"memory": memory} if across else {})
-    claimed = {"x": dx} | ({"memory": d_memory} if across else {})
+    assert (d_memory is None) == (not cross_attention)
+    arrays = {"x": x} | ({"memory": memory} if cross_attention else {})
+    claimed = {"x": dx} | ({"memory": d_memory} if cross_attention else {})
     for i, layer in enumerate(block.layers):
         for name, w, g in zip(layer.weight_names, layer.weights, layer.grads, strict=True):
             arrays[f"{i}.{name}"], claimed[f"{i}.{name}"] = w, g.copy()
@@ -201,7 +217,7 @@ def test_gradients_of_a_block(across):
 def test_a_block_adds_to_what_was_there():
     rng = np.random.default_rng(5)
     block = Block(6, 2, 5, True, rng=rng, dtype=np.float64)
-    for last in (block.itself.parts[3], block.across.parts[3], block.think[1]):
+    for last in (block.self_attention.parts[3], block.cross_attention.parts[3], block.feed_forward[1]):
         last.kernel[...] = 0
     x = rng.normal(size=(1, 3, 6))
     np.testing.assert_array_equal(block.forward(x, memory=rng.normal(size=(1, 2, 6))), x)
@@ -269,13 +285,13 @@ def test_filling_changes_nothing(seed):
 def test_attention_weights_are_those_of_the_last_block():
     rng = np.random.default_rng(8)
     model = made(rng)
-    for array in model.writing[-1].across.parts[0].weights:
+    for array in model.writing[-1].cross_attention.parts[0].weights:
         array[...] = 0  # no question: it looks at all alike
     pairs = teacher_forcing([[0, 1, 2, 3], [4, 1]], [[1, 2], [3]], START, STOP)
     model.forward(pairs)
     np.testing.assert_allclose(model.attention_weights[0], 1 / 4)
     np.testing.assert_allclose(model.attention_weights[1, :, :2], 1 / 2)
-    assert np.abs(model.writing[0].across.attention_weights - 1 / 4).max() > 1e-3
+    assert np.abs(model.writing[0].cross_attention.attention_weights - 1 / 4).max() > 1e-3
 
 
 def test_steps_are_the_forward_pass_one_symbol_at_a_time():
@@ -293,8 +309,12 @@ def test_steps_are_the_forward_pass_one_symbol_at_a_time():
 def test_a_beam_of_one_is_greedy(seed):
     rng = np.random.default_rng(seed)
     model, pairs = made(rng), some_pairs(rng, rows=2)
-    ways = [choose(model.step, pairs.target_in[:, :1], model.read(pairs.source, pairs.source_mask), length=4,
-                   stop=STOP, **how) for choose, how in ((greedy, {}), (beam_search, dict(width=1)))]
+    ways = [
+        choose(
+            model.step, pairs.target_in[:, :1], model.read(pairs.source, pairs.source_mask), length=4, stop=STOP, **how
+        )
+        for choose, how in ((greedy, {}), (beam_search, dict(width=1)))
+    ]
     for one, other in zip(ways[0].symbols, ways[1].symbols, strict=True):
         assert list(one) == list(other)
 
@@ -311,7 +331,7 @@ def test_float32_stays_float32():
 def test_it_starts_with_symbols_as_large_as_their_places():
     model = Transformer(50, 50, 64, rng=np.random.default_rng(7))
     for embedding in model.embeddings:
-        ratio = np.sqrt((embedding.kernel**2).mean() / (positions(20, 64)**2).mean())
+        ratio = np.sqrt((embedding.kernel**2).mean() / (positional_encoding(20, 64) ** 2).mean())
         assert 0.5 < ratio < 2
 
 

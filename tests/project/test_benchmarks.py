@@ -19,8 +19,15 @@ import speed
 from _sides import Case
 
 CASE = Case("SimpleRNN", 3, 5, 4, 6, 7)
-ABOUT = {"processor": "abacus", "cores": 2, "system": "wood", "python": "3", "libraries": ["beads 1"], "blas": "hand",
-         "busy": 0.0}
+ABOUT = {
+    "processor": "abacus",
+    "cores": 2,
+    "system": "wood",
+    "python": "3",
+    "libraries": ["beads 1"],
+    "blas": "hand",
+    "busy": 0.0,
+}
 
 
 @pytest.fixture
@@ -60,7 +67,8 @@ def test_the_products_are_three_for_each_weight_less_the_blame_for_x(kind, gates
     batch, time, units, features, symbols = 3, 5, 4, 6, 7
     each = 3 * gates * units * units + 3 * units * symbols + 2 * features * gates * units
     assert _sides.gflop_of(Case(kind, batch, time, units, features, symbols)) == pytest.approx(
-        2e-9 * batch * time * each)
+        2e-9 * batch * time * each
+    )
     ours = _sides.Ours(1)
     ours.prepare(Case(kind, batch, time, units, features, symbols))
     assert ours.run("products", 1)[0] > 0
@@ -152,8 +160,7 @@ def test_pytorch_is_looked_for_in_the_python_that_is_named():
 # --- measuring and telling -------------------------------------------------------------------------------------------
 def test_every_side_is_measured_with_every_setting(child):
     rows = speed.measure(CASE, [child], repeats=3, seconds=0.001)
-    assert [(row["side"], row["threads"]) for row in rows] == [
-        ("ours", 1), ("ours in halves", 1), ("products", 1)]
+    assert [(row["side"], row["threads"]) for row in rows] == [("ours", 1), ("ours in halves", 1), ("products", 1)]
     for row in rows:
         assert 0 < row["lowest"] <= row["ms"] <= row["highest"]
 
@@ -181,21 +188,32 @@ def test_a_hopeless_number_of_threads_is_tried_once_and_the_order_changes():
     one, two = Acted(1, plain=10, jit=4), Acted(2, plain=19, jit=9)
     rows = speed.measure(CASE, [one, two], repeats=5, seconds=0.02)
     assert [(row["side"], row["threads"], row["steps"]) for row in rows] == [
-        ("Keras plain", 1, 2), ("Keras jit", 1, 5), ("Keras plain", 2, 1)]
+        ("Keras plain", 1, 2),
+        ("Keras jit", 1, 5),
+        ("Keras plain", 2, 1),
+    ]
     assert [row["ms"] for row in rows] == pytest.approx([10, 4, 19])
     assert two.asked.count("Keras jit") == 1
-    assert len({tuple(one.asked[n:n + 2]) for n in range(2, 12, 2)}) == 2
+    assert len({tuple(one.asked[n : n + 2]) for n in range(2, 12, 2)}) == 2
 
 
 def rows_of(**milliseconds):
-    return [dict(side=side.replace("_", " "), threads=threads, ms=ms)
-            for side, pair in milliseconds.items() for threads, ms in zip((1, 2), pair, strict=True)]
+    return [
+        dict(side=side.replace("_", " "), threads=threads, ms=ms)
+        for side, pair in milliseconds.items()
+        for threads, ms in zip((1, 2), pair, strict=True)
+    ]
 
 
 def test_the_better_setting_and_the_better_mode_count():
     chosen = speed.best(rows_of(ours=(4, 2), Keras_plain=(9, 8), Keras_jit=(3, 7), PyTorch=(1, 5), products=(1, 2)))
     assert {side: row["threads"] for side, row in chosen.items()} == {
-        "ours": 2, "Keras plain": 2, "Keras jit": 1, "PyTorch": 1, "products": 1}
+        "ours": 2,
+        "Keras plain": 2,
+        "Keras jit": 1,
+        "PyTorch": 1,
+        "products": 1,
+    }
     assert speed.ratios(chosen) == {"Keras": 1.5, "PyTorch": 0.5, "products": 0.5}
 
 
@@ -249,8 +267,16 @@ def test_seconds_to_a_score(goal, expected):
 
 def test_the_race_is_told_and_written(tmp_path, capsys):
     def run(side, last):
-        return dict(kind="LSTM", side=side, mode=side, threads=1, updates=40, characters=400, spent=2.0,
-                    curve=[[0.0, 6.0], [1.0, 4.0], [2.0, last]])
+        return dict(
+            kind="LSTM",
+            side=side,
+            mode=side,
+            threads=1,
+            updates=40,
+            characters=400,
+            spent=2.0,
+            curve=[[0.0, 6.0], [1.0, 4.0], [2.0, last]],
+        )
 
     runs = [run("ours", 2.0), run("Keras", 4.0), run("plain loop", 1.0)]
     text = learning.report(runs, {2: 3.5}, ABOUT, 64)

@@ -2,6 +2,7 @@
 
 The comparison's faults are all judged by one real pytest run over one copy a fault, the guard's by calling it.
 """
+
 from __future__ import annotations
 
 import copy
@@ -450,19 +451,22 @@ GUARDED = {
     "out of order": (out_of_order, "cell 5, In [3]", "executed as number 9 and not 3"),
     "error output": (
         with_output("printed", new_output("error", ename="ValueError", evalue="wrong", traceback=[])),
-        "cell 4, In [2]", "its output is an error, ValueError: wrong",
+        "cell 4, In [2]",
+        "its output is an error, ValueError: wrong",
     ),
     "stderr": (with_output("printed", new_output("stream", name="stderr", text="beware\n")), "cell 4", "stderr"),
     "bare picture": (
         with_output("figure", new_output("display_data", {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"})),
-        "cell 6, In [4]", "image/png, which has no alt text",
+        "cell 6, In [4]",
+        "image/png, which has no alt text",
     ),
     "no alt": (with_output("figure", shown('<img src="data:image/png;base64,AA">')), "cell 6", "without alt text"),
     "empty alt": (with_output("figure", shown('<img alt=" " src="x">')), "cell 6", "without alt text"),
     "short alt": (with_output("figure", shown('<img alt="figure" src="x">')), "cell 6", "is only 'figure'"),
     "alt not in plain text": (
         with_output("figure", shown(f'<img alt="{ALT}" src="x">', plain="<HTML object>")),
-        "cell 6", "text/plain is not its alt text",
+        "cell 6",
+        "text/plain is not its alt text",
     ),
     "alt in prose": (with_text("heading", "![](../docs/bibliography.md)"), "cell 3", "has no alt text"),
     "alt of an img in prose": (with_text("heading", '<img src="../docs/bibliography.md">'), "cell 3", "no alt text"),
@@ -473,22 +477,31 @@ GUARDED = {
     "dead href": (with_text("heading", '<a href="05_long.ipynb">next</a>'), "cell 3", "05_long.ipynb is dead"),
     "dead anchor": (with_text("heading", "[above](#Doubling)"), "cell 3", "has no anchor Doubling"),
     "anchor that JupyterLab drops": (
-        with_text("heading", '<a id="here"></a> and [there](#here)'), "cell 3", "has no anchor here",
+        with_text("heading", '<a id="here"></a> and [there](#here)'),
+        "cell 3",
+        "has no anchor here",
     ),
     "dead anchor elsewhere": (
-        with_text("heading", "[here](00_halving.ipynb#Doubling)"), "cell 3", "00_halving.ipynb has no anchor Doubling",
+        with_text("heading", "[here](00_halving.ipynb#Doubling)"),
+        "cell 3",
+        "00_halving.ipynb has no anchor Doubling",
     ),
     "dead attachment": (with_text("heading", "![a picture](attachment:a.png)"), "cell 3", "no attachment a.png"),
     "unknown work": (
-        with_text("heading", "[Gers 2000](../docs/bibliography.md#gers-2000)"), "cell 3", "knows no work gers-2000",
+        with_text("heading", "[Gers 2000](../docs/bibliography.md#gers-2000)"),
+        "cell 3",
+        "knows no work gers-2000",
     ),
     "bare citation": (with_text("heading", "As Gers et al. (2000) found."), "cell 3", "Gers et al. 2000 without"),
     "bare pair": (
-        with_text("heading", "Hochreiter & Schmidhuber 1997 found it."), "cell 3", "Hochreiter & Schmidhuber 1997",
+        with_text("heading", "Hochreiter & Schmidhuber 1997 found it."),
+        "cell 3",
+        "Hochreiter & Schmidhuber 1997",
     ),
     "path in output": (
         with_output("printed", new_output("stream", name="stdout", text="saved /home/ada/model.npz\n")),
-        "cell 4, In [2]", "path of the machine it ran on, /home/ada/model.npz",
+        "cell 4, In [2]",
+        "path of the machine it ran on, /home/ada/model.npz",
     ),
     "path in source": (with_text("printed", 'path = "C:\\\\Users\\\\ada"'), "cell 4", "path of the machine"),
     "path in prose": (with_text("heading", "Look into /tmp/x."), "cell 3", "path of the machine"),

@@ -1,4 +1,5 @@
 """The doctor finds what was broken on purpose, and finds nothing in an environment that is fine."""
+
 from __future__ import annotations
 
 import re

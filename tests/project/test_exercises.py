@@ -1,4 +1,5 @@
 """The exercises: stubs, solutions and misconceptions of every module, and whatever a learner's code may do."""
+
 import ast
 import html
 import importlib
@@ -20,11 +21,17 @@ from course_lib.teaching import exercise as exercises
 from course_lib.teaching import progress, running
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
-ALL = [pytest.param(module, exercise, id=exercise.number)
-       for module in exercises.modules() for exercise in module.EXERCISES]
-WRONG = [pytest.param(module, exercise, attempt, phrase, id=f"{exercise.number}-{attempt.__name__}-{place}")
-         for module in exercises.modules() for exercise in module.EXERCISES
-         for place, (attempt, phrase) in enumerate(exercise.misconceptions)]
+ALL = [
+    pytest.param(module, exercise, id=exercise.number)
+    for module in exercises.modules()
+    for exercise in module.EXERCISES
+]
+WRONG = [
+    pytest.param(module, exercise, attempt, phrase, id=f"{exercise.number}-{attempt.__name__}-{place}")
+    for module in exercises.modules()
+    for exercise in module.EXERCISES
+    for place, (attempt, phrase) in enumerate(exercise.misconceptions)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +45,13 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def answer(capsys):
     """answer(function, ...) -> what calling it printed."""
+
     def call(function, *args):
         assert function(*args) is None  # a value would clutter the cell's output
         shown = capsys.readouterr()
         assert shown.err == ""
         return shown.out
+
     return call
 
 
@@ -63,8 +72,10 @@ def test_an_exercise_is_complete(module, exercise):
     assert exercise.title.isascii()  # printed by `progress` in any console
     stub, solution = running.function_from(exercise.stub), exercise.solution
     assert stub.__name__ == solution.__name__
-    assert stub.__code__.co_varnames[:stub.__code__.co_argcount] == solution.__code__.co_varnames[
-        :solution.__code__.co_argcount]
+    assert (
+        stub.__code__.co_varnames[: stub.__code__.co_argcount]
+        == solution.__code__.co_varnames[: solution.__code__.co_argcount]
+    )
     assert stub.__doc__ == solution.__doc__
 
 
@@ -110,8 +121,24 @@ def test_hints_come_one_by_one_and_end_in_the_solution(module, exercise, answer)
 
 
 @pytest.mark.parametrize(("module", "exercise"), ALL)
-@pytest.mark.parametrize("value", ["text", 3, {"a": 1}, [1, 2, [3]], np.ones(3), np.ones((2, 2), dtype=complex),
-                                   np.full((3, 4), np.nan), [np.ones(2)] * 5, ({}, 3), ({1: "x"}, 1), object(), [], ()])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "text",
+        3,
+        {"a": 1},
+        [1, 2, [3]],
+        np.ones(3),
+        np.ones((2, 2), dtype=complex),
+        np.full((3, 4), np.nan),
+        [np.ones(2)] * 5,
+        ({}, 3),
+        ({1: "x"}, 1),
+        object(),
+        [],
+        (),
+    ],
+)
 def test_a_wrong_value_gets_an_answer_and_never_a_traceback(module, exercise, value, answer):
     shown = answer(module.check, exercise.number, lambda *args: value)
     assert shown.startswith(f"Exercise {exercise.number}: NOT YET\n")
@@ -146,6 +173,7 @@ def test_4_2_tells_which_steps_are_wrong(answer):
 
     def keeps_largest(states, das):
         return max((h.T @ da for h, da in zip(states, das, strict=False)), key=np.linalg.norm)
+
     assert "it is not the sum of what they give alone" in answer(ex.check, "4.2", keeps_largest)
 
 
@@ -167,20 +195,22 @@ def test_4_3_names_what_is_right_and_what_is_wrong(answer):
     shown = answer(ex.check, "4.3", running.function_from(exchanged))
     assert "right for `kernel`, `bias`, `output_kernel` and `output_bias` and wrong for `recurrent_kernel`." in shown
     assert "The blame gets to every step as it should." in shown
-    first_row_only = ex.MENDED.replace("d_bias += blame.sum(axis=0)", "d_bias += blame[0]")
+    first_row_only = ex.MENDED.replace("d_bias += gradient.sum(axis=0)", "d_bias += gradient[0]")
     shown = answer(ex.check, "4.3", running.function_from(first_row_only))
     assert "for a batch of 3 those of `bias` are wrong" in shown
 
 
 def test_4_3_takes_another_way_of_mending_it(answer):
-    rewritten = ex.BUGGY.replace(ex.CARRY, "        da = blame\n" + ex.CARRY).replace(
-        ex.SERVE_KERNEL, ex.SERVE_KERNEL.replace("@ blame", "@ da"))
+    rewritten = ex.BUGGY.replace(ex.CARRY, "        da = gradient\n" + ex.CARRY).replace(
+        ex.SERVE_KERNEL, ex.SERVE_KERNEL.replace("@ gradient", "@ da")
+    )
     assert "PASSED" in answer(ex.check, "4.3", running.function_from(rewritten))
 
 
 def test_4_3_wants_five_gradients(answer):
     def four(rnn, *args):
         return rnn.weights[:4]
+
     assert "What came is 4 of them" in answer(ex.check, "4.3", four)
 
 
@@ -189,27 +219,35 @@ def test_4_4_names_an_entry_and_the_reason(answer):
         wanted = ex.reach(T, chunk)
         wanted[chunk % T, 0] = True
         return wanted
+
     shown = answer(ex.check, "4.4", longer)
     assert "For T = 7 and chunk = 3, entry [3, 0] should be False: step 0 is in chunk 0 and step 3 in chunk 1" in shown
     assert "entry [1, 0] should be True: steps 0 and 1 are in the same chunk" in answer(
-        ex.check, "4.4", lambda T, chunk: np.eye(T))
+        ex.check, "4.4", lambda T, chunk: np.eye(T)
+    )
     assert "should be True or False" in answer(ex.check, "4.4", lambda T, chunk: 2 * np.eye(T))
     assert "PASSED" in answer(ex.check, "4.4", lambda T, chunk: ex.reach(T, chunk).astype(int).tolist())
 
 
-@pytest.mark.parametrize(("attempt", "phrase"), [
-    (lambda measure: {1: [0.5]}, "Expected: a pair"),
-    (lambda measure: ({}, 2), "nothing was measured"),
-    (lambda measure: ({2: [0.1, 0.1, 0.1]}, 2), "nothing was measured there"),
-    (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)] + [-0.1]}, None), "holds -0.1, which was not measured"),
-    (lambda measure: ({1: [measure(1, s) for s in range(5)][:3]}, None), "Leaving out runs"),
-    (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, 4), "a length that you did not measure"),
-    (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, "one"), "of type `str`"),
-    (lambda measure: (measure(0, 0), 1), "a truncation of at least 1"),
-    (lambda measure: (measure(1, 0.5), 1), "a seed of at least 0"),
-    (lambda measure: (ex.design(measure)[0], 5), "at k = 2 every seed is below 0.2 already"),
-    (lambda measure: (ex.design(measure)[0], None), "at k = 2 every seed is below 0.2 already"),
-])
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda measure: {1: [0.5]}, "Expected: a pair"),
+        (lambda measure: ({}, 2), "nothing was measured"),
+        (lambda measure: ({2: [0.1, 0.1, 0.1]}, 2), "nothing was measured there"),
+        (
+            lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)] + [-0.1]}, None),
+            "holds -0.1, which was not measured",
+        ),
+        (lambda measure: ({1: [measure(1, s) for s in range(5)][:3]}, None), "Leaving out runs"),
+        (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, 4), "a length that you did not measure"),
+        (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, "one"), "of type `str`"),
+        (lambda measure: (measure(0, 0), 1), "a truncation of at least 1"),
+        (lambda measure: (measure(1, 0.5), 1), "a seed of at least 0"),
+        (lambda measure: (ex.design(measure)[0], 5), "at k = 2 every seed is below 0.2 already"),
+        (lambda measure: (ex.design(measure)[0], None), "at k = 2 every seed is below 0.2 already"),
+    ],
+)
 def test_4_5_says_what_a_referee_would(attempt, phrase, answer):
     assert phrase in answer(ex.check, "4.5", attempt)
 
@@ -222,6 +260,7 @@ def test_4_5_takes_other_designs(answer):
             if (results[k] < 0.2).all():
                 return results, k
         return results, None
+
     assert "PASSED" in answer(ex.check, "4.5", until_enough)
 
 
@@ -235,6 +274,7 @@ def scale(matrix, by):
 def test_an_exception_becomes_an_answer_with_the_learners_own_line(answer):
     def attempt(dh, h, recurrent_kernel):
         return scale(dh, h)
+
     shown = answer(ex.check, "4.1", attempt)
     assert "`NameError`: name 'by_how_much' is not defined" in shown
     assert f"line {scale.__code__.co_firstlineno + 1}: return matrix * by_how_much" in shown
@@ -245,6 +285,7 @@ def test_an_exception_becomes_an_answer_with_the_learners_own_line(answer):
 def test_an_exception_inside_numpy_points_to_the_line_that_called_it(answer):
     def attempt(dh, h, recurrent_kernel):
         return np.stack([dh, recurrent_kernel])
+
     shown = answer(ex.check, "4.1", attempt)
     assert "`ValueError`" in shown
     assert "return np.stack([dh, recurrent_kernel])" in shown
@@ -254,16 +295,26 @@ def test_an_exception_inside_numpy_points_to_the_line_that_called_it(answer):
 def raises(error):
     def attempt(*args, **options):
         raise error
+
     return attempt
 
 
-@pytest.mark.parametrize(("error", "phrase"), [
-    (IndexError("index 4"), "T steps have T + 1 states"), (KeyError("h"), "not in the dictionary"),
-    (AttributeError("no attribute 'T'"), "before the dot"), (ZeroDivisionError(), "is 0"),
-    (RecursionError("deep"), "calls itself"), (TypeError("takes 2"), "how many arguments"),
-    (ModuleNotFoundError("torch"), "Nothing beyond"), (AssertionError(), "Print what goes into that line"),
-    (SystemExit(), "`SystemExit`"), (RuntimeError("long " * 200), " …"), (KeyboardInterrupt(), "`KeyboardInterrupt`"),
-])
+@pytest.mark.parametrize(
+    ("error", "phrase"),
+    [
+        (IndexError("index 4"), "T steps have T + 1 states"),
+        (KeyError("h"), "not in the dictionary"),
+        (AttributeError("no attribute 'T'"), "before the dot"),
+        (ZeroDivisionError(), "is 0"),
+        (RecursionError("deep"), "calls itself"),
+        (TypeError("takes 2"), "how many arguments"),
+        (ModuleNotFoundError("torch"), "Nothing beyond"),
+        (AssertionError(), "Print what goes into that line"),
+        (SystemExit(), "`SystemExit`"),
+        (RuntimeError("long " * 200), " …"),
+        (KeyboardInterrupt(), "`KeyboardInterrupt`"),
+    ],
+)
 def test_advice_depends_on_the_exception(error, phrase, answer):
     assert phrase in answer(ex.check, "4.1", raises(error))
 
@@ -273,10 +324,14 @@ def test_arguments_in_the_wrong_number(answer):
     assert "The check calls `carry_back(dh, h, recurrent_kernel)`" in shown
 
 
-@pytest.mark.parametrize(("attempt", "phrase"), [
-    (raises(NotImplementedError()), "NotImplementedError"), (lambda *args: ..., "still returns `...`"),
-    (lambda *args: None, "is the `return` missing?"),
-])
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (raises(NotImplementedError()), "NotImplementedError"),
+        (lambda *args: ..., "still returns `...`"),
+        (lambda *args: None, "is the `return` missing?"),
+    ],
+)
 def test_not_attempted_yet(attempt, phrase, answer, home):
     shown = answer(ex.check, "4.1", attempt)
     assert "NOT ATTEMPTED YET" in shown
@@ -307,6 +362,7 @@ def test_an_endless_loop_is_stopped_and_its_line_named(answer, monkeypatch):
         while True:
             count = 1
             count += 1
+
     shown = answer(ex.check, "4.1", attempt)
     assert "stopped after 0.2 seconds" in shown
     assert "count" in shown or "while True" in shown
@@ -318,8 +374,22 @@ def test_many_slow_calls_are_stopped_too(answer, monkeypatch):
     def slow(*args):
         time.sleep(0.02)
         return np.zeros((4, 4))
-    module = exercises.bank([exercises.Exercise(
-        "9.1", "Slow", "", "", ("a", "b"), ex.carry_back, "", lambda attempt: [attempt() for _ in range(10_000)], ())])
+
+    module = exercises.bank(
+        [
+            exercises.Exercise(
+                "9.1",
+                "Slow",
+                "",
+                "",
+                ("a", "b"),
+                ex.carry_back,
+                "",
+                lambda attempt: [attempt() for _ in range(10_000)],
+                (),
+            )
+        ]
+    )
     assert "stopped after 0.2 seconds" in answer(module[0], "9.1", slow)
 
 
@@ -334,6 +404,7 @@ def test_an_attempt_that_cannot_be_stopped_does_not_hold_the_notebook(answer, mo
                 time.sleep(0.01)
             except:  # noqa: E722  (the mistake under test)
                 continue
+
     shown = answer(ex.check, "4.1", swallows_everything)
     test_is_over.set()
     assert "Restart the kernel" in shown
@@ -345,12 +416,14 @@ def test_stop_is_respected(monkeypatch):
     def pressed(*args):
         reached.wait(5)
         raise KeyboardInterrupt
+
     monkeypatch.setattr(running, "_wait", pressed)
 
     def attempt(*args):
         reached.set()
         while True:
             pass
+
     with pytest.raises(KeyboardInterrupt):
         ex.check("4.1", attempt)
     assert reached.is_set()
@@ -364,6 +437,7 @@ def test_endless_printing_is_stopped_and_cut(answer):
     def attempt(*args):
         while True:
             print("blame " * 100)
+
     shown = answer(ex.check, "4.1", attempt)
     assert "prints without end" in shown
     assert len(shown) < 2_000
@@ -375,6 +449,7 @@ def test_what_the_attempt_prints_is_in_the_answer_and_nowhere_else(answer):
         print("shape", dh.shape)
         print("to stderr", file=sys.stderr)
         return ex.carry_back(dh, h, recurrent_kernel)
+
     shown = answer(ex.check, "4.1", attempt)
     assert "PASSED" in shown.splitlines()[0]
     assert "Your function printed:\nshape (3, 4)\nto stderr\n" in shown
@@ -383,6 +458,7 @@ def test_what_the_attempt_prints_is_in_the_answer_and_nowhere_else(answer):
 def test_numpy_warnings_do_not_leak(answer):
     def attempt(dh, h, recurrent_kernel):
         return dh / np.zeros_like(dh)
+
     shown = answer(ex.check, "4.1", attempt)
     assert "Not the blame" in shown
     assert "Warning" not in shown
@@ -390,11 +466,12 @@ def test_numpy_warnings_do_not_leak(answer):
 
 def test_an_attempt_that_changes_its_arguments_spoils_nothing(answer):
     def attempt(dh, h, recurrent_kernel):
-        blame = (dh * (1 - h**2)) @ recurrent_kernel.T
+        gradient = (dh * (1 - h**2)) @ recurrent_kernel.T
         dh *= 0
         h += 5
         recurrent_kernel[:] = np.nan
-        return blame
+        return gradient
+
     assert "PASSED" in answer(ex.check, "4.1", attempt)
 
 
@@ -402,6 +479,7 @@ def test_an_attempt_may_be_any_callable(answer):
     class Carry:
         def __call__(self, dh, h, recurrent_kernel):
             return ex.carry_back(dh, h, recurrent_kernel)
+
     assert "PASSED" in answer(ex.check, "4.1", Carry())
     assert "in the call of carry_back" in answer(ex.check, "4.1", np.dot)
 
@@ -409,8 +487,10 @@ def test_an_attempt_may_be_any_callable(answer):
 def test_a_check_that_stumbles_says_so(answer):
     def stumbling(attempt):
         return {}[attempt()]
-    check, _, _ = exercises.bank([exercises.Exercise(
-        "9.1", "Stumble", "", "", ("a", "b"), ex.carry_back, "", stumbling, ())])
+
+    check, _, _ = exercises.bank(
+        [exercises.Exercise("9.1", "Stumble", "", "", ("a", "b"), ex.carry_back, "", stumbling, ())]
+    )
     assert "could not read what your function returned (`KeyError`: 3)" in answer(check, "9.1", lambda: 3)
 
 
@@ -447,8 +527,16 @@ def test_in_a_notebook_html_and_plain_text_say_the_same(monkeypatch, answer):
     def printing(dh, h, recurrent_kernel):
         print("<b>1 & 2</b>")
         return dh @ h
-    for call in [(ex.check, "4.1", printing), (ex.check, "4.1", ex.carry_back), (ex.check, "4.1"), (ex.hint, "4.2"),
-                 (ex.solution, "4.3"), (ex.hint, "<i>"), *((ex.check, "4.5", f) for f, _ in ex.DESIGN.misconceptions)]:
+
+    for call in [
+        (ex.check, "4.1", printing),
+        (ex.check, "4.1", ex.carry_back),
+        (ex.check, "4.1"),
+        (ex.hint, "4.2"),
+        (ex.solution, "4.3"),
+        (ex.hint, "<i>"),
+        *((ex.check, "4.5", f) for f, _ in ex.DESIGN.misconceptions),
+    ]:
         assert answer(*call) == ""
     for data in shell.shown:
         assert sorted(data) == ["text/html", "text/plain"]
@@ -477,7 +565,7 @@ def test_colour_is_never_the_only_sign(monkeypatch):
 
 @pytest.mark.parametrize("colour", sorted({look.split()[1] for look in exercises.LOOKS.values()}))
 def test_borders_can_be_seen_on_light_and_dark(colour):
-    parts = [int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)]
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
     light = 0.2126 * red + 0.7152 * green + 0.0722 * blue  # relative luminance, WCAG 2.2
     assert 1.05 / (light + 0.05) >= 3
@@ -485,11 +573,18 @@ def test_borders_can_be_seen_on_light_and_dark(colour):
 
 
 def test_checking_needs_no_ipython(home):
-    code = ("import sys; from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex; "
-            "ex.check('4.1', ex.carry_back); "
-            "assert 'IPython' not in sys.modules and 'matplotlib' not in sys.modules")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False,
-                          env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    code = (
+        "import sys; from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex; "
+        "ex.check('4.1', ex.carry_back); "
+        "assert 'IPython' not in sys.modules and 'matplotlib' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Exercise 4.1: PASSED")
 
@@ -580,8 +675,10 @@ def test_a_lock_left_behind_is_removed_and_a_held_one_respected(home, monkeypatc
 
 
 def test_two_kernels_at_once_lose_nothing(home):
-    code = ("import sys; from course_lib.teaching import progress\n"
-            "for number in range(40): assert progress.record(f'{sys.argv[1]}.{number}', passed=True) == ''")
+    code = (
+        "import sys; from course_lib.teaching import progress\n"
+        "for number in range(40): assert progress.record(f'{sys.argv[1]}.{number}', passed=True) == ''"
+    )
     kernels = [subprocess.Popen([sys.executable, "-c", code, lesson]) for lesson in ("4", "5")]
     assert [kernel.wait() for kernel in kernels] == [0, 0]
     assert len(progress.read()[0]) == 80
@@ -625,8 +722,12 @@ def test_a_lessons_exercises_are_the_modules(path):
 
 def lesson(*, without=None, more=""):
     new = nbformat.v4
-    cells = [new.new_code_cell("import numpy as np\n\n"
-                               "from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex")]
+    cells = [
+        new.new_code_cell(
+            "import numpy as np\n\n"
+            "from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex"
+        )
+    ]
     for exercise in ex.EXERCISES:
         cells += [new.new_markdown_cell(exercise.markdown), new.new_code_cell(exercise.cell)]
     if without is not None:
@@ -640,9 +741,11 @@ def test_the_guard_finds_what_it_is_there_for():
     assert faults(lesson(without=10)) == ["4.5: no code cell, or more than one, equals the module's"]
     assert "a cell with ex.check is not in the module" in faults(lesson(more='ex.check("4.1", carry_back)'))[0]
     assert faults(lesson(more="dh = carry_back(dh, h, W)")) == [
-        "the lesson itself uses carry_back, which belongs to an exercise"]
+        "the lesson itself uses carry_back, which belongs to an exercise"
+    ]
     assert faults(lesson(more="def reach(T):\n    return T")) == [
-        "the lesson itself uses reach, which belongs to an exercise"]
+        "the lesson itself uses reach, which belongs to an exercise"
+    ]
     edited = lesson()
     edited.cells[2].source = edited.cells[2].source.replace("Blame", "blame")
     assert faults(edited)[0] == "4.1: no code cell, or more than one, equals the module's"

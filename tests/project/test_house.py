@@ -1,4 +1,5 @@
 """The commands of make.py, the reader's working copies, and the files that say which packages the course needs."""
+
 from __future__ import annotations
 
 import ast
@@ -530,9 +531,7 @@ def test_port_in_use_is_passed_over():
 # --- make test -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("style", "tests", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 2, 2), (0, 5, 5)]
-)
+@pytest.mark.parametrize(("style", "tests", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 2, 2), (0, 5, 5)])
 def test_style_and_tests_both_decide_and_tests_run_in_any_case(monkeypatch, capsys, style, tests, expected):
     ran = []
     monkeypatch.setattr(make, "ensure_environment", lambda: None)
@@ -569,9 +568,7 @@ def test_settings_of_pip_reach_uv():
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK_TEXT = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-REQUIREMENTS = [
-    Requirement(line) for line in PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]
-]
+REQUIREMENTS = [Requirement(line) for line in PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["dev"]]
 PLATFORMS = {
     "Linux on x86_64": {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
     "Linux on aarch64": {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "aarch64"},

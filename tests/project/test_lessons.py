@@ -1,4 +1,5 @@
 """tools/lessons.py: what it stores, exports and prints, tried on small lessons in a folder of their own."""
+
 from __future__ import annotations
 
 import shutil
@@ -39,8 +40,8 @@ def add_lesson(course: Path, name: str, source: str) -> Path:
 
 
 def row(held):
-    row = {"lesson": "04", "paper": "Elman 1990", "claim": "third bit", "said": "about .05", "ours": ".01"}
-    return row | {"bound": "below .05", "held": held, "stale": held is False}
+    row = {"lesson": "04", "paper": "Elman 1990", "claim": "third bit", "reported": "about .05", "measured": ".01"}
+    return row | {"criterion": "below .05", "holds": held, "stale": held is False}
 
 
 def test_refresh_twice_stores_the_same_file(course, capsys):
@@ -85,7 +86,7 @@ def test_refresh_leaves_a_failing_lesson_alone_and_goes_on(course, capsys):
     assert broken.read_text(encoding="utf-8") == stored
     assert "still run" in str(nbformat.read(after, as_version=4).cells[1].outputs)
     printed = capsys.readouterr().out
-    assert '01_broken, cell 2, In [1], section "Broken", first line: print(\'so far\')' in printed
+    assert "01_broken, cell 2, In [1], section \"Broken\", first line: print('so far')" in printed
     assert "ZeroDivisionError: division by zero" in printed
 
 
@@ -138,7 +139,7 @@ def test_run_prints_seconds_and_the_scoreboard(course, monkeypatch, capsys, made
         ["all", "0", "600", "within"],
     ]
     assert "04  Elman 1990: third bit\n    the paper  about .05\n    ours       .01\n" in printed
-    assert f"    bound      below .05: {word}" in printed
+    assert f"    criterion  below .05: {word}" in printed
     assert ("code has changed since" in printed) == (held is False)
     assert (course / "_build" / "html" / "00_halving.html").exists()
 

@@ -209,7 +209,8 @@ def test_the_readmes_pictures_are_those_of_the_lessons():
         assert f"docs/images/{name}" in read("README.md")
         (lesson,) = lessons.find([number])
         assert (ROOT / "docs" / "images" / name).read_bytes() == lessons.picture(lesson, words), (
-            f"{name} is not the figure that {lesson.stem} has stored: `make refresh ARGS={number}` copies it")
+            f"{name} is not the figure that {lesson.stem} has stored: `make refresh ARGS={number}` copies it"
+        )
     assert {path.name for path in (ROOT / "docs" / "images").iterdir()} == set(lessons.PICTURES)
 
 

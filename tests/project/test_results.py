@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from results_checks import bound_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows
 
 from course_lib import lessons, tasks
-from course_lib.layers import Dense, SoftmaxCrossEntropy
+from course_lib.layers import Dense
 from course_lib.lessons.lesson_04_backpropagation_through_time import experiments
+from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.recurrent import SimpleRNN
 from course_lib.sequences import one_hot
@@ -22,9 +23,9 @@ ALL = results.reproductions()
 def test_recorded_figures_are_whole_and_current(r):
     contents = json.loads(r.file.read_text(encoding="utf-8"))
     assert [row["seed"] for row in contents["rows"]] == list(r.seeds)
-    assert contents["held"] == r.held(contents["rows"])
-    assert contents["ours"] == r.ours(contents["rows"])
-    assert (contents["said"], contents["bound"]) == (r.said, r.bound)
+    assert contents["holds"] == r.holds(contents["rows"])
+    assert contents["measured"] == r.measured(contents["rows"])
+    assert (contents["reported"], contents["criterion"]) == (r.reported, r.criterion)
     assert contents["code"] == r.code_hash(), f"the code behind {r.key} has changed: run `make reproduce`"
 
 
@@ -52,7 +53,7 @@ def test_every_file_belongs_to_a_reproduction():
     ],
 )
 def test_each_bound_can_fail(key, spoil):
-    bound_can_fail(key, spoil)
+    criterion_can_fail(key, spoil)
 
 
 def test_agreement_is_said_in_a_line():
@@ -63,25 +64,25 @@ def test_agreement_is_said_in_a_line():
 
 def test_scoreboard_has_a_row_for_each_and_tells_stale_from_missing(monkeypatch, tmp_path):
     rows = results.scoreboard()
-    assert [row["held"] for row in rows] == [True] * len(ALL)
+    assert [row["holds"] for row in rows] == [True] * len(ALL)
     assert not any(row["stale"] for row in rows)
     monkeypatch.setattr(results.Reproduction, "file", property(lambda r: tmp_path / f"{r.key}.json"))
-    assert {row["held"] for row in results.scoreboard()} == {None}
+    assert {row["holds"] for row in results.scoreboard()} == {None}
     with pytest.raises(FileNotFoundError, match="make reproduce"):
         results.recorded("elman-xor")
     measured = [{"seed": 0, "full": 0.01, "one_step": 0.3}]
     results.write(results.find("elman-xor"), measured, 1.0, code="of today")
     assert results.recorded("elman-xor").rows == measured
     row = next(row for row in results.scoreboard() if row["paper"] == "Elman 1990, Fig. 3")
-    assert (row["held"], row["stale"]) == (True, True)
+    assert (row["holds"], row["stale"]) == (True, True)
 
 
 def test_table_surprise_by_hand():
     ids = np.array([0, 1, 0, 1, 0, 0])
-    singles = experiments.table_surprise(ids, ids, 1, symbols=2, prior=2.0)
+    singles = experiments.table_surprisal(ids, ids, 1, symbols=2, prior=2.0)
     p = (np.array([4, 2]) + 2 * 0.5) / (6 + 2)  # counts and two imagined symbols, spread evenly
     np.testing.assert_allclose(singles, -np.log2(p[ids[1:]]))
-    pairs = experiments.table_surprise(ids, ids, 2, symbols=2, prior=2.0)
+    pairs = experiments.table_surprisal(ids, ids, 2, symbols=2, prior=2.0)
     after = (np.array([[1, 2], [2, 0]]) + 2 * p) / np.array([[3 + 2], [2 + 2]])  # row: the symbol before
     np.testing.assert_allclose(pairs, -np.log2(after[ids[:-1], ids[1:]]))
 
@@ -111,7 +112,7 @@ def test_network_surprise_is_the_loss_in_bits():
     model = Model([SimpleRNN(26, 4, rng=rng), Dense(4, 26, rng=rng)], SoftmaxCrossEntropy())
     ids = rng.integers(0, 26, 30)
     loss = model.evaluate(one_hot(ids[None, :-1], 26), ids[None, 1:])
-    assert experiments.network_surprise(model, ids).mean() == pytest.approx(loss / np.log(2), rel=1e-5)
+    assert experiments.network_surprisal(model, ids).mean() == pytest.approx(loss / np.log(2), rel=1e-5)
 
 
 def test_unknown_reproductions_are_named():
@@ -148,7 +149,7 @@ def test_lesson_04_shows_the_recorded_code():
             experiments.memory_of_second_letter,
             experiments.run_together,
             experiments.train_on_words,
-            experiments.network_surprise,
+            experiments.network_surprisal,
         ],
         {"course_bptt": "bptt"},
     )

@@ -1,4 +1,5 @@
 """Panels: the gradients they draw are right, the still picture is one picture, the live one follows its sliders."""
+
 import sys
 
 import matplotlib.pyplot as plt
@@ -25,43 +26,43 @@ def last_state(weight, inputs, nudged, nudge):
 
 @given(numbers, st.lists(numbers, min_size=1, max_size=12))
 def test_blame_agrees_with_finite_differences(weight, inputs):
-    states, blame = panels.scalar_blame(weight, inputs)
+    states, gradient = panels.scalar_gradients(weight, inputs)
     assert states[-1] == last_state(weight, inputs, 0, 0)
     epsilon = 1e-5
     numeric = np.empty(len(inputs))
     for s in range(1, len(inputs) + 1):
         above, below = (last_state(weight, inputs, s, nudge) for nudge in (epsilon, -epsilon))
         numeric[s - 1] = (above - below) / (2 * epsilon)
-    if np.abs(blame).max() < 100:
-        assert relative_error(blame, numeric) < 1e-6
+    if np.abs(gradient).max() < 100:
+        assert relative_error(gradient, numeric) < 1e-6
     else:  # where blame explodes, so does the curvature that a difference cannot see
-        assert relative_error(blame, numeric) < 1e-2
+        assert relative_error(gradient, numeric) < 1e-2
 
 
 @given(numbers, st.lists(numbers, min_size=1, max_size=12), st.data())
 def test_truncation_keeps_the_last_states_blame_and_nothing_else(weight, inputs, data):
     truncation = data.draw(st.integers(1, len(inputs)))
-    states, blame = panels.scalar_blame(weight, inputs)
-    same, cut = panels.scalar_blame(weight, inputs, truncation)
+    states, gradient = panels.scalar_gradients(weight, inputs)
+    same, cut = panels.scalar_gradients(weight, inputs, truncation)
     first = len(inputs) - truncation
     assert (same == states).all()
     assert (cut[:first] == 0).all()
-    assert (cut[first:] == blame[first:]).all()
+    assert (cut[first:] == gradient[first:]).all()
 
 
 def test_without_input_each_step_back_multiplies_by_the_weight():
-    _, blame = panels.scalar_blame(1.5, np.zeros(4))
-    assert blame.tolist() == [1.5**3, 1.5**2, 1.5, 1]
+    _, gradient = panels.scalar_gradients(1.5, np.zeros(4))
+    assert gradient.tolist() == [1.5**3, 1.5**2, 1.5, 1]
 
 
 def test_scalar_blame_refuses_what_is_no_sequence():
     with pytest.raises(ValueError, match=r"array \(T,\), but shape \(0,\) came"):
-        panels.scalar_blame(1, [])
+        panels.scalar_gradients(1, [])
     with pytest.raises(ValueError, match=r"shape \(2, 2\) came"):
-        panels.scalar_blame(1, np.ones((2, 2)))
+        panels.scalar_gradients(1, np.ones((2, 2)))
     for truncation in (0, 4):
         with pytest.raises(ValueError, match=f"between 1 and 3 states, but truncation {truncation} came"):
-            panels.scalar_blame(1, [1, 2, 3], truncation)
+            panels.scalar_gradients(1, [1, 2, 3], truncation)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -91,8 +92,10 @@ def test_the_still_panel_is_one_picture(monkeypatch, shown):
 
 def test_the_still_panel_shows_what_it_is_there_to_show():
     pattern = panels._PATTERN
-    fades, keeps, grows, saturates = (abs(panels.scalar_blame(w, size * pattern)[1][0])
-                                      for w, size in ((0.5, 0.1), (1, 0.1), (1.5, 0.01), (1.5, 2)))
+    fades, keeps, grows, saturates = (
+        abs(panels.scalar_gradients(w, size * pattern)[1][0])
+        for w, size in ((0.5, 0.1), (1, 0.1), (1.5, 0.01), (1.5, 2))
+    )
     assert fades < 0.5**11
     assert 0.5 < keeps < 1
     assert grows > 10
@@ -105,7 +108,10 @@ def test_the_live_panel_follows_its_sliders(kernel, shown):
     (box,) = shown
     weight, size, truncation, picture = box.children
     assert [slider.description for slider in (weight, size, truncation)] == [
-        "recurrent weight w", "size of the inputs", "states that blame reaches"]
+        "recurrent weight w",
+        "size of the inputs",
+        "states that blame reaches",
+    ]
     before = picture.value
     assert "With weight 1 and inputs of ±0.1" in before
     assert 'aria-live="polite"' in before
@@ -139,8 +145,11 @@ def test_the_three_kinds_of_knob_hand_on_what_the_reader_gives(kernel, shown):
         calls.append(values)
         return plt.figure(figsize=(1, 1)), f"A blank figure for the values {values}."
 
-    controls = {"number": widgets.Slider("turned", 0, 5, 1, 2), "name": widgets.Choice("chosen", ("a", "b"), "a"),
-                "text": widgets.TextBox("typed", "hello")}
+    controls = {
+        "number": widgets.Slider("turned", 0, 5, 1, 2),
+        "name": widgets.Choice("chosen", ("a", "b"), "a"),
+        "text": widgets.TextBox("typed", "hello"),
+    }
     widgets.panel(draw, controls, static=None)
     number, name, text, _ = shown[0].children
     number.value, name.value, text.value = 3, "b", "you"

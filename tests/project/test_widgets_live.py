@@ -1,4 +1,5 @@
 """JupyterLab in a real browser: alt text reaches the page, and a panel follows the keyboard."""
+
 import json
 import os
 import re
@@ -21,23 +22,30 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
 CHROMIUM = os.environ.get("COURSE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on the PATH (Debian: apt-get "
-                                                         "install chromium); COURSE_CHROMIUM=/path/to/it names one")
-ALT = "A line rising from 0 to 1; \"quotes\", <angles> & ampersands."
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason="no Chromium, Chrome or Edge on the PATH (Debian: apt-get "
+    "install chromium); COURSE_CHROMIUM=/path/to/it names one",
+)
+ALT = 'A line rising from 0 to 1; "quotes", <angles> & ampersands.'
 SECONDS = 60  # for any one thing to happen on a busy machine
 # What a machine without a network, or the stopping of a server, writes into the console.
 HARMLESS = re.compile(r"net::ERR_|Failed to load resource|Failed to fetch|WebSocket")
 
 
 def write_lesson(path):
-    book = nbformat.v4.new_notebook(cells=[
-        nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nimport course_lib\n"
-                                  "from course_lib import plotting\n"
-                                  "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\n"
-                                  "rng = course_lib.setup(4)"),
-        nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
-        nbformat.v4.new_code_cell("panels.bptt_panel()"),
-    ])
+    book = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(
+                "import matplotlib.pyplot as plt\nimport course_lib\n"
+                "from course_lib import plotting\n"
+                "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\n"
+                "rng = course_lib.setup(4)"
+            ),
+            nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
+            nbformat.v4.new_code_cell("panels.bptt_panel()"),
+        ]
+    )
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(book, path)
 
@@ -81,21 +89,44 @@ def server(tmp_path_factory):
     write_stored(root / "stored.ipynb")
     kernel = home / "data" / "kernels" / "python3"
     kernel.mkdir(parents=True)
-    (kernel / "kernel.json").write_text(json.dumps({
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "Python 3", "language": "python"}), encoding="utf-8")
+    (kernel / "kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "display_name": "Python 3",
+                "language": "python",
+            }
+        ),
+        encoding="utf-8",
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(8)
     environment = {name: value for name, value in os.environ.items() if name != "COURSE_STATIC"}
-    environment |= {"JUPYTER_CONFIG_DIR": str(home / "config"), "JUPYTER_DATA_DIR": str(home / "data"),
-                    "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-                    "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"), "IPYTHONDIR": str(home / "ipython")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.ip=127.0.0.1", "--allow-root",
-               f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
-               f"--ServerApp.root_dir={root}", "--LabApp.news_url=None", "--LabApp.extension_manager=readonly",
-               "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    environment |= {
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "IPYTHONDIR": str(home / "ipython"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ServerApp.ip=127.0.0.1",
+        "--allow-root",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.news_url=None",
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
     log = home / "server.log"
     with log.open("w", encoding="utf-8") as written:
         process = subprocess.Popen(command, env=environment, stdout=written, stderr=subprocess.STDOUT, cwd=root)
@@ -124,9 +155,16 @@ def server(tmp_path_factory):
 def page():
     # Playwright runs an event loop in this thread; nothing else in the tests may need one while it is open.
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-            "--no-first-run"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--no-first-run",
+            ],
+        )
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.set_default_timeout(SECONDS * 1000)
         page.complaints = []

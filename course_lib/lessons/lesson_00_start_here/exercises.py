@@ -1,11 +1,24 @@
 """The warm-up of lesson 00: a speaker without memory."""
+
 from __future__ import annotations
 
 from course_lib.teaching.exercise import Exercise, bank
 
 OTHER = {"a": "AE", "c": "K", "e": "EH", "t": "T", "x": "G Z"}  # here e is heard
-TABLE = {"a": "AE", "b": "B", "c": "K", "e": "", "g": "G", "h": "", "i": "IH", "n": "N", "o": "AA", "p": "P", "t": "T",
-         "x": "K S"}
+TABLE = {
+    "a": "AE",
+    "b": "B",
+    "c": "K",
+    "e": "",
+    "g": "G",
+    "h": "",
+    "i": "IH",
+    "n": "N",
+    "o": "AA",
+    "p": "P",
+    "t": "T",
+    "x": "K S",
+}
 
 
 def sounds_without_memory(word, table):
@@ -69,48 +82,78 @@ def _silence_by_heart(word, table):
 
 
 def _check(attempt):
-    words = [("pin", TABLE), ("toe", TABLE), ("cab", TABLE), ("phone", TABLE), ("banana", TABLE), ("attic", TABLE),
-             ("taxi", TABLE), ("exact", OTHER)]
+    words = [
+        ("pin", TABLE),
+        ("toe", TABLE),
+        ("cab", TABLE),
+        ("phone", TABLE),
+        ("banana", TABLE),
+        ("attic", TABLE),
+        ("taxi", TABLE),
+        ("exact", OTHER),
+    ]
     for word, table in words:
         got = attempt(word, dict(table))
         wanted = sounds_without_memory(word, table)
         if isinstance(got, str):
-            return (f"What came is one string. The answer should be a list with an entry for each letter that is "
-                    f"heard, for {word!r} {wanted}.")
+            return (
+                f"What came is one string. The answer should be a list with an entry for each letter that is "
+                f"heard, for {word!r} {wanted}."
+            )
         if not isinstance(got, list | tuple) or not all(isinstance(sounds, str) for sounds in got):
-            inside = next((type(sounds).__name__ for sounds in got if not isinstance(sounds, str)), "") if isinstance(
-                got, list | tuple) else ""
-            return (f"Expected: a list of strings, such as {wanted}. What came is of type `{type(got).__name__}`"
-                    + (f" and has a `{inside}` in it." if inside else "."))
+            inside = (
+                next((type(sounds).__name__ for sounds in got if not isinstance(sounds, str)), "")
+                if isinstance(got, list | tuple)
+                else ""
+            )
+            return f"Expected: a list of strings, such as {wanted}. What came is of type `{type(got).__name__}`" + (
+                f" and has a `{inside}` in it." if inside else "."
+            )
         got = list(got)
         if got == wanted:
             continue
         if "" in got:
-            return (f"For {word!r} you return {got}. A silent letter should leave nothing behind: the table says "
-                    f'`""` for it. Leave these out.')
+            return (
+                f"For {word!r} you return {got}. A silent letter should leave nothing behind: the table says "
+                f'`""` for it. Leave these out.'
+            )
         if got == _stops_at_silence(word, table):
             return f"For {word!r} you return {got}: it stops at the first silent letter. Pass over it and go on."
         if len(wanted) > 1 and got == wanted[:1]:
-            return (f"For {word!r} you return {got}, the first letter that is heard and no more. Does a `return` stand "
-                    f"inside the loop?")
+            return (
+                f"For {word!r} you return {got}, the first letter that is heard and no more. Does a `return` stand "
+                f"inside the loop?"
+            )
         if got == _spelled_out(word, table):
-            return (f"For {word!r} you return {got}: the letters in which the sounds are written, one by one. `list += "
-                    f"string` adds the string's letters; `append` adds the string.")
+            return (
+                f"For {word!r} you return {got}: the letters in which the sounds are written, one by one. `list += "
+                f"string` adds the string's letters; `append` adds the string."
+            )
         if got == _cut_at_spaces(word, table):
-            return (f"For {word!r} you return {got}. An entry such as `\"K S\"` is what one letter says, and stays one "
-                    f"string in the list.")
+            return (
+                f'For {word!r} you return {got}. An entry such as `"K S"` is what one letter says, and stays one '
+                f"string in the list."
+            )
         if got == _doubled_said_once(word, table):
-            return (f"For {word!r} you return {got}: two equal sounds in a row became one. Each letter is said, "
-                    f"whatever the letter before it said; this speaker has no memory.")
+            return (
+                f"For {word!r} you return {got}: two equal sounds in a row became one. Each letter is said, "
+                f"whatever the letter before it said; this speaker has no memory."
+            )
         if got == _silence_by_heart(word, table):
-            return (f"With another table {word!r} gives {got}; expected {wanted}. Which letters are silent is what the "
-                    f"table says, and not always e and h.")
+            return (
+                f"With another table {word!r} gives {got}; expected {wanted}. Which letters are silent is what the "
+                f"table says, and not always e and h."
+            )
         if got == _each_letter_once(word, table):
-            return (f"For {word!r} you return {got}: each letter once. A letter that comes again is said again. Go "
-                    f"through the word, not through its different letters.")
+            return (
+                f"For {word!r} you return {got}: each letter once. A letter that comes again is said again. Go "
+                f"through the word, not through its different letters."
+            )
         if sorted(got) == sorted(wanted) or set(got) == set(wanted):
-            return (f"For {word!r} you return {got}: the right sounds in the wrong order. The order is that of the "
-                    f"word; `for letter in word` goes through it from left to right.")
+            return (
+                f"For {word!r} you return {got}: the right sounds in the wrong order. The order is that of the "
+                f"word; `for letter in word` goes through it from left to right."
+            )
         return f"For {word!r} you return {got}; expected {wanted}, what the table says for each letter in turn."
     return None
 
@@ -138,7 +181,7 @@ def sounds_without_memory(word, table):
     ),
     solution=sounds_without_memory,
     why="It will say the two c of “pacific” alike, because nothing that it has read is there when the next letter "
-        "comes. A place to keep it is what the next lessons build.",
+    "comes. A place to keep it is what the next lessons build.",
     check=_check,
     misconceptions=(
         (_silent_kept, "A silent letter should leave nothing behind"),

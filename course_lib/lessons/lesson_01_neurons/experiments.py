@@ -2,6 +2,7 @@
 
 The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
 """
+
 from __future__ import annotations
 
 from itertools import product
@@ -9,14 +10,7 @@ from itertools import product
 import numpy as np
 
 from course_lib.layers import ACTIVATIONS
-from course_lib.neurons import (
-    Perceptron,
-    firing_rate,
-    hodgkin_huxley,
-    leaky_integrate_and_fire,
-    lif_rate,
-    two_clouds,
-)
+from course_lib.neurons import Perceptron, firing_rate, hodgkin_huxley, leaky_integrate_and_fire, lif_rate, two_clouds
 from course_lib.optimizers import Momentum
 from course_lib.teaching.experiment import Reproduction
 
@@ -69,8 +63,10 @@ MARGINS = (0.2, 0.1, 0.05)
 
 
 def measure_mistakes(seed):
-    return {**{f"margin_{margin}": mistakes_until_learned(500, 20, margin, seed) for margin in MARGINS},
-            "many_points": mistakes_until_learned(50_000, 20, 0.1, seed)}
+    return {
+        **{f"margin_{margin}": mistakes_until_learned(500, 20, margin, seed) for margin in MARGINS},
+        "many_points": mistakes_until_learned(50_000, 20, 0.1, seed),
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -92,10 +88,10 @@ def forward(weights, x):
 def backward(weights, x, h, predictions, targets):
     """The gradients of L = ½ Σ (prediction - target)², in the order of the weights."""
     W2 = weights[2]
-    d_predictions = predictions - targets                      # blame of the predictions
-    da2 = d_predictions * predictions * (1 - predictions)      # back through the output's sigmoid
-    dh = da2 @ W2.T                                            # back through W²
-    da1 = dh * h * (1 - h)                                     # back through the hidden sigmoids
+    d_predictions = predictions - targets  # blame of the predictions
+    da2 = d_predictions * predictions * (1 - predictions)  # back through the output's sigmoid
+    dh = da2 @ W2.T  # back through W²
+    da1 = dh * h * (1 - h)  # back through the hidden sigmoids
     return [x.T @ da1, da1.sum(axis=0), h.T @ da2, da2.sum(axis=0)]
 
 
@@ -134,8 +130,12 @@ def measure_xor(seed):
 
 def measure_mirror(seed):
     sweeps, weights = learn_mirror(0.1, seed)
-    return {"sweeps": sweeps, "asymmetry": None if sweeps is None else asymmetry(weights),
-            "patient": sweeps or learn_mirror(0.1, seed, most=100_000)[0], "half_rate": learn_mirror(0.05, seed)[0]}
+    return {
+        "sweeps": sweeps,
+        "asymmetry": None if sweeps is None else asymmetry(weights),
+        "patient": sweeps or learn_mirror(0.1, seed, most=100_000)[0],
+        "half_rate": learn_mirror(0.05, seed)[0],
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -150,81 +150,113 @@ def _median(rows, name):
     return float(np.median([np.inf if row[name] is None else row[name] for row in rows]))
 
 
-def _mistakes_held(rows):
-    return all(all(row[f"margin_{margin}"] <= 1 / margin**2 for margin in MARGINS)
-               and row["many_points"] < 2 * row["margin_0.1"] for row in rows)
+def _mistakes_holds(rows):
+    return all(
+        all(row[f"margin_{margin}"] <= 1 / margin**2 for margin in MARGINS)
+        and row["many_points"] < 2 * row["margin_0.1"]
+        for row in rows
+    )
 
 
-def _xor_held(rows):
+def _xor_holds(rows):
     return 0.6 <= len(_solved(rows, "two")) / len(rows) <= 0.95 and len(_solved(rows, "four")) == len(rows)
 
 
-def _mirror_held(rows):
-    return (len(_solved(rows, "sweeps")) >= 0.6 * len(rows) and len(_solved(rows, "patient")) == len(rows)
-            and len(_solved(rows, "half_rate")) == len(rows) and max(_solved(rows, "asymmetry")) < 0.05
-            and _median(rows, "half_rate") < _median(rows, "sweeps"))
+def _mirror_holds(rows):
+    return (
+        len(_solved(rows, "sweeps")) >= 0.6 * len(rows)
+        and len(_solved(rows, "patient")) == len(rows)
+        and len(_solved(rows, "half_rate")) == len(rows)
+        and max(_solved(rows, "asymmetry")) < 0.05
+        and _median(rows, "half_rate") < _median(rows, "sweeps")
+    )
 
 
-def _mirror_ours(rows):
+def _mirror_measured(rows):
     solved = _solved(rows, "sweeps")
-    return (f"{len(solved)} of {len(rows)} starts, median {np.median(solved):,.0f} sweeps ({min(solved):,} to "
-            f"{max(solved):,}), the last after {max(_solved(rows, 'patient')):,}; at half the rate "
-            f"{len(_solved(rows, 'half_rate'))}, {_median(rows, 'half_rate'):,.0f}")
+    return (
+        f"{len(solved)} of {len(rows)} starts, median {np.median(solved):,.0f} sweeps ({min(solved):,} to "
+        f"{max(solved):,}), the last after {max(_solved(rows, 'patient')):,}; at half the rate "
+        f"{len(_solved(rows, 'half_rate'))}, {_median(rows, 'half_rate'):,.0f}"
+    )
 
 
-def _mistakes_ours(rows):
+def _mistakes_measured(rows):
     means = "/".join(f"{np.mean([row[f'margin_{margin}'] for row in rows]):.0f}" for margin in MARGINS)
-    return (f"{means} on average; at margin .1 with 50,000 points "
-            f"{np.mean([row['many_points'] for row in rows]):.0f}")
+    return f"{means} on average; at margin .1 with 50,000 points {np.mean([row['many_points'] for row in rows]):.0f}"
 
 
 REPRODUCTIONS = (
     Reproduction(
-        key="squid-axon", lesson="01", paper="Hodgkin & Huxley 1952",
+        key="squid-axon",
+        lesson="01",
+        paper="Hodgkin & Huxley 1952",
         claim="a kick of the membrane fires a whole spike or none",
-        said="the equations and their constants",
-        bound="6 mV fails (below 10 mV after the first millisecond), 7 and 15 mV give spikes of 95 to 115 mV",
-        seeds=range(1), measure=measure_axon,
-        held=lambda rows: all(row["height_6"] < 10 and 95 < row["height_7"] < 115 and 95 < row["height_15"] < 115
-                              for row in rows),
-        ours=lambda rows: "; ".join(f"{kick} mV: {rows[0][f'height_{kick}']:.1f} mV" for kick in (6, 7, 15)),
+        reported="the equations and their constants",
+        criterion="6 mV fails (below 10 mV after the first millisecond), 7 and 15 mV give spikes of 95 to 115 mV",
+        seeds=range(1),
+        measure=measure_axon,
+        holds=lambda rows: all(
+            row["height_6"] < 10 and 95 < row["height_7"] < 115 and 95 < row["height_15"] < 115 for row in rows
+        ),
+        measured=lambda rows: "; ".join(f"{kick} mV: {rows[0][f'height_{kick}']:.1f} mV" for kick in (6, 7, 15)),
         code=CODE,
     ),
     Reproduction(
-        key="firing-rate", lesson="01", paper="Leaky integrate-and-fire, closed form",
+        key="firing-rate",
+        lesson="01",
+        paper="Leaky integrate-and-fire, closed form",
         claim="the firing rate under constant drive is 1 / (pause + τ ln(drive / (drive - threshold)))",
-        said="exact",
-        bound="simulated rates of random neurons within 1 % of the closed form",
-        seeds=range(20), measure=measure_rate,
-        held=lambda rows: all(row["error"] < 0.01 for row in rows),
-        ours=lambda rows: f"off by at most {max(row['error'] for row in rows):.2%}",
+        reported="exact",
+        criterion="simulated rates of random neurons within 1 % of the closed form",
+        seeds=range(20),
+        measure=measure_rate,
+        holds=lambda rows: all(row["error"] < 0.01 for row in rows),
+        measured=lambda rows: f"off by at most {max(row['error'] for row in rows):.2%}",
         code=CODE,
     ),
     Reproduction(
-        key="perceptron-mistakes", lesson="01", paper="Novikoff 1962",
+        key="perceptron-mistakes",
+        lesson="01",
+        paper="Novikoff 1962",
         claim="a perceptron makes at most (R/γ)² mistakes, whatever the number of points and dimensions",
-        said="at most 25, 100 and 400 mistakes at margins .2, .1 and .05 (R = 1)",
-        bound="at most (R/γ)² mistakes at three margins, on 500 points in 20 dimensions, and less than twice as many "
-              "on 50,000 points as on 500",
-        seeds=range(20), measure=measure_mistakes, held=_mistakes_held, ours=_mistakes_ours,
+        reported="at most 25, 100 and 400 mistakes at margins .2, .1 and .05 (R = 1)",
+        criterion="at most (R/γ)² mistakes at three margins, on 500 points in 20 dimensions, and less than twice as "
+        "many "
+        "on 50,000 points as on 500",
+        seeds=range(20),
+        measure=measure_mistakes,
+        holds=_mistakes_holds,
+        measured=_mistakes_measured,
         code=CODE,
     ),
     Reproduction(
-        key="xor-starts", lesson="01", paper="Rumelhart, Hinton & Williams 1986",
+        key="xor-starts",
+        lesson="01",
+        paper="Rumelhart, Hinton & Williams 1986",
         claim="poor local minima are met where a network has just enough connections; a few more avoid them",
-        said="so, from experience with many tasks (no figure)",
-        bound="XOR: two hidden units learn it from 60 to 95 % of starts, four from all",
-        seeds=range(100), measure=measure_xor, held=_xor_held,
-        ours=lambda rows: f"two: {len(_solved(rows, 'two'))} of {len(rows)} starts; four: {len(_solved(rows, 'four'))}",
+        reported="so, from experience with many tasks (no figure)",
+        criterion="XOR: two hidden units learn it from 60 to 95 % of starts, four from all",
+        seeds=range(100),
+        measure=measure_xor,
+        holds=_xor_holds,
+        measured=lambda rows: (
+            f"two: {len(_solved(rows, 'two'))} of {len(rows)} starts; four: {len(_solved(rows, 'four'))}"
+        ),
         code=CODE,
     ),
     Reproduction(
-        key="mirror-symmetry", lesson="01", paper="Rumelhart, Hinton & Williams 1986, Fig. 1",
+        key="mirror-symmetry",
+        lesson="01",
+        paper="Rumelhart, Hinton & Williams 1986, Fig. 1",
         claim="two hidden units learn to detect mirror symmetry of six bits",
-        said="1,425 sweeps with ε = .1 and α = .9 (one network)",
-        bound="learned from at least 12 of 20 starts within 10,000 sweeps and from all within 100,000, mirrored "
-              "weights equal and opposite within 5 %; at half the rate from all within 10,000, sooner on the median",
-        seeds=range(100), measure=measure_mirror, held=_mirror_held, ours=_mirror_ours,
+        reported="1,425 sweeps with ε = .1 and α = .9 (one network)",
+        criterion="learned from at least 12 of 20 starts within 10,000 sweeps and from all within 100,000, mirrored "
+        "weights equal and opposite within 5 %; at half the rate from all within 10,000, sooner on the median",
+        seeds=range(100),
+        measure=measure_mirror,
+        holds=_mirror_holds,
+        measured=_mirror_measured,
         code=CODE,
     ),
 )

@@ -1,4 +1,5 @@
 """Lesson 01: drive a leaky integrate-and-fire neuron, and find the point on its rate curve."""
+
 from __future__ import annotations
 
 from functools import lru_cache
@@ -28,8 +29,9 @@ def _rate_curve(noise):
 def _life(drive, noise):
     """Potential and spikes of one neuron, and its rate in Hz."""
     constant = np.full((round(_LASTS / _DT), 1), drive)
-    potential, spikes = leaky_integrate_and_fire(constant, threshold=_THRESHOLD, noise=noise,
-                                                 rng=np.random.default_rng(2))
+    potential, spikes = leaky_integrate_and_fire(
+        constant, threshold=_THRESHOLD, noise=noise, rng=np.random.default_rng(2)
+    )
     return potential[:, 0], spikes[:, 0], float(spikes.sum() * 1000 / _LASTS)
 
 
@@ -55,10 +57,21 @@ def _draw_trace(ax, drive, noise, last=True):
 def _draw_curves(ax, noise):
     """The exact curve without noise, and the measured one under this noise."""
     fine = np.linspace(0, _MOST_DRIVE, 801)
-    ax.plot(fine, lif_rate(fine, threshold=_THRESHOLD), color=plotting.INK, linestyle=":", linewidth=1.8,
-            label="no noise, exact")
-    ax.plot(_DRIVES, _rate_curve(noise), color=plotting.COLORS["output"], linewidth=1.8,
-            label=f"noise {noise:g} mV, measured")
+    ax.plot(
+        fine,
+        lif_rate(fine, threshold=_THRESHOLD),
+        color=plotting.INK,
+        linestyle=":",
+        linewidth=1.8,
+        label="no noise, exact",
+    )
+    ax.plot(
+        _DRIVES,
+        _rate_curve(noise),
+        color=plotting.COLORS["output"],
+        linewidth=1.8,
+        label=f"noise {noise:g} mV, measured",
+    )
     ax.set(xlabel="drive $x$, mV", ylabel="spikes a second", xlim=(0, _MOST_DRIVE), ylim=(0, 165))
     ax.legend(loc="upper left")
 
@@ -67,12 +80,23 @@ def _draw_neuron(drive, noise):
     fig, (trace, curve) = plt.subplots(2, 1, figsize=(7, 4.8), height_ratios=(1, 1.5))
     rate = _draw_trace(trace, drive, noise)
     _draw_curves(curve, noise)
-    curve.plot(drive, rate, "D", markersize=11, markerfacecolor=plotting.PAPER, markeredgewidth=2.4, clip_on=False,
-               color=plotting.COLORS["output"], zorder=5)
-    return fig, (f"A leaky integrate-and-fire neuron, threshold {_THRESHOLD:g} mV, under a drive of {drive:g} mV and "
-                 f"noise of {noise:g} mV fires {rate:.0f} times a second. Below, its rate against the drive, with a "
-                 f"diamond at this drive; a dotted line is the exact curve without noise, which is 0 up to "
-                 f"{_THRESHOLD:g} mV.")
+    curve.plot(
+        drive,
+        rate,
+        "D",
+        markersize=11,
+        markerfacecolor=plotting.PAPER,
+        markeredgewidth=2.4,
+        clip_on=False,
+        color=plotting.COLORS["output"],
+        zorder=5,
+    )
+    return fig, (
+        f"A leaky integrate-and-fire neuron, threshold {_THRESHOLD:g} mV, under a drive of {drive:g} mV and "
+        f"noise of {noise:g} mV fires {rate:.0f} times a second. Below, its rate against the drive, with a "
+        f"diamond at this drive; a dotted line is the exact curve without noise, which is 0 up to "
+        f"{_THRESHOLD:g} mV."
+    )
 
 
 def _draw_neuron_static():
@@ -81,13 +105,26 @@ def _draw_neuron_static():
     rates = [_draw_trace(ax, *setting, last=ax is axes[2]) for ax, setting in zip(axes, settings, strict=False)]
     _draw_curves(axes[3], 3.0)
     for (drive, _), rate in zip(settings, rates, strict=True):
-        axes[3].plot(drive, rate, "D", markersize=9, markerfacecolor=plotting.PAPER, markeredgewidth=2.2,
-                     color=plotting.COLORS["output"], zorder=5, clip_on=False)
-    said = "; ".join(f"drive {drive:g} mV, noise {noise:g} mV, {rate:.0f} spikes a second"
-                     for (drive, noise), rate in zip(settings, rates, strict=True))
-    return fig, (f"Three traces of a leaky integrate-and-fire neuron, threshold {_THRESHOLD:g} mV: {said}. Below, the "
-                 f"rate against the drive. Without noise it is 0 up to {_THRESHOLD:g} mV and then rises steeply; with "
-                 f"noise the corner is rounded, and the neuron fires below the threshold too.")
+        axes[3].plot(
+            drive,
+            rate,
+            "D",
+            markersize=9,
+            markerfacecolor=plotting.PAPER,
+            markeredgewidth=2.2,
+            color=plotting.COLORS["output"],
+            zorder=5,
+            clip_on=False,
+        )
+    said = "; ".join(
+        f"drive {drive:g} mV, noise {noise:g} mV, {rate:.0f} spikes a second"
+        for (drive, noise), rate in zip(settings, rates, strict=True)
+    )
+    return fig, (
+        f"Three traces of a leaky integrate-and-fire neuron, threshold {_THRESHOLD:g} mV: {said}. Below, the "
+        f"rate against the drive. Without noise it is 0 up to {_THRESHOLD:g} mV and then rises steeply; with "
+        f"noise the corner is rounded, and the neuron fires below the threshold too."
+    )
 
 
 def neuron_panel():
@@ -98,9 +135,6 @@ def neuron_panel():
     """
     panel(
         _draw_neuron,
-        {
-            "drive": Slider("drive, mV", 0.0, _MOST_DRIVE, 0.5, 14.0),
-            "noise": Slider("noise, mV", 0.0, 6.0, 0.5, 0.0),
-        },
+        {"drive": Slider("drive, mV", 0.0, _MOST_DRIVE, 0.5, 14.0), "noise": Slider("noise, mV", 0.0, 6.0, 0.5, 0.0)},
         _draw_neuron_static,
     )

@@ -1,4 +1,5 @@
 """Exercises of lesson 02, sequences: units of surprise, a table's gradient, masks, honest splits, an honest choice."""
+
 from __future__ import annotations
 
 import math
@@ -60,22 +61,43 @@ def _numbers_of_the_text(perplexity, characters):
 
 
 WRONG_UNITS = (
-    (_divided_first, "You share out the perplexity and take the logarithm after that. Choices multiply from letter to "
-                     "letter, they do not add up; what adds up, and can be shared out, is bits."),
-    (_in_nats, "The road is right and the unit is not: `np.log` gives nats. A bit is a choice between two, so the "
-               "logarithm has base 2."),
+    (
+        _divided_first,
+        "You share out the perplexity and take the logarithm after that. Choices multiply from letter to "
+        "letter, they do not add up; what adds up, and can be shared out, is bits.",
+    ),
+    (
+        _in_nats,
+        "The road is right and the unit is not: `np.log` gives nats. A bit is a choice between two, so the "
+        "logarithm has base 2.",
+    ),
     (_per_word, "These are the bits of a whole word. Its letters share them."),
-    (_perplexity_of_a_letter, "This is a letter's perplexity: among how many equally likely letters one has to choose. "
-                              "How many bits is that?"),
-    (_shared_out, "A perplexity is a number of choices. Turn it into bits first; a number of choices cannot be shared "
-                  "out by dividing."),
+    (
+        _perplexity_of_a_letter,
+        "This is a letter's perplexity: among how many equally likely letters one has to choose. "
+        "How many bits is that?",
+    ),
+    (
+        _shared_out,
+        "A perplexity is a number of choices. Turn it into bits first; a number of choices cannot be shared "
+        "out by dividing.",
+    ),
     (_multiplied, "A word has more bits than any one of its letters, and here a letter gets more than its word."),
-    (_minus_written, "The size is right and the sign is not. Surprise is minus the logarithm of a probability; a "
-                     "perplexity is a number of choices, at least 1, and its logarithm is positive already."),
-    (_space_left_out, "You share the bits among one character too few. The space is one of them: it has to be "
-                      "predicted like any other, and the 5.5 include it."),
-    (_base_ten, "The road is right and the unit is not: `np.log10` counts decimal digits. A bit is a choice between "
-                "two, so the logarithm has base 2."),
+    (
+        _minus_written,
+        "The size is right and the sign is not. Surprise is minus the logarithm of a probability; a "
+        "perplexity is a number of choices, at least 1, and its logarithm is positive already.",
+    ),
+    (
+        _space_left_out,
+        "You share the bits among one character too few. The space is one of them: it has to be "
+        "predicted like any other, and the 5.5 include it.",
+    ),
+    (
+        _base_ten,
+        "The road is right and the unit is not: `np.log10` counts decimal digits. A bit is a choice between "
+        "two, so the logarithm has base 2.",
+    ),
 )
 
 
@@ -87,10 +109,15 @@ def _check_from_word_perplexity(attempt):
             continue
         if says := first_match(got, (perplexity, characters), WRONG_UNITS):
             return says
-        says = (f"With a perplexity of {perplexity:g} a word and {characters:g} characters in a word, a character has "
-                f"{wanted:.3f} bits; your answer is {float(got):.4g}. ")
-        return says + ("For 128 and 5.5 it was right: is one of these two written in as a number?" if case else
-                       "How many bits has the whole word, and among how many characters are they shared out?")
+        says = (
+            f"With a perplexity of {perplexity:g} a word and {characters:g} characters in a word, a character has "
+            f"{wanted:.3f} bits; your answer is {float(got):.4g}. "
+        )
+        return says + (
+            "For 128 and 5.5 it was right: is one of these two written in as a number?"
+            if case
+            else "How many bits has the whole word, and among how many characters are they shared out?"
+        )
 
 
 UNITS = Exercise(
@@ -116,7 +143,7 @@ def from_word_perplexity(perplexity, characters):
     ),
     solution=from_word_perplexity,
     why="Bits add up, perplexities multiply. Before you compare two figures ask: per what? A perplexity of 128 a word "
-        "is 1.27 bits a character, and 2.4 choices a character.",
+    "is 1.27 bits a character, and 2.4 choices a character.",
     check=_check_from_word_perplexity,
     misconceptions=(*WRONG_UNITS, (_numbers_of_the_text, "written in as a number")),
 )
@@ -161,18 +188,31 @@ def _step_downhill(ids, d_scores, size):
 
 
 WRONG_TABLES = (
-    (_repeats_lost, "A row that was looked up once is right; of one that was looked up several times only the last "
-                    "look-up has survived. `dW[ids] += d` reads all rows, adds, and writes them back, so repeats "
-                    "overwrite each other: NumPy, not you. What adds one after the other?"),
-    (_mean_of_repeats, "Rows that were looked up several times have the mean of what came for them. A row used three "
-                       "times is nudged three times: add up."),
+    (
+        _repeats_lost,
+        "A row that was looked up once is right; of one that was looked up several times only the last "
+        "look-up has survived. `dW[ids] += d` reads all rows, adds, and writes them back, so repeats "
+        "overwrite each other: NumPy, not you. What adds one after the other?",
+    ),
+    (
+        _mean_of_repeats,
+        "Rows that were looked up several times have the mean of what came for them. A row used three "
+        "times is nudged three times: add up.",
+    ),
     (_gradient_turned, "This is the transpose. Row i of W is what letter i looks up; so is row i of its gradient."),
-    (_whole_in_each_row, "Each row that was used gets what came for all of them. It should get what came for its "
-                         "own look-ups."),
-    (_divided_by_count, "This is divided by the number of look-ups. If the loss is a mean, `d_scores` has been divided "
-                        "already."),
-    (_step_downhill, "This is the gradient with its sign turned. The gradient points uphill; the minus comes later, in "
-                     "the step: `W -= rate * dW`."),
+    (
+        _whole_in_each_row,
+        "Each row that was used gets what came for all of them. It should get what came for its own look-ups.",
+    ),
+    (
+        _divided_by_count,
+        "This is divided by the number of look-ups. If the loss is a mean, `d_scores` has been divided already.",
+    ),
+    (
+        _step_downhill,
+        "This is the gradient with its sign turned. The gradient points uphill; the minus comes later, in "
+        "the step: `W -= rate * dW`.",
+    ),
 )
 
 
@@ -193,8 +233,10 @@ def _check_table_gradient(attempt):
             return says
         wrong = [i for i in range(size) if not np.allclose(got[i], wanted[i])]
         rows = f"row{'s' * (len(wrong) > 1)} {listed(wrong)}"
-        return (f"With ids {ids.tolist()} and a table of {size} rows, your gradient is wrong in {rows}. Row i answers "
-                f"for every look-up of letter i, and for no other; a letter that was not looked up has a row of zeros.")
+        return (
+            f"With ids {ids.tolist()} and a table of {size} rows, your gradient is wrong in {rows}. Row i answers "
+            f"for every look-up of letter i, and for no other; a letter that was not looked up has a row of zeros."
+        )
 
 
 TABLE = Exercise(
@@ -222,8 +264,8 @@ def table_gradient(ids, d_scores, size):
     ),
     solution=table_gradient,
     why="This is an embedding layer's whole backward pass: the same row, used several times, gets the sum. In lesson "
-        "04 a matrix that is used at several moments gets the sum as well. (One-hot vectors give the same numbers; for "
-        "50,000 words and a thousand look-ups they fill 400 MB first.)",
+    "04 a matrix that is used at several moments gets the sum as well. (One-hot vectors give the same numbers; for "
+    "50,000 words and a thousand look-ups they fill 400 MB first.)",
     check=_check_table_gradient,
     misconceptions=WRONG_TABLES,
 )
@@ -261,7 +303,7 @@ def _masked_in_nats(p, mask):
     return -np.log(p[mask]).mean()
 
 
-def _filling_only(p, mask):
+def _padding_only(p, mask):
     return -np.log2(p[~mask]).mean()
 
 
@@ -293,27 +335,44 @@ def _times_mask(p, mask):
     return (-np.log2(p) * mask).sum() / mask.sum()
 
 
-_WEIGHED = ("Each surprise is multiplied by its p. That is how one averages over what may come, before it has come. "
-            "Here the steps have come, and each counts once.")
+_WEIGHED = (
+    "Each surprise is multiplied by its p. That is how one averages over what may come, before it has come. "
+    "Here the steps have come, and each counts once."
+)
 WRONG_MEANS = (
-    (_everything_counted, "This is the mean over all steps, the filling included. What the model says about filling is "
-                          "of no interest, good or bad."),
-    (_zeroed_but_counted, "The surprise at the filling is taken out of the sum, but its steps still count in the "
-                          "division. Divide by the number of real steps."),
-    (_mean_of_row_means, "You average within each row and then over the rows. So a letter of a short word counts more "
-                         "than one of a long word. Add up all surprises first, and divide once."),
+    (
+        _everything_counted,
+        "This is the mean over all steps, the filling included. What the model says about filling is "
+        "of no interest, good or bad.",
+    ),
+    (
+        _zeroed_but_counted,
+        "The surprise at the filling is taken out of the sum, but its steps still count in the "
+        "division. Divide by the number of real steps.",
+    ),
+    (
+        _mean_of_row_means,
+        "You average within each row and then over the rows. So a letter of a short word counts more "
+        "than one of a long word. Add up all surprises first, and divide once.",
+    ),
     (_per_row, "This is divided by the number of rows: bits a word. Asked for are bits a step."),
-    (_log_of_the_mean, "You average the probabilities and take the logarithm after that. The surprise of the average "
-                       "is less than the average of the surprises, and flatters."),
+    (
+        _log_of_the_mean,
+        "You average the probabilities and take the logarithm after that. The surprise of the average "
+        "is less than the average of the surprises, and flatters.",
+    ),
     (_masked_in_nats, "The right mean in the wrong unit: `np.log` gives nats."),
-    (_filling_only, "The mask is the wrong way round: True means a real step."),
+    (_padding_only, "The mask is the wrong way round: True means a real step."),
     (_sign_forgotten, "The size is right, and a surprise is never negative: it is *minus* the logarithm."),
     (_weighed_by_p, _WEIGHED),
     (_weighed_by_p_and_added, _WEIGHED),
     (_masked_perplexity, "This is the perplexity, 2 to the power of what is asked for."),
     (_added_only, "This is the sum over the real steps. How many are they?"),
-    (_first_step_dropped, "The first step of each row is left out. In the lesson `mask[:, 1:]` went with the targets, "
-                          "which begin one step after the inputs; here `p` and `mask` speak of the same steps."),
+    (
+        _first_step_dropped,
+        "The first step of each row is left out. In the lesson `mask[:, 1:]` went with the targets, "
+        "which begin one step after the inputs; here `p` and `mask` speak of the same steps.",
+    ),
 )
 
 
@@ -324,14 +383,17 @@ def _check_masked_bits(attempt):
     if not np.isclose(got, masked_bits(p, mask)):
         return first_match(got, (p, mask), WRONG_MEANS) or (
             f"For the check's rows the answer is {masked_bits(p, mask):.4f} bits; yours is {float(got):.4f}. Two "
-            f"things to look at: which steps are in the sum, and by how many it is divided.")
+            f"things to look at: which steps are in the sum, and by how many it is divided."
+        )
     # a model may give the filling any probability, even 0
     p[~mask] = 0
     got = array_of_shape(attempt(p, mask), (), "one number, the mean surprise in bits")
     if not np.isclose(got, masked_bits(p, mask)):
-        return (f"Right, until the model gives the filling a probability of 0: then your answer is {float(got)}. The "
-                f"logarithm of 0 is -inf, and 0 times inf is not a number. Pick the real steps before you take the "
-                f"logarithm.")
+        return (
+            f"Right, until the model gives the filling a probability of 0: then your answer is {float(got)}. The "
+            f"logarithm of 0 is -inf, and 0 times inf is not a number. Pick the real steps before you take the "
+            f"logarithm."
+        )
     # one row alone, all real
     got = array_of_shape(attempt(p[:1], mask[:1]), (), "one number, the mean surprise in bits")
     if not np.isclose(got, masked_bits(p[:1], mask[:1])):
@@ -360,7 +422,7 @@ def masked_bits(p, mask):
     ),
     solution=masked_bits,
     why="Sum of all surprises over number of real symbols: whatever the lengths, and however the words were put "
-        "together into batches, that number is the same.",
+    "together into batches, that number is the same.",
     check=_check_masked_bits,
     misconceptions=(*WRONG_MEANS, (_times_mask, "until the model gives the filling a probability of 0")),
 )
@@ -397,11 +459,11 @@ def _end_to_end(ids, length, first_of_test):
 
 
 def _one_too_few(ids, length, first_of_test):
-    return windows(ids[:first_of_test - 1], length), windows(ids[first_of_test:], length)
+    return windows(ids[: first_of_test - 1], length), windows(ids[first_of_test:], length)
 
 
 def _border_in_the_test(ids, length, first_of_test):
-    return windows(ids[:first_of_test], length), windows(ids[first_of_test - length + 1:], length)
+    return windows(ids[:first_of_test], length), windows(ids[first_of_test - length + 1 :], length)
 
 
 def _each_once(ids, length, first_of_test):
@@ -415,9 +477,11 @@ def _border_written_in(ids, length, first_of_test):
 def _rows_of_windows(side, name, length):
     rows = np.asarray(side) if isinstance(side, np.ndarray | list | tuple) and len(side) else np.zeros(0)
     if rows.ndim != 2 or rows.dtype.kind not in "iuf" or rows.shape[1] != length or not np.isfinite(rows).all():
-        raise Review(f"Expected for the {name} side: an array of shape (count, {length}), a row for each window. What "
-                     f"came is of type `{type(side).__name__}`" +
-                     (f" and shape {rows.shape}." if isinstance(side, np.ndarray) else "."))
+        raise Review(
+            f"Expected for the {name} side: an array of shape (count, {length}), a row for each window. What "
+            f"came is of type `{type(side).__name__}`"
+            + (f" and shape {rows.shape}." if isinstance(side, np.ndarray) else ".")
+        )
     return rows.astype(int)
 
 
@@ -425,8 +489,9 @@ def _check_split_then_cut(attempt):
     for time, length, first in [(40, 5, 30), (60, 3, 41)]:
         got = attempt(np.arange(time), length, first)  # each symbol tells its position
         if not isinstance(got, tuple | list) or len(got) != 2:
-            return ("Expected: two arrays, `(learn, test)`. What came is of type "
-                    f"`{type(got).__name__}`" + (f" with {len(got)} parts." if isinstance(got, tuple | list) else "."))
+            return f"Expected: two arrays, `(learn, test)`. What came is of type `{type(got).__name__}`" + (
+                f" with {len(got)} parts." if isinstance(got, tuple | list) else "."
+            )
         learn, test = _rows_of_windows(got[0], "learning", length), _rows_of_windows(got[1], "test", length)
         if (np.diff(learn) != 1).any() or (np.diff(test) != 1).any():
             return "A window is a stretch of the text: its symbols follow each other. In yours some do not."
@@ -436,31 +501,43 @@ def _check_split_then_cut(attempt):
         if len(both):
             shuffled = (np.diff(learn[:, 0]) < 0).any()
             where = f"position{'s' * (len(both) > 1)} {listed(both[:4])}{' and others' if len(both) > 4 else ''}"
-            return (f"Some of the text is on both sides: {where}, for a text of {time} symbols, windows of {length} "
-                    f"and a test that begins at {first}. " + (
-                        "The windows were shuffled before the split; neighbours overlap, so nearly every test window "
-                        "has been read in pieces. Split the text first." if shuffled else
-                        "Windows that lie across the border belong to neither side. Split the text first, and cut each "
-                        "side into windows after that."))
+            return (
+                f"Some of the text is on both sides: {where}, for a text of {time} symbols, windows of {length} "
+                f"and a test that begins at {first}. "
+                + (
+                    "The windows were shuffled before the split; neighbours overlap, so nearly every test window "
+                    "has been read in pieces. Split the text first."
+                    if shuffled
+                    else "Windows that lie across the border belong to neither side. Split the text first, and cut "
+                    "each "
+                    "side into windows after that."
+                )
+            )
         if learn.max() >= first or test.min() < first:
-            return (f"Nothing is on both sides, but the border is not where it was asked for: the test begins at "
-                    f"position {first}, and your windows reach up to {learn.max()} on one side and start at "
-                    f"{test.min()} on the other.")
+            return (
+                f"Nothing is on both sides, but the border is not where it was asked for: the test begins at "
+                f"position {first}, and your windows reach up to {learn.max()} on one side and start at "
+                f"{test.min()} on the other."
+            )
         counts = len(learn), len(test)
         wanted = tuple(map(len, split_then_cut(np.arange(time), length, first)))
         if counts != wanted or len(np.unique(learn[:, 0])) != wanted[0] or len(np.unique(test[:, 0])) != wanted[1]:
-            return (f"No position is on both sides. But asked for are all windows on each side, {wanted[0]} and "
-                    f"{wanted[1]} of them in a text of {time} symbols with windows of {length} and a test from {first} "
-                    f"on; yours are {counts[0]} and {counts[1]}. Is a symbol at the border left out, or a stride not "
-                    f"1?")
+            return (
+                f"No position is on both sides. But asked for are all windows on each side, {wanted[0]} and "
+                f"{wanted[1]} of them in a text of {time} symbols with windows of {length} and a test from {first} "
+                f"on; yours are {counts[0]} and {counts[1]}. Is a symbol at the border left out, or a stride not "
+                f"1?"
+            )
     coins = np.random.default_rng(24).integers(0, 2, 30)  # windows that look alike
     got = attempt(coins, 3, 18)
     for side, name, wanted in zip(got, ("learning", "test"), split_then_cut(coins, 3, 18), strict=True):
         rows = _rows_of_windows(side, name, 3)
         if sorted(rows.tolist()) != sorted(wanted.tolist()):
-            return (f"Right for a text in which no symbol comes twice. In a text of zeros and ones many windows look "
-                    f"alike, and each of them counts: on the {name} side there are {len(wanted)}, and yours are "
-                    f"{len(rows)}. Is something sorted out, or recognised by its symbols?")
+            return (
+                f"Right for a text in which no symbol comes twice. In a text of zeros and ones many windows look "
+                f"alike, and each of them counts: on the {name} side there are {len(wanted)}, and yours are "
+                f"{len(rows)}. Is something sorted out, or recognised by its symbols?"
+            )
 
 
 SPLIT = Exercise(
@@ -486,7 +563,7 @@ def split_then_cut(ids, length, first_of_test):
     ),
     solution=split_then_cut,
     why="Split first, cut afterwards, shuffle last and only within a side. A few windows at the border are lost, and "
-        "that is the price of a number that means something.",
+    "that is the price of a number that means something.",
     check=_check_split_then_cut,
     misconceptions=(
         (_cut_then_split, "Windows that lie across the border belong to neither side"),
@@ -507,14 +584,23 @@ def split_then_cut(ids, length, first_of_test):
 WORLDS = (  # bits for n = 1, 2, ... on the validation text and on the test text, and how the world is
     ((2.6, 2.4, 2.1, 1.8, 1.9, 2.2, 2.5, 2.7), (2.6, 2.4, 2.1, 1.84, 1.95, 2.2, 2.5, 2.7), "n = 4 is best"),
     ((2.0, 1.2, 1.3, 1.5, 1.8, 2.0, 2.1, 2.2), (2.0, 1.25, 1.33, 1.5, 1.8, 2.0, 2.1, 2.2), "n = 2 is best"),
-    ((2.5, 2.2, 2.25, 2.0, 1.7, 1.6, 1.9, 2.1), (2.5, 2.2, 2.28, 2.0, 1.72, 1.66, 1.9, 2.1),
-     "n = 6 is best, behind a small hill at n = 3"),
-    ((2.4, 1.9, 1.52, 1.55, 1.8, 2.0, 2.2, 2.3), (2.4, 1.9, 1.60, 1.58, 1.8, 2.0, 2.2, 2.3),
-     "the validation text prefers n = 3, and the test text, by luck, n = 4"),
+    (
+        (2.5, 2.2, 2.25, 2.0, 1.7, 1.6, 1.9, 2.1),
+        (2.5, 2.2, 2.28, 2.0, 1.72, 1.66, 1.9, 2.1),
+        "n = 6 is best, behind a small hill at n = 3",
+    ),
+    (
+        (2.4, 1.9, 1.52, 1.55, 1.8, 2.0, 2.2, 2.3),
+        (2.4, 1.9, 1.60, 1.58, 1.8, 2.0, 2.2, 2.3),
+        "the validation text prefers n = 3, and the test text, by luck, n = 4",
+    ),
     ((1.4, 1.5, 1.7, 1.9, 2.0, 2.2, 2.3, 2.4), (1.45, 1.52, 1.7, 1.9, 2.0, 2.2, 2.3, 2.4), "n = 1 is best"),
     ((2.7, 2.5, 2.4, 2.2, 2.1, 1.9, 1.8, 1.7), (2.7, 2.5, 2.4, 2.2, 2.1, 1.9, 1.82, 1.75), "n = 8 is best"),
-    ((2.5, 2.3, 2.0, 1.9, 1.78, 1.9, 2.1, 2.3), (2.5, 2.3, 2.0, 1.85, 1.71, 1.83, 2.1, 2.3),
-     "n = 5 is best, and the test text is the luckier one"),
+    (
+        (2.5, 2.3, 2.0, 1.9, 1.78, 1.9, 2.1, 2.3),
+        (2.5, 2.3, 2.0, 1.85, 1.71, 1.83, 2.1, 2.3),
+        "n = 5 is best, and the test text is the luckier one",
+    ),
 )
 MOST_ASKED = 60
 
@@ -603,8 +689,9 @@ def _world(validation, test):
         if not isinstance(n, Integral) or isinstance(n, bool) or not 1 <= n <= len(test):
             raise Review(f"`score(n, part)` takes a whole number n from 1 to {len(test)}; it was asked for n = {n!r}.")
         if part not in ("learn", "validation", "test"):
-            raise Review(f'`score(n, part)` knows the parts "learn", "validation" and "test", and was asked for '
-                         f'{part!r}.')
+            raise Review(
+                f'`score(n, part)` knows the parts "learn", "validation" and "test", and was asked for {part!r}.'
+            )
         asked.append((int(n), part))
         if len(asked) > MOST_ASKED:
             raise Review(f"More than {MOST_ASKED} scores asked for, and no end. Eight lengths are enough.")
@@ -634,25 +721,35 @@ def _about_the_choice(n, asked, validation, world):
     tested = [m for m, part in asked if part == "test"]
     validated = {m for m, part in asked if part == "validation"}
     if not validated and len(set(tested)) > 1:
-        return (f"You have chosen n with the test text: it was asked for n = {listed(sorted(set(tested)))}. Then its "
-                f"figure is the luckiest of several, and no longer one for text that nobody has seen. There is a "
-                f"validation text for choosing.")
+        return (
+            f"You have chosen n with the test text: it was asked for n = {listed(sorted(set(tested)))}. Then its "
+            f"figure is the luckiest of several, and no longer one for text that nobody has seen. There is a "
+            f"validation text for choosing."
+        )
     if not validated and any(part == "learn" for _, part in asked):
-        return ("You have chosen by the text that the tables have read. There the longest table always looks best: it "
-                "remembers.")
+        return (
+            "You have chosen by the text that the tables have read. There the longest table always looks best: it "
+            "remembers."
+        )
     if not validated:
         return f"Your answer is n = {n}, and you have compared it with no other. In a world where {world}, is it right?"
     best = min(range(1, len(validation) + 1), key=lambda m: validation[m - 1])
     if best not in validated:
-        return (f"In a world where {world}, you asked the validation text about n = {listed(sorted(validated))} only. "
-                f"A curve may rise and fall again: look at all eight.")
+        return (
+            f"In a world where {world}, you asked the validation text about n = {listed(sorted(validated))} only. "
+            f"A curve may rise and fall again: look at all eight."
+        )
     if n != best:
-        return (f"In a world where {world}, your answer is n = {n}, but of the figures that you got from the "
-                f"validation text the lowest is at n = {best}. Fewer bits are better.")
+        return (
+            f"In a world where {world}, your answer is n = {n}, but of the figures that you got from the "
+            f"validation text the lowest is at n = {best}. Fewer bits are better."
+        )
     if len(set(tested)) > 1:
-        return (f"The test text was opened for n = {listed(sorted(set(tested)))}, so it may have had a say in the "
-                f"choice. Ask it once, at the very end, for the n that the validation text has chosen: whoever sees "
-                f"eight figures cannot forget seven.")
+        return (
+            f"The test text was opened for n = {listed(sorted(set(tested)))}, so it may have had a say in the "
+            f"choice. Ask it once, at the very end, for the n that the validation text has chosen: whoever sees "
+            f"eight figures cannot forget seven."
+        )
     return None
 
 
@@ -661,20 +758,30 @@ def _about_the_figure(n, bits, asked, validation, test, world):
     if math.isclose(bits, test[n - 1]) and (n, "test") in asked:
         return None
     if math.isclose(bits, test[n - 1]):
-        return (f"You report {bits:g} bits for n = {n} on the test text without having asked for it. Is that figure "
-                f"written into your procedure?")
+        return (
+            f"You report {bits:g} bits for n = {n} on the test text without having asked for it. Is that figure "
+            f"written into your procedure?"
+        )
     if math.isclose(bits, validation[n - 1]) and bits > test[n - 1]:
-        return (f"In a world where {world}, you report {bits:g} bits: the validation text's figure, here the worse of "
-                f"two. To be careful is not to be right. The text that has not been used for anything says "
-                f"{test[n - 1]:g}; report what it says, better or worse.")
+        return (
+            f"In a world where {world}, you report {bits:g} bits: the validation text's figure, here the worse of "
+            f"two. To be careful is not to be right. The text that has not been used for anything says "
+            f"{test[n - 1]:g}; report what it says, better or worse."
+        )
     if math.isclose(bits, validation[n - 1]):
-        return (f"In a world where {world}, you report {bits:g} bits: the validation text's figure. It was the best of "
-                f"eight on that very text, so part of it is luck. The test text has not been used for anything yet.")
+        return (
+            f"In a world where {world}, you report {bits:g} bits: the validation text's figure. It was the best of "
+            f"eight on that very text, so part of it is luck. The test text has not been used for anything yet."
+        )
     if math.isclose(bits, 2.6 - 0.25 * n):
-        return (f"You report {bits:g} bits, the figure on the text that the table has read. It remembers that text; "
-                f"what will it score on another?")
-    return (f"In a world where {world}, you chose n = {n} and report {bits:g} bits, but the test text says "
-            f"{test[n - 1]:g} for it. Report what came out, as it came out.")
+        return (
+            f"You report {bits:g} bits, the figure on the text that the table has read. It remembers that text; "
+            f"what will it score on another?"
+        )
+    return (
+        f"In a world where {world}, you chose n = {n} and report {bits:g} bits, but the test text says "
+        f"{test[n - 1]:g} for it. Report what came out, as it came out."
+    )
 
 
 CHOICE = Exercise(
@@ -706,8 +813,8 @@ def choose_n(score):
     ),
     solution=choose_n,
     why="Choosing is learning too: the best of eight is partly lucky. In one of the check's worlds the test text would "
-        "have preferred another n by a hair. An honest report says what came out, even if it is worse, and is believed "
-        "the next time.",
+    "have preferred another n by a hair. An honest report says what came out, even if it is worse, and is believed "
+    "the next time.",
     check=_check_choose_n,
     misconceptions=(
         (_best_on_what_was_read, "the longest table always looks best"),

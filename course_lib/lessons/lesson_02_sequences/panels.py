@@ -1,4 +1,5 @@
 """Lesson 02: a table of counts against the best predictor that is possible, symbol by symbol and on average."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -7,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from course_lib import plotting
-from course_lib.ngrams import NGram, floor_bits, languages, ngram_floor_bits, truth_surprise
+from course_lib.ngrams import NGram, floor_bits, languages, ngram_floor_bits, true_surprisal
 from course_lib.sequences import Vocabulary
 from course_lib.teaching.panel import Choice, Slider, panel
 
@@ -31,8 +32,17 @@ def draw_bits(ax, read, unseen, floor, endless=()):
         For n = 1, 2, ...: what a table would score after an endless text.
     """
     if len(endless):  # a wide band under the other two, which often cover it
-        ax.plot(range(1, len(endless) + 1), endless, color=plotting.PENCIL, linestyle="-", linewidth=7, alpha=0.3,
-                marker="", solid_capstyle="round", label="after an endless text")
+        ax.plot(
+            range(1, len(endless) + 1),
+            endless,
+            color=plotting.PENCIL,
+            linestyle="-",
+            linewidth=7,
+            alpha=0.3,
+            marker="",
+            solid_capstyle="round",
+            label="after an endless text",
+        )
     ax.plot(range(1, len(read) + 1), read, color=READ, marker="s", linestyle="--", label="on the text it has read")
     ax.plot(range(1, len(unseen) + 1), unseen, color=UNSEEN, marker="o", linestyle="-", label="on unseen text")
     ax.axhline(floor, color=plotting.COLORS["optimum"], linestyle=(0, (1, 1)), label="floor: the best possible")
@@ -49,8 +59,8 @@ def _measured(language, read):
     ids = vocabulary.encode(_long_text(language)[:read])
     unseen_ids = vocabulary.encode(unseen)
     tables = [NGram(n, len(vocabulary)).read(ids) for n in range(1, _LONGEST + 1)]
-    bits = [np.array([table.surprise(text).mean() for table in tables]) for text in (ids, unseen_ids)]
-    return unseen, unseen_ids, truth_surprise(source, unseen), tables, *bits
+    bits = [np.array([table.surprisal(text).mean() for table in tables]) for text in (ids, unseen_ids)]
+    return unseen, unseen_ids, true_surprisal(source, unseen), tables, *bits
 
 
 @cache
@@ -67,12 +77,19 @@ def _draw_symbols(ax, language, n, read):
     """Bars: a table's surprise at some symbols of an unseen text; ticks: that of the best possible predictor."""
     unseen, ids, truth, tables, *_ = _measured(language, read)
     shown, places = slice(_FIRST, _FIRST + _SHOWN), np.arange(_SHOWN)
-    surprise = tables[n - 1].surprise(ids)[_FIRST - n + 1:][:_SHOWN]
-    ax.bar(places, surprise, color=UNSEEN, alpha=0.55, label=f"surprise of the table, n = {n}")
-    ax.plot(places, truth[shown], "_", color=plotting.COLORS["optimum"], markersize=11, markeredgewidth=2.5,
-            label="that of the best possible")
+    surprisal = tables[n - 1].surprisal(ids)[_FIRST - n + 1 :][:_SHOWN]
+    ax.bar(places, surprisal, color=UNSEEN, alpha=0.55, label=f"surprise of the table, n = {n}")
+    ax.plot(
+        places,
+        truth[shown],
+        "_",
+        color=plotting.COLORS["optimum"],
+        markersize=11,
+        markeredgewidth=2.5,
+        label="that of the best possible",
+    )
     ax.set_xticks(places, unseen[shown], family="DejaVu Sans Mono")
-    ax.set(ylabel="bits", ylim=(0, max(2.2, surprise.max()) * 1.45))
+    ax.set(ylabel="bits", ylim=(0, max(2.2, surprisal.max()) * 1.45))
     ax.grid(axis="x", visible=False)
     ax.legend(loc="upper right", ncols=2)
     ax.set_title(f"{language}: unseen text")
@@ -84,21 +101,26 @@ def _draw_ngram(language, n, read):
     fig, (top, bottom) = plt.subplots(2, 1, figsize=(7, 6), height_ratios=(2, 3))
     _draw_symbols(top, language, n, _TEXTS[read])
     draw_bits(bottom, on_read, on_unseen, floor, _endless(language))
-    bottom.plot([n], [on_unseen[n - 1]], "o", markersize=15, markerfacecolor="none", markeredgecolor=UNSEEN,
-                markeredgewidth=2)
+    bottom.plot(
+        [n], [on_unseen[n - 1]], "o", markersize=15, markerfacecolor="none", markeredgecolor=UNSEEN, markeredgewidth=2
+    )
     bottom.set_ylim(bottom=0)
     bottom.set_title(f"{read} read")
     fig.legend(*bottom.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return fig, (
         f"{language}: after {read} a table of n = {n} costs {on_unseen[n - 1]:.2f} bits a symbol on unseen text and "
         f"{on_read[n - 1]:.2f} on what it has read; the floor is {floor:.2f}. Above, its surprise at {_SHOWN} symbols "
-        f"beside that of the best possible predictor; below, bits against n from 1 to {_LONGEST}.")
+        f"beside that of the best possible predictor; below, bits against n from 1 to {_LONGEST}."
+    )
 
 
 def _draw_ngram_static():
     read = "10,000 symbols"
-    fig, axes = plt.subplot_mosaic([["symbols", "symbols"], ["Markov", "embedded Reber"], ["temporal XOR", "brackets"]],
-                                   figsize=(7, 7.8), height_ratios=(3, 4, 4))
+    fig, axes = plt.subplot_mosaic(
+        [["symbols", "symbols"], ["Markov", "embedded Reber"], ["temporal XOR", "brackets"]],
+        figsize=(7, 7.8),
+        height_ratios=(3, 4, 4),
+    )
     _draw_symbols(axes.pop("symbols"), "embedded Reber", 4, _TEXTS[read])
     said = []
     for language, ax in axes.items():
@@ -113,10 +135,12 @@ def _draw_ngram_static():
     for language in ("Markov", "embedded Reber"):
         axes[language].set_xlabel("")
     fig.legend(*axes["Markov"].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    return fig, (f"Above, the surprise of a table of n = 4 at {_SHOWN} symbols of embedded Reber strings: the last but "
-                 f"one symbol of a string costs it about a bit, and the best possible predictor nothing. Below, bits a "
-                 f"symbol against n from 1 to {_LONGEST} for four languages, after {read}: the table on the text that "
-                 f"it has read, on unseen text, after an endless text, and the exact floor. " + " ".join(said))
+    return fig, (
+        f"Above, the surprise of a table of n = 4 at {_SHOWN} symbols of embedded Reber strings: the last but "
+        f"one symbol of a string costs it about a bit, and the best possible predictor nothing. Below, bits a "
+        f"symbol against n from 1 to {_LONGEST} for four languages, after {read}: the table on the text that "
+        f"it has read, on unseen text, after an endless text, and the exact floor. " + " ".join(said)
+    )
 
 
 def ngram_panel():

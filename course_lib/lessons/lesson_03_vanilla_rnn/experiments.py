@@ -2,6 +2,7 @@
 
 The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -100,40 +101,56 @@ def _range(rows, name, form=".1f"):
     return f"{min(values):{form}}-{max(values):{form}}"
 
 
-def _radius_held(rows):
+def _radius_holds(rows):
     return all(0.9 < row["n50"] / 50**0.5 < 1.3 and 0.97 < row["n400"] / 20 < 1.12 for row in rows)
 
 
-def _capacity_held(rows):
-    return all(row["N(0, 1)"] < 4 < 6 < row["loud"] < row["orthogonal"] and 8 < row["Glorot"] < row["orthogonal"]
-               and row["orthogonal"] < row["quiet"] < row["linear"] and 47 < row["linear"] < 51
-               and row["quiet, noisy"] < row["orthogonal, noisy"] < row["orthogonal"] and row["linear, noisy"] < 25
-               for row in rows)
+def _capacity_holds(rows):
+    return all(
+        row["N(0, 1)"] < 4 < 6 < row["loud"] < row["orthogonal"]
+        and 8 < row["Glorot"] < row["orthogonal"]
+        and row["orthogonal"] < row["quiet"] < row["linear"]
+        and 47 < row["linear"] < 51
+        and row["quiet, noisy"] < row["orthogonal, noisy"] < row["orthogonal"]
+        and row["linear, noisy"] < 25
+        for row in rows
+    )
 
 
 REPRODUCTIONS = (
     Reproduction(
-        key="circular-law", lesson="03", paper="Edelman 1997; Geman 1986",
+        key="circular-law",
+        lesson="03",
+        paper="Edelman 1997; Geman 1986",
         claim="the eigenvalues of an n × n matrix of N(0, 1) numbers fill a disc of radius √n, none far outside",
-        said="radius √n in the limit of large n (7.07, 10, 14.1 and 20 for n = 50, 100, 200 and 400: our arithmetic)",
-        bound="ours: largest absolute eigenvalue within .9 and 1.3 of √n at n = 50, within .97 and 1.12 at n = 400",
-        seeds=range(20), measure=measure_radius, held=_radius_held,
-        ours=lambda rows: ", ".join(f"n = {units}: {_range(rows, f'n{units}', '.2f')}" for units in SIZES),
+        reported="radius √n in the limit of large n (7.07, 10, 14.1 and 20 for n = 50, 100, 200 and 400: our "
+        "arithmetic)",
+        criterion="ours: largest absolute eigenvalue within .9 and 1.3 of √n at n = 50, within .97 and 1.12 at n = 400",
+        seeds=range(20),
+        measure=measure_radius,
+        holds=_radius_holds,
+        measured=lambda rows: ", ".join(f"n = {units}: {_range(rows, f'n{units}', '.2f')}" for units in SIZES),
         code=(),
     ),
     Reproduction(
-        key="memory-capacity", lesson="03", paper="Jaeger 2001",
+        key="memory-capacity",
+        lesson="03",
+        paper="Jaeger 2001",
         claim="what linear readouts recover of the past, summed over all delays, is at most the number of units",
-        said="memory capacity at most N, reached by linear networks",
-        bound="ours, N = 50, last 100 steps: linear orthogonal network above 47 (below 51: sampling error); tanh: "
-              "N(0, 1) below 4, Glorot above 8, orthogonal above Glorot, with W_x from N(0, 1) still above 6, "
-              "with quiet inputs more; with noise .1, quiet inputs less, and linear below 25",
-        seeds=range(20), measure=measure_capacity, held=_capacity_held,
-        ours=lambda rows: f"linear {_range(rows, 'linear')}, with noise {_range(rows, 'linear, noisy')}; tanh: "
-                          f"N(0, 1) {_range(rows, 'N(0, 1)')}, Glorot {_range(rows, 'Glorot')}, orthogonal "
-                          f"{_range(rows, 'orthogonal')}, with noise {_range(rows, 'orthogonal, noisy')}, with W_x "
-                          f"from N(0, 1) {_range(rows, 'loud')}, with quiet inputs {_range(rows, 'quiet')}, and noise "
-                          f"{_range(rows, 'quiet, noisy')}",
+        reported="memory capacity at most N, reached by linear networks",
+        criterion="ours, N = 50, last 100 steps: linear orthogonal network above 47 (below 51: sampling error); tanh: "
+        "N(0, 1) below 4, Glorot above 8, orthogonal above Glorot, with W_x from N(0, 1) still above 6, "
+        "with quiet inputs more; with noise .1, quiet inputs less, and linear below 25",
+        seeds=range(20),
+        measure=measure_capacity,
+        holds=_capacity_holds,
+        measured=lambda rows: (
+            f"linear {_range(rows, 'linear')}, with noise {_range(rows, 'linear, noisy')}; tanh: "
+            f"N(0, 1) {_range(rows, 'N(0, 1)')}, Glorot {_range(rows, 'Glorot')}, orthogonal "
+            f"{_range(rows, 'orthogonal')}, with noise {_range(rows, 'orthogonal, noisy')}, with W_x "
+            f"from N(0, 1) {_range(rows, 'loud')}, with quiet inputs {_range(rows, 'quiet')}, and noise "
+            f"{_range(rows, 'quiet, noisy')}"
+        ),
         code=("course_lib.layers", "course_lib.recurrent"),
     ),
 )

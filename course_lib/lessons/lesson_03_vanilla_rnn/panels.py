@@ -1,4 +1,5 @@
 """Lesson 03: step a network through a word, and scale its weights until the states saturate."""
+
 from __future__ import annotations
 
 from string import ascii_lowercase
@@ -102,8 +103,14 @@ def _draw_states(fig, bottom, height, word, scale, step, *, last, aligned):
     bars = fig.add_axes(((width - 1.75) / width, bottom / whole, 1.6 / width, height / whole))
     share, edges = np.histogram(seen, bins=20, range=(-1, 1), weights=np.full(seen.shape, 100 / seen.size))
     middles = (edges[1:] + edges[:-1]) / 2
-    bars.bar(middles, share, width=0.1, color=plt.get_cmap("PuOr_r")(_NORM(middles)), edgecolor=plotting.PENCIL,
-             linewidth=0.6)
+    bars.bar(
+        middles,
+        share,
+        width=0.1,
+        color=plt.get_cmap("PuOr_r")(_NORM(middles)),
+        edgecolor=plotting.PENCIL,
+        linewidth=0.6,
+    )
     bars.set(xlim=(-1.05, 1.05), ylim=(0, 60), xticks=[-1, 0, 1], yticks=[0, 50])
     bars.set_yticklabels(["0", "50 %"])
     bars.grid(axis="x", visible=False)
@@ -111,9 +118,11 @@ def _draw_states(fig, bottom, height, word, scale, step, *, last, aligned):
     bars.set_title(f"{saturated:.0%} beyond ±.99", fontsize=11, loc="right")
     if last:
         bars.set_xlabel("state")
-    return (f"With weights of scale {scale:g}, spectral radius {radius:.1f}, the states lie "
-            f"{np.sqrt((seen**2).mean()):.2f} from 0 on average (root mean square), and {saturated:.0%} of them "
-            f"beyond ±.99."), chart
+    return (
+        f"With weights of scale {scale:g}, spectral radius {radius:.1f}, the states lie "
+        f"{np.sqrt((seen**2).mean()):.2f} from 0 on average (root mean square), and {saturated:.0%} of them "
+        f"beyond ±.99."
+    ), chart
 
 
 def _draw_panel(text, step, scale):
@@ -132,11 +141,18 @@ def _draw_panel(text, step, scale):
     shown = np.sqrt((states**2).mean(axis=1)) * (np.arange(len(word)) < step)
     plotting.draw_unrolled(len(word), inputs=list(word), outputs=[None] * len(word), states=shown, ax=network)
     fig.text(place.x0, 4.28 / 4.5, f"weights {scale:g} × N(0, 1): spectral radius {radius:.1f}", fontsize=12.5)
-    fig.text(1 - 0.98 / 7, 3.35 / 4.5, f"step {step} of {len(word)}\njust read: {word[step - 1]}", ha="center",
-             color=plotting.PENCIL)
-    return fig, (f"A recurrent network of {_UNITS} units, unrolled over the letters of {word}, after step {step}; "
-                 f"below it the states as colours, a row for each unit and a column for each step, and their "
-                 f"histogram. {said}")
+    fig.text(
+        1 - 0.98 / 7,
+        3.35 / 4.5,
+        f"step {step} of {len(word)}\njust read: {word[step - 1]}",
+        ha="center",
+        color=plotting.PENCIL,
+    )
+    return fig, (
+        f"A recurrent network of {_UNITS} units, unrolled over the letters of {word}, after step {step}; "
+        f"below it the states as colours, a row for each unit and a column for each step, and their "
+        f"histogram. {said}"
+    )
 
 
 def _draw_static():
@@ -144,15 +160,18 @@ def _draw_static():
     fig = plt.figure(figsize=(7, row * len(scales) + 0.55), layout="none")
     said = []
     for place, scale in enumerate(reversed(scales)):
-        words, chart = _draw_states(fig, 0.6 + row * place, 1.05, word, scale, len(word), last=place == 0,
-                                    aligned=False)
+        words, chart = _draw_states(
+            fig, 0.6 + row * place, 1.05, word, scale, len(word), last=place == 0, aligned=False
+        )
         radius = states_while_reading(word, scale)[1]
         chart.set_title(f"{scale:g} × N(0, 1): spectral radius {radius:.1f}", fontsize=11.5)
         said.insert(0, words)
-    return fig, (f"Three copies of a random network of {_UNITS} units read the word {word}: its states as colours, a "
-                 f"row for each unit and a column for each letter, with a histogram of all of them. {' '.join(said)} "
-                 f"With the smallest weights everything stays near 0, with the largest the histogram has two towers "
-                 f"at ±1 and hardly anything between.")
+    return fig, (
+        f"Three copies of a random network of {_UNITS} units read the word {word}: its states as colours, a "
+        f"row for each unit and a column for each letter, with a histogram of all of them. {' '.join(said)} "
+        f"With the smallest weights everything stays near 0, with the largest the histogram has two towers "
+        f"at ±1 and hardly anything between."
+    )
 
 
 def saturation_panel():

@@ -3,6 +3,7 @@
 Shapes are those of :func:`course_lib.recurrent.unroll` and :func:`course_lib.recurrent.bptt`: ``states[0]`` is the
 initial state and ``states[t]`` is h_t, so that step t = 1, 2, … has its pre-activation blame in ``das[t - 1]``.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -47,14 +48,26 @@ def _slope_after_product(dh, h, recurrent_kernel):
 
 
 WRONG_CARRIES = (
-    (_without_slope, "The matrix is right; the slope of tanh is missing. A unit near ±1 hardly moves when its "
-                     "pre-activation does, so little of its blame may get past it."),
-    (_tanh_of_tanh, "You took tanh of `h`, but `h` has been through tanh already. What is the slope of tanh, written "
-                    "with its value instead of its argument?"),
-    (_without_transpose, "The slope is right; the matrix has to be turned round. Forwards, unit i of the step before "
-                         "reaches unit j with weight `recurrent_kernel[i, j]`. Which index does the blame sum over?"),
-    (_slope_after_product, "Slope and matrix are both there, in the wrong order. Backwards, blame meets tanh first and "
-                           "the matrix after it: the slope belongs to the units of h_t, not to those of h_{t-1}."),
+    (
+        _without_slope,
+        "The matrix is right; the slope of tanh is missing. A unit near ±1 hardly moves when its "
+        "pre-activation does, so little of its blame may get past it.",
+    ),
+    (
+        _tanh_of_tanh,
+        "You took tanh of `h`, but `h` has been through tanh already. What is the slope of tanh, written "
+        "with its value instead of its argument?",
+    ),
+    (
+        _without_transpose,
+        "The slope is right; the matrix has to be turned round. Forwards, unit i of the step before "
+        "reaches unit j with weight `recurrent_kernel[i, j]`. Which index does the blame sum over?",
+    ),
+    (
+        _slope_after_product,
+        "Slope and matrix are both there, in the wrong order. Backwards, blame meets tanh first and "
+        "the matrix after it: the slope belongs to the units of h_t, not to those of h_{t-1}.",
+    ),
 )
 
 
@@ -73,11 +86,14 @@ def _check_carry_back(attempt):
         # With a slope of 1, or with the identity as the matrix, only the other half of the line is at work.
         matrix_right, slope_right = (
             np.allclose(array_of_shape(attempt(*only), dh.shape, what), carry_back(*only))
-            for only in [(dh, 0 * h, kernel), (dh, h, np.eye(units))])
-        return (f"Not the blame at h_{{t-1}}. Where all states are 0, so that tanh has slope 1, your line is "
-                f"{'right' if matrix_right else 'wrong: only the product with the matrix should be left'}. Where "
-                f"`recurrent_kernel` is the identity, it is "
-                f"{'right' if slope_right else 'wrong: only the slope of tanh should be left'}.")
+            for only in [(dh, 0 * h, kernel), (dh, h, np.eye(units))]
+        )
+        return (
+            f"Not the blame at h_{{t-1}}. Where all states are 0, so that tanh has slope 1, your line is "
+            f"{'right' if matrix_right else 'wrong: only the product with the matrix should be left'}. Where "
+            f"`recurrent_kernel` is the identity, it is "
+            f"{'right' if slope_right else 'wrong: only the slope of tanh should be left'}."
+        )
 
 
 STEP_BACK = Exercise(
@@ -104,7 +120,7 @@ def carry_back(dh, h, recurrent_kernel):
     ),
     solution=carry_back,
     why="Every further step back is this same line again: a slope of at most 1, then the same matrix. Lesson 05 is "
-        "about what that does after fifty steps.",
+    "about what that does after fifty steps.",
     check=_check_carry_back,
     misconceptions=WRONG_CARRIES,
 )
@@ -134,21 +150,35 @@ def _state_after(states, das):
     return sum(states[t + 1].T @ das[t] for t in range(len(das)))
 
 
-def _blame_first(states, das):
+def _gradient_first(states, das):
     return sum(das[t].T @ states[t] for t in range(len(das)))
 
 
 WRONG_SUMS = (
-    (_last_step_only, "This is what the last step contributes, and it is right. But the same matrix was used at every "
-                      "step before it too."),
-    (_mean_over_time, "This is the mean over the steps. Nudging W_h nudges all steps at once, and their effects on the "
-                      "loss add up."),
-    (_state_after, "You pair δa_t with h_t, the state that comes out of step t. W_h multiplies the state that goes in, "
-                   "h_{t-1}. Mind the index: `states` has one entry more than `das`."),
-    (_mean_over_batch, "This is divided by the number of rows in the batch. The loss has done that already, if it is a "
-                       "mean; the blame `das` comes with it."),
-    (_blame_first, "This is the transpose of the gradient. Entry [i, j] of W_h leads from unit i of the state before "
-                   "to unit j; so should entry [i, j] of its gradient."),
+    (
+        _last_step_only,
+        "This is what the last step contributes, and it is right. But the same matrix was used at every "
+        "step before it too.",
+    ),
+    (
+        _mean_over_time,
+        "This is the mean over the steps. Nudging W_h nudges all steps at once, and their effects on the loss add up.",
+    ),
+    (
+        _state_after,
+        "You pair δa_t with h_t, the state that comes out of step t. W_h multiplies the state that goes in, "
+        "h_{t-1}. Mind the index: `states` has one entry more than `das`.",
+    ),
+    (
+        _mean_over_batch,
+        "This is divided by the number of rows in the batch. The loss has done that already, if it is a "
+        "mean; the blame `das` comes with it.",
+    ),
+    (
+        _gradient_first,
+        "This is the transpose of the gradient. Entry [i, j] of W_h leads from unit i of the state before "
+        "to unit j; so should entry [i, j] of its gradient.",
+    ),
 )
 
 
@@ -170,11 +200,15 @@ def _check_recurrent_kernel_gradient(attempt):
             agrees = np.allclose(found, recurrent_kernel_gradient(states, only))
             (right if agrees else wrong).append(t + 1)
         if not wrong:
-            return ("Step by step your gradient is right, but with blame at several steps at once it is not the sum of "
-                    "what they give alone. How do you put the steps together?")
-        return (f"With blame at one step only, your gradient is right for "
-                f"{_steps(right) if right else 'no step'} and wrong for {_steps(wrong)} of {steps}. "
-                f"Step t was fed h_{{t-1}}, which is `states[t - 1]`, and its blame δa_t is `das[t - 1]`.")
+            return (
+                "Step by step your gradient is right, but with blame at several steps at once it is not the sum of "
+                "what they give alone. How do you put the steps together?"
+            )
+        return (
+            f"With blame at one step only, your gradient is right for "
+            f"{_steps(right) if right else 'no step'} and wrong for {_steps(wrong)} of {steps}. "
+            f"Step t was fed h_{{t-1}}, which is `states[t - 1]`, and its blame δa_t is `das[t - 1]`."
+        )
 
 
 SUM_OVER_TIME = Exercise(
@@ -202,7 +236,7 @@ def recurrent_kernel_gradient(states, das):
     ),
     solution=recurrent_kernel_gradient,
     why="Backpropagation through time is not a loss at each step: it is one gradient, to which every use of the shared "
-        "matrix adds its share.",
+    "matrix adds its share.",
     check=_check_recurrent_kernel_gradient,
     misconceptions=WRONG_SUMS,
 )
@@ -214,44 +248,51 @@ def recurrent_kernel_gradient(states, das):
 def bptt_with_a_bug(rnn, inputs, states, d_outputs):
     """The five gradients, in the order of rnn.weights."""
     d_kernel, d_recurrent_kernel, d_bias, d_output_kernel, d_output_bias = (
-        np.zeros_like(weight) for weight in rnn.weights)
-    blame = np.zeros_like(states[0])
+        np.zeros_like(weight) for weight in rnn.weights
+    )
+    gradient = np.zeros_like(states[0])
     for t in reversed(range(inputs.shape[1])):
         h, h_before = states[t + 1], states[t]
         d_output_kernel += h.T @ d_outputs[:, t]
         d_output_bias += d_outputs[:, t].sum(axis=0)
-        blame = blame + d_outputs[:, t] @ rnn.output_kernel.T
-        blame = blame * (1 - h**2)
-        d_bias += blame.sum(axis=0)
-        d_recurrent_kernel += h_before.T @ blame
-        d_kernel += inputs[:, t].T @ blame
-        blame = blame @ rnn.recurrent_kernel.T
+        gradient = gradient + d_outputs[:, t] @ rnn.output_kernel.T
+        gradient = gradient * (1 - h**2)
+        d_bias += gradient.sum(axis=0)
+        d_recurrent_kernel += h_before.T @ gradient
+        d_kernel += inputs[:, t].T @ gradient
+        gradient = gradient @ rnn.recurrent_kernel.T
     return [d_kernel, d_recurrent_kernel, d_bias, d_output_kernel, d_output_bias]
 
 
 MENDED = inspect.getsource(bptt_with_a_bug)
-SERVE_KERNEL = "        d_kernel += inputs[:, t].T @ blame\n"
-SERVE_RECURRENT = "        d_recurrent_kernel += h_before.T @ blame\n"
-CARRY = "        blame = blame @ rnn.recurrent_kernel.T\n"
+SERVE_KERNEL = "        d_kernel += inputs[:, t].T @ gradient\n"
+SERVE_RECURRENT = "        d_recurrent_kernel += h_before.T @ gradient\n"
+CARRY = "        gradient = gradient @ rnn.recurrent_kernel.T\n"
 BUGGY = MENDED.replace(SERVE_KERNEL + CARRY, CARRY + SERVE_KERNEL)  # the stub, so that nothing is written twice
 
 _untouched = function_from(BUGGY)
 _never_carried = function_from(BUGGY.replace(CARRY, ""))
 _set_to_zero_each_step = function_from(
-    MENDED.replace("    blame = np.zeros_like(states[0])\n", "")
-    .replace("        h, h_before =", "        blame = np.zeros_like(states[0])\n        h, h_before ="))
-_slope_twice = function_from(MENDED.replace(CARRY, CARRY.replace("blame @", "(blame * (1 - h**2)) @")))
+    MENDED.replace("    gradient = np.zeros_like(states[0])\n", "").replace(
+        "        h, h_before =", "        gradient = np.zeros_like(states[0])\n        h, h_before ="
+    )
+)
+_slope_twice = function_from(MENDED.replace(CARRY, CARRY.replace("gradient @", "(gradient * (1 - h**2)) @")))
 _carried_untransposed = function_from(MENDED.replace(CARRY, CARRY.replace(".T", "")))
-_carried_even_earlier = function_from(
-    MENDED.replace(CARRY, "").replace(SERVE_RECURRENT, CARRY + SERVE_RECURRENT))
+_carried_even_earlier = function_from(MENDED.replace(CARRY, "").replace(SERVE_RECURRENT, CARRY + SERVE_RECURRENT))
 
-WRONG_ROADS = (  # what may happen to blame between two steps, and what to say to it
+WRONG_PATHS = (  # what may happen to blame between two steps, and what to say to it
     (_set_to_zero_each_step, "No blame at all arrives at earlier steps. Is it set back to zero inside the loop?"),
-    (_never_carried, "Between two steps the blame stays as it is. It has to be carried back through W_h: the line that "
-                     "does so is needed, only elsewhere."),
+    (
+        _never_carried,
+        "Between two steps the blame stays as it is. It has to be carried back through W_h: the line that "
+        "does so is needed, only elsewhere.",
+    ),
     (_slope_twice, "Between two steps the blame is multiplied by the slope of tanh twice; once is enough."),
-    (_carried_untransposed, "Between two steps the blame is multiplied by W_h as it stands; backwards it is the "
-                            "transpose."),
+    (
+        _carried_untransposed,
+        "Between two steps the blame is multiplied by W_h as it stands; backwards it is the transpose.",
+    ),
 )
 
 
@@ -267,8 +308,9 @@ def _check_bptt_with_a_bug(attempt):
     got = _five_gradients(attempt(*args), rnn)
     wanted = _by_finite_differences(rnn, markers, start, args[3])
     if _agree(got, _untouched(*args)):
-        raise NotAttempted("These are still the numbers of the code as you got it. One of its lines stands in the "
-                           "wrong place.")
+        raise NotAttempted(
+            "These are still the numbers of the code as you got it. One of its lines stands in the wrong place."
+        )
     wrong = [name for name in rnn.weight_names if relative_error(got[name], wanted[name]) > 1e-6]
     if not wrong:  # once more on a batch of ordinary inputs
         inputs, start = rng.normal(size=(3, steps + 1, steps)), rng.normal(size=(3, units))
@@ -278,22 +320,33 @@ def _check_bptt_with_a_bug(attempt):
         wrong = [name for name in rnn.weight_names if relative_error(got[name], wanted[name]) > 1e-6]
         if not wrong:
             return None
-        return (f"For one sequence your gradients are right; for a batch of 3 those of {_code(wrong)} are wrong. "
-                f"What happens to the batch axis?")
+        return (
+            f"For one sequence your gradients are right; for a batch of 3 those of {_code(wrong)} are wrong. "
+            f"What happens to the batch axis?"
+        )
     right = [name for name in rnn.weight_names if name not in wrong]
     says = f"Against finite differences your gradient is right for {_code(right)} and wrong for {_code(wrong)}."
     if "kernel" not in wrong:
-        return (f"{says} The blame gets to every step as it should. Where does it stand when {_code(wrong)} is served: "
-                f"still at a_t, or already at h_{{t-1}}?")
+        return (
+            f"{says} The blame gets to every step as it should. Where does it stand when {_code(wrong)} is served: "
+            f"still at a_t, or already at h_{{t-1}}?"
+        )
     rows = [t + 1 for t in range(steps) if relative_error(got["kernel"][t], wanted["kernel"][t]) > 1e-6]
     if rows == list(range(1, steps)):
         says += f" The blame that `kernel` is served with is right at the last step and wrong at {_steps(rows)}."
-        return says + " " + next((
-            road for function, road in WRONG_ROADS if _agree(got, function(*args))),
-            "Something is wrong on the road from one step to the one before it: once through the transpose of W_h, "
-            "once through the slope of tanh, and the new step's own blame on top.")
-    return (f"{says} The blame that `kernel` is served with is wrong at {_steps(rows)} of {steps}. Follow `blame` line "
-            f"by line: it starts at h_t, moves to a_t, then to h_{{t-1}}. Which gradients need it at which place?")
+        return (
+            says
+            + " "
+            + next(
+                (road for function, road in WRONG_PATHS if _agree(got, function(*args))),
+                "Something is wrong on the road from one step to the one before it: once through the transpose of W_h, "
+                "once through the slope of tanh, and the new step's own blame on top.",
+            )
+        )
+    return (
+        f"{says} The blame that `kernel` is served with is wrong at {_steps(rows)} of {steps}. Follow `blame` line "
+        f"by line: it starts at h_t, moves to a_t, then to h_{{t-1}}. Which gradients need it at which place?"
+    )
 
 
 def _pass(rnn, inputs, start, weights_of_outputs):
@@ -305,6 +358,7 @@ def _pass(rnn, inputs, start, weights_of_outputs):
 def _by_finite_differences(rnn, inputs, start, weights_of_outputs):
     def loss():
         return float((weights_of_outputs * unroll(rnn, inputs, start)[1]).sum())
+
     return {name: numerical_gradient(loss, getattr(rnn, name)) for name in rnn.weight_names}
 
 
@@ -312,10 +366,13 @@ def _five_gradients(got, rnn):
     """The attempt's list as a dict by name, or a Review."""
     if not isinstance(got, list | tuple) or len(got) != 5:
         came = f"{len(got)} of them" if isinstance(got, list | tuple) else f"of type `{type(got).__name__}`"
-        raise Review(f"Expected: a list of five gradients, in the order {_code(rnn.weight_names)}. What came is "
-                     f"{came}.")
-    return {name: array_of_shape(grad, weight.shape, f"the gradient of `{name}`")
-            for name, grad, weight in zip(rnn.weight_names, got, rnn.weights, strict=True)}
+        raise Review(
+            f"Expected: a list of five gradients, in the order {_code(rnn.weight_names)}. What came is {came}."
+        )
+    return {
+        name: array_of_shape(grad, weight.shape, f"the gradient of `{name}`")
+        for name, grad, weight in zip(rnn.weight_names, got, rnn.weights, strict=True)
+    }
 
 
 def _agree(got, known):
@@ -352,15 +409,17 @@ finite differences.
     ),
     solution=bptt_with_a_bug,
     why="A wrong gradient need not look wrong, and training is no test of it, because parameters that are served "
-        "well can make up for one that is not. Finite differences are a test.",
+    "well can make up for one that is not. Finite differences are a test.",
     check=_check_bptt_with_a_bug,
     misconceptions=(
         (_never_carried, "It has to be carried back through W_h"),
         (_set_to_zero_each_step, "Is it set back to zero inside the loop?"),
         (_slope_twice, "the slope of tanh twice"),
         (_carried_untransposed, "backwards it is the transpose"),
-        (_carried_even_earlier, "right for `bias`, `output_kernel` and `output_bias` and wrong for `kernel` and "
-                                "`recurrent_kernel`"),
+        (
+            _carried_even_earlier,
+            "right for `bias`, `output_kernel` and `output_bias` and wrong for `kernel` and `recurrent_kernel`",
+        ),
     ),
 )
 
@@ -401,14 +460,23 @@ def _not_itself(T, chunk):
 
 
 WRONG_REACHES = (
-    (_window, "That is the sliding window: every step reaches equally far back. In chunks the reach depends on where "
-              "the step stands: the first of a chunk reaches only itself, the last reaches the whole chunk."),
-    (_into_the_future, "The matrix is turned round: here the loss at step t blames later states. Rows are the steps of "
-                       "the loss, columns the states blamed, and causes come before effects."),
+    (
+        _window,
+        "That is the sliding window: every step reaches equally far back. In chunks the reach depends on where "
+        "the step stands: the first of a chunk reaches only itself, the last reaches the whole chunk.",
+    ),
+    (
+        _into_the_future,
+        "The matrix is turned round: here the loss at step t blames later states. Rows are the steps of "
+        "the loss, columns the states blamed, and causes come before effects.",
+    ),
     (_no_border, "That is the full gradient: no border stops the blame. Only the state crosses a border, forwards."),
     (_whole_blocks, "The chunks are right, but inside a chunk the loss also blames states that come after it."),
-    (_border_one_early, "The chunks are right in kind, but each border comes a step early. Steps are counted from 0: "
-                        "the first chunk is steps 0 to chunk - 1."),
+    (
+        _border_one_early,
+        "The chunks are right in kind, but each border comes a step early. Steps are counted from 0: "
+        "the first chunk is steps 0 to chunk - 1.",
+    ),
     (_not_itself, "The diagonal is missing: the loss at step t blames the state at step t first of all."),
 )
 
@@ -430,7 +498,7 @@ def _check_reach(attempt):
             reason = f"steps {s} and {t} are in the same chunk" if s != t else "a loss blames its own step in any case"
         else:
             reason = f"step {s} is in chunk {s // chunk} and step {t} in chunk {t // chunk}, counted from 0"
-        return (f"For T = {T} and chunk = {chunk}, entry [{t}, {s}] should be {bool(wanted[t, s])}: {reason}.")
+        return f"For T = {T} and chunk = {chunk}, entry [{t}, {s}] should be {bool(wanted[t, s])}: {reason}."
 
 
 CHUNKS = Exercise(
@@ -456,7 +524,7 @@ def reach(T, chunk):
     ),
     solution=reach,
     why="In chunks of k steps a loss reaches between 1 and k states, (k + 1)/2 on average: cheap, and hard on the "
-        "first steps after each border.",
+    "first steps after each border.",
     check=_check_reach,
     misconceptions=WRONG_REACHES,
 )
@@ -554,12 +622,16 @@ def _world(learned_from, exception):
     def measure(truncation, seed):
         for name, value, least in [("truncation", truncation, 1), ("seed", seed, 0)]:
             if not isinstance(value, Integral) or value < least:
-                raise Review(f"`measure(truncation, seed)` takes whole numbers, and a {name} of at least {least}; it "
-                             f"was asked for `measure({truncation!r}, {seed!r})`.")
+                raise Review(
+                    f"`measure(truncation, seed)` takes whole numbers, and a {name} of at least {least}; it "
+                    f"was asked for `measure({truncation!r}, {seed!r})`."
+                )
         asked.append(seed)
         if len(asked) > MOST_RUNS:
-            raise Review(f"Your experiment has asked for more than {MOST_RUNS} runs and is not done. In the lesson "
-                         f"each costs seconds. Try a few lengths and seeds, and when none is enough, say None.")
+            raise Review(
+                f"Your experiment has asked for more than {MOST_RUNS} runs and is not done. In the lesson "
+                f"each costs seconds. Try a few lengths and seeds, and when none is enough, say None."
+            )
         runs = log.setdefault(int(truncation), {})
         if seed not in runs:
             fails = exception is not None and truncation == 2 and len(runs) == 1
@@ -575,8 +647,10 @@ def _check_design(attempt):
         measure, log = _world(learned_from, exception)
         got = attempt(measure)
         if not isinstance(got, tuple | list) or len(got) != 2 or not isinstance(got[0], dict):
-            return ("Expected: a pair `(results, answer)` whose first part is a dict from truncation length to a list "
-                    f"of errors. What came is of type `{type(got).__name__}`.")
+            return (
+                "Expected: a pair `(results, answer)` whose first part is a dict from truncation length to a list "
+                f"of errors. What came is of type `{type(got).__name__}`."
+            )
         results, answer = got
         if says := _about_the_runs(results, log):
             return says
@@ -596,23 +670,36 @@ def _about_the_runs(results, log):
             errors = np.asarray(errors, dtype=float).ravel()
         except (TypeError, ValueError):
             return f"`results[{k}]` should be a list of numbers, one for each seed."
-        invented = [error for error in errors
-                    if not any(np.isclose(error, run, rtol=0, atol=1e-9, equal_nan=True) for run in log[k].values())]
+        invented = [
+            error
+            for error in errors
+            if not any(np.isclose(error, run, rtol=0, atol=1e-9, equal_nan=True) for run in log[k].values())
+        ]
         if invented:
-            return (f"`results[{k}]` holds {invented[0]:.3g}, which was not measured at k = {k} "
-                    f"({listed(f'{run:.3g}' for run in log[k].values())} was). Report what came out, as it came out.")
+            return (
+                f"`results[{k}]` holds {invented[0]:.3g}, which was not measured at k = {k} "
+                f"({listed(f'{run:.3g}' for run in log[k].values())} was). Report what came out, as it came out."
+            )
         if len(errors) < 3:
-            return (f"At k = {k} you report {len(errors)} run{'s' if len(errors) != 1 else ''}. One lucky start proves "
-                    f"little: take at least three seeds for each k.")
+            return (
+                f"At k = {k} you report {len(errors)} run{'s' if len(errors) != 1 else ''}. One lucky start proves "
+                f"little: take at least three seeds for each k."
+            )
         if len(log[k]) < 3:
-            return (f"At k = {k} you measured {len(errors)} times, but with only {len(log[k])} different "
-                    f"seed{'s' if len(log[k]) > 1 else ''}. The same seed gives the same run again.")
+            return (
+                f"At k = {k} you measured {len(errors)} times, but with only {len(log[k])} different "
+                f"seed{'s' if len(log[k]) > 1 else ''}. The same seed gives the same run again."
+            )
         if len(errors) < len(log[k]):
-            return (f"At k = {k} you measured {len(log[k])} seeds and report {len(errors)}. Leaving out runs after "
-                    f"having seen them is how wrong results get published.")
+            return (
+                f"At k = {k} you measured {len(log[k])} seeds and report {len(errors)}. Leaving out runs after "
+                f"having seen them is how wrong results get published."
+            )
     if 1 not in results:
-        return ("The control is missing: k = 1, where blame does not travel at all. Without it you cannot tell whether "
-                "travelling matters.")
+        return (
+            "The control is missing: k = 1, where blame does not travel at all. Without it you cannot tell whether "
+            "travelling matters."
+        )
     return None
 
 
@@ -626,20 +713,28 @@ def _about_the_answer(results, answer, truth, world):
         failed = [error for error in results[answer] if not error < LEARNED]
         if failed:
             shown = listed(f"{error:.3g}" for error in results[answer])
-            return (f"The conclusion does not follow. In {world}, your answer is k = {answer}, where the seeds "
-                    f"gave {shown}: not every one is below {LEARNED}." +
-                    (" NaN is a run that failed, and no comparison with it is true." if math.isnan(failed[0]) else ""))
+            return (
+                f"The conclusion does not follow. In {world}, your answer is k = {answer}, where the seeds "
+                f"gave {shown}: not every one is below {LEARNED}."
+                + (" NaN is a run that failed, and no comparison with it is true." if math.isnan(failed[0]) else "")
+            )
         missing = [k for k in range(1, answer) if k not in results]
         if missing:
-            return (f"In {world}, you answer k = {answer} without having measured k = {listed(missing)}. Who says "
-                    f"that {answer} is the smallest?")
+            return (
+                f"In {world}, you answer k = {answer} without having measured k = {listed(missing)}. Who says "
+                f"that {answer} is the smallest?"
+            )
     if answer != truth:
         smaller = [k for k in results if all(error < LEARNED for error in results[k])]
         if smaller:
-            return (f"The conclusion does not follow. In {world}, your answer is {answer}, but at k = {smaller[0]} "
-                    f"every seed is below {LEARNED} already.")
-        return (f"In {world}, you measured k = {listed(results)} and found none that is enough. Look further: "
-                f"up to 5 at least.")
+            return (
+                f"The conclusion does not follow. In {world}, your answer is {answer}, but at k = {smaller[0]} "
+                f"every seed is below {LEARNED} already."
+            )
+        return (
+            f"In {world}, you measured k = {listed(results)} and found none that is enough. Look further: "
+            f"up to 5 at least."
+        )
     if answer is None and max(results) < 3:
         return f"You say None after k = {listed(results)}. Look further before you give up: up to 5 at least."
     return None
@@ -676,8 +771,8 @@ def design(measure):
     ),
     solution=design,
     why="A conclusion is as good as the ways in which it could have failed: a control, several seeds, no gap, and "
-        "the courage to say None. On the real device the answer is 2: blame has to get one step back, to where the "
-        "bit before the last was read. With more seeds you will find some at k = 1 that get below .2 by luck.",
+    "the courage to say None. On the real device the answer is 2: blame has to get one step back, to where the "
+    "bit before the last was read. With more seeds you will find some at k = 1 that get below .2 by luck.",
     check=_check_design,
     misconceptions=(
         (_one_seed, "at least three seeds"),

@@ -1,4 +1,5 @@
 """Lesson 04: blame flowing back through an unrolled network."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -11,7 +12,7 @@ _STEPS = 12
 _PATTERN = np.array([1, -1, 1, 1, -1, 1, -1, -1, 1, -1, 1, -1.0])  # inputs of both signs, with no rhythm to ride on
 
 
-def scalar_blame(weight, inputs, truncation=None):
+def scalar_gradients(weight, inputs, truncation=None):
     """The smallest network that can vanish and explode: h_t = tanh(w h_{t-1} + x_t), one unit, h_0 = 0, loss L = h_T.
 
     Parameters
@@ -46,11 +47,11 @@ def scalar_blame(weight, inputs, truncation=None):
     for t in range(steps):
         h = np.tanh(weight * h + inputs[t])
         states[t] = h
-    blame = np.zeros(steps)
-    blame[-1] = 1.0
+    gradient = np.zeros(steps)
+    gradient[-1] = 1.0
     for t in range(steps - 1, steps - truncation, -1):
-        blame[t - 1] = blame[t] * (1 - states[t] ** 2) * weight  # ∂h_t/∂h_{t-1} = tanh'(a_t) w
-    return states, blame
+        gradient[t - 1] = gradient[t] * (1 - states[t] ** 2) * weight  # ∂h_t/∂h_{t-1} = tanh'(a_t) w
+    return states, gradient
 
 
 def _few_digits(number):
@@ -64,8 +65,8 @@ def _draw_setting(fig, bottom, chart_height, weight, input_size, truncation, box
     ``bottom`` and ``chart_height`` are in inches; ``boxes`` adds to the network those of the inputs and the loss.
     """
     inputs = input_size * _PATTERN
-    states, blame = scalar_blame(weight, inputs, truncation)
-    _, full = scalar_blame(weight, inputs)
+    states, gradient = scalar_gradients(weight, inputs, truncation)
+    _, full = scalar_gradients(weight, inputs)
     steps, cut = np.arange(1, _STEPS + 1), truncation < _STEPS
 
     width, whole = fig.get_size_inches()
@@ -75,18 +76,34 @@ def _draw_setting(fig, bottom, chart_height, weight, input_size, truncation, box
     network = fig.add_axes((left, (bottom + chart_height) / whole, span, network_height / whole), xlim=limits)
     network.axis("off")
     nothing = [None] * _STEPS
-    plotting.draw_unrolled(_STEPS, inputs=None if boxes else nothing, outputs=nothing, losses=[_STEPS] if boxes else [],
-                           blame=blame, cuts=[_STEPS - truncation] if cut else [], states=states, ax=network)
+    plotting.draw_unrolled(
+        _STEPS,
+        inputs=None if boxes else nothing,
+        outputs=nothing,
+        losses=[_STEPS] if boxes else [],
+        gradient=gradient,
+        cuts=[_STEPS - truncation] if cut else [],
+        states=states,
+        ax=network,
+    )
 
-    color, lowest = plotting.COLORS["blame"], 1e-6
-    size, carried = abs(full), blame != 0
+    color, lowest = plotting.COLORS["gradient"], 1e-6
+    size, carried = abs(full), gradient != 0
     below, lost = size < lowest, ~carried & (size > 0)  # too small for the chart; taken away by the cut
     chart.axhline(1, color=plotting.INK, linewidth=1.2, zorder=1)
     chart.vlines(steps, np.minimum(1, size), np.maximum(1, size), color=color, alpha=0.4, linewidth=2)
     for shown, face in ((carried, color), (lost, plotting.PAPER)):
         for which, marker in ((shown & ~below, "o"), (shown & below, "v")):
-            chart.plot(steps[which], np.maximum(size, lowest)[which], marker, markersize=6.5, clip_on=False,
-                       markerfacecolor=face, markeredgecolor=color, markeredgewidth=1.6)
+            chart.plot(
+                steps[which],
+                np.maximum(size, lowest)[which],
+                marker,
+                markersize=6.5,
+                clip_on=False,
+                markerfacecolor=face,
+                markeredgecolor=color,
+                markeredgewidth=1.6,
+            )
     chart.set(yscale="log", ylim=(lowest / 3, 1e4), xticks=steps, ylabel=r"$|\partial L\,/\,\partial h_t|$")
     chart.set_yticks([1e-6, 1e-3, 1, 1e3], ["$10^{-6}$", "$10^{-3}$", "1", "$10^{3}$"])
     chart.minorticks_off()
@@ -99,11 +116,20 @@ def _draw_setting(fig, bottom, chart_height, weight, input_size, truncation, box
     network.set_title(result.replace("-", "−"), loc="right", color=color, fontsize=11.5, pad=6)
     if bottom < 1:
         chart.set_xlabel("step $t$; the loss is $L = h_{12}$", labelpad=2)
-        fig.text(0.5, 0.07 / whole, "A darker circle is nearer to ±1. An arrow is as wide as its blame. "
-                 "Hollow: lost by the cut.", ha="center", va="bottom", fontsize=10.5, color=plotting.PENCIL)
+        fig.text(
+            0.5,
+            0.07 / whole,
+            "A darker circle is nearer to ±1. An arrow is as wide as its blame. Hollow: lost by the cut.",
+            ha="center",
+            va="bottom",
+            fontsize=10.5,
+            color=plotting.PENCIL,
+        )
     after = f"; a cut leaves none for h_1 to h_{_STEPS - truncation}" if cut else ""
-    return (f"With weight {weight:g} and inputs of ±{input_size:g}, the largest state is {abs(states).max():.2f} in "
-            f"size; of a blame of 1 at h_12, {_few_digits(full[6])} reaches h_7 and {reached} reaches h_1{after}.")
+    return (
+        f"With weight {weight:g} and inputs of ±{input_size:g}, the largest state is {abs(states).max():.2f} in "
+        f"size; of a blame of 1 at h_12, {_few_digits(full[6])} reaches h_7 and {reached} reaches h_1{after}."
+    )
 
 
 def _draw_bptt(weight, input_size, truncation):
@@ -116,16 +142,20 @@ def _draw_bptt_static():
     settings = [(0.5, 0.1, 12), (1.0, 0.1, 5), (1.5, 0.01, 12), (1.5, 2.0, 12)]
     row, margin = 2.12, 0.8
     fig = plt.figure(figsize=(7, margin + row * len(settings)), layout="none")
-    said = [_draw_setting(fig, margin + row * (len(settings) - 1 - number), 0.75, *setting, boxes=False)
-            for number, setting in enumerate(settings)]
-    return fig, ("Four copies of a one-unit tanh network unrolled over 12 steps, arrows of blame flowing back from the "
-                 "last state. " + " ".join(said))
+    said = [
+        _draw_setting(fig, margin + row * (len(settings) - 1 - number), 0.75, *setting, boxes=False)
+        for number, setting in enumerate(settings)
+    ]
+    return fig, (
+        "Four copies of a one-unit tanh network unrolled over 12 steps, arrows of blame flowing back from the "
+        "last state. " + " ".join(said)
+    )
 
 
 def bptt_panel():
     """Turn the weight, the size of the inputs and the truncation, and watch how much blame each state gets.
 
-    The gradients are those of :func:`scalar_blame`, computed anew for every setting. Without a live kernel: four
+    The gradients are those of :func:`scalar_gradients`, computed anew for every setting. Without a live kernel: four
     settings in one picture (a weight that fades, one that keeps and is cut, one that explodes, and the same weight
     where loud inputs saturate the state).
     """

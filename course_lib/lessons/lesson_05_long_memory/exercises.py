@@ -1,4 +1,5 @@
 """Exercises of lesson 05, long memory: a matrix that grows before it fades, clipping, and two changes at once."""
+
 from __future__ import annotations
 
 import inspect
@@ -55,14 +56,20 @@ def _check_late_bloomer(attempt):
     if radius > MOST_RADIUS + 1e-6:  # the eigenvalues of such matrices are known to half of the digits
         if radius < 1.0001:
             never = ": at 1 nothing fades" if radius > 0.9999 else ""
-            return (f"Its largest absolute eigenvalue is {radius:.4f}, and {MOST_RADIUS} is the most that is allowed"
-                    f"{never}. Turn the eigenvalues down a little.")
-        return (f"Its largest absolute eigenvalue is {radius:.3f}, so it grows for ever; at most {MOST_RADIUS} is "
-                f"allowed. Of a triangular matrix you can read the eigenvalues off: they stand on the diagonal, "
-                f"whatever stands beside it.")
+            return (
+                f"Its largest absolute eigenvalue is {radius:.4f}, and {MOST_RADIUS} is the most that is allowed"
+                f"{never}. Turn the eigenvalues down a little."
+            )
+        return (
+            f"Its largest absolute eigenvalue is {radius:.3f}, so it grows for ever; at most {MOST_RADIUS} is "
+            f"allowed. Of a triangular matrix you can read the eigenvalues off: they stand on the diagonal, "
+            f"whatever stands beside it."
+        )
     if norm > MOST_NORM:
-        return (f"It stretches some vector {norm:.3g} times in a single step; {MOST_NORM:g} times is the most that is "
-                f"allowed. The growth should come from many steps, not from one.")
+        return (
+            f"It stretches some vector {norm:.3g} times in a single step; {MOST_NORM:g} times is the most that is "
+            f"allowed. The growth should come from many steps, not from one."
+        )
     power, peak, at = np.eye(2), 1.0, 0
     for k in range(1, 2001):
         power = power @ W
@@ -71,14 +78,20 @@ def _check_late_bloomer(attempt):
     if peak > LEAST_PEAK:
         return None
     if np.allclose(W @ W.T, W.T @ W):
-        return (f"After k steps it stretches by {norm:.2f} to the power of k, and by no more: its largest singular "
-                f"value and its largest eigenvalue are the same. That is so for symmetric, diagonal and rotation "
-                f"matrices, and whenever W Wᵀ = Wᵀ W. You need one that is none of these.")
+        return (
+            f"After k steps it stretches by {norm:.2f} to the power of k, and by no more: its largest singular "
+            f"value and its largest eigenvalue are the same. That is so for symmetric, diagonal and rotation "
+            f"matrices, and whenever W Wᵀ = Wᵀ W. You need one that is none of these."
+        )
     if peak <= 1:
-        return ("It shrinks from the first step on. For growth some vector must be stretched by a single step: what "
-                "could one direction hand over to the other?")
-    return (f"The right kind: it grows to {peak:.1f} at step {at}, and then fades. More than {LEAST_PEAK:g} is asked "
-            f"for. What is handed over has to be gathered for longer before it is lost: look at the diagonal.")
+        return (
+            "It shrinks from the first step on. For growth some vector must be stretched by a single step: what "
+            "could one direction hand over to the other?"
+        )
+    return (
+        f"The right kind: it grows to {peak:.1f} at step {at}, and then fades. More than {LEAST_PEAK:g} is asked "
+        f"for. What is handed over has to be gathered for longer before it is lost: look at the diagonal."
+    )
 
 
 BLOOMER = Exercise(
@@ -105,7 +118,7 @@ def late_bloomer():
     ),
     solution=late_bloomer,
     why="Neither the eigenvalues nor the norm of a matrix says how it behaves for the first hundred steps. If that is "
-        "what you want to know, multiply and look.",
+    "what you want to know, multiply and look.",
     check=_check_late_bloomer,
     misconceptions=(
         (_symmetric, "so it grows for ever"),
@@ -125,7 +138,7 @@ def late_bloomer():
 def reach_with_a_bug(recurrent_kernel, states):
     """‖∂h_T/∂h_t‖ for t = T, T-1, ..., 0, an array (T + 1,)."""
     norms, jacobian = [1.0], np.eye(len(recurrent_kernel))
-    for h in states[:0:-1]:                                # h_T, h_{T-1}, ..., h_1
+    for h in states[:0:-1]:  # h_T, h_{T-1}, ..., h_1
         one_step = (1 - h**2)[:, None] * recurrent_kernel.T
         jacobian = jacobian @ one_step
         norms.append(np.linalg.norm(jacobian, 2))
@@ -137,35 +150,55 @@ START = "norms, jacobian = [1.0], np.eye(len(recurrent_kernel))\n"
 STEP = "        one_step = (1 - h**2)[:, None] * recurrent_kernel.T\n"
 PRODUCT = "        jacobian = jacobian @ one_step\n"
 KEPT = "        norms.append(np.linalg.norm(jacobian, 2))\n"
-BUGGY_REACH = MENDED_REACH.replace(START, "norms = [1.0]\n").replace(PRODUCT, "").replace(
-    KEPT, "        norms.append(norms[-1] * np.linalg.norm(one_step, 2))\n")
+BUGGY_REACH = (
+    MENDED_REACH.replace(START, "norms = [1.0]\n")
+    .replace(PRODUCT, "")
+    .replace(KEPT, "        norms.append(norms[-1] * np.linalg.norm(one_step, 2))\n")
+)
 
 _norms_multiplied = function_from(BUGGY_REACH)
-_radii_multiplied = function_from(BUGGY_REACH.replace(
-    "np.linalg.norm(one_step, 2)", "np.abs(np.linalg.eigvals(one_step)).max()"))
+_radii_multiplied = function_from(
+    BUGGY_REACH.replace("np.linalg.norm(one_step, 2)", "np.abs(np.linalg.eigvals(one_step)).max()")
+)
 _other_order = function_from(MENDED_REACH.replace(PRODUCT, "        jacobian = one_step @ jacobian\n"))
 _entry_by_entry = function_from(MENDED_REACH.replace(PRODUCT, "        jacobian = jacobian * one_step\n"))
 _not_turned = function_from(MENDED_REACH.replace("recurrent_kernel.T", "recurrent_kernel"))
 _slopes_on_the_columns = function_from(MENDED_REACH.replace("(1 - h**2)[:, None]", "(1 - h**2)"))
 _slopes_lost = function_from(MENDED_REACH.replace("(1 - h**2)[:, None] * ", ""))
-_radius_of_the_product = function_from(MENDED_REACH.replace(
-    "np.linalg.norm(jacobian, 2)", "np.abs(np.linalg.eigvals(jacobian)).max()"))
+_radius_of_the_product = function_from(
+    MENDED_REACH.replace("np.linalg.norm(jacobian, 2)", "np.abs(np.linalg.eigvals(jacobian)).max()")
+)
 _all_entries = function_from(MENDED_REACH.replace("np.linalg.norm(jacobian, 2)", "np.linalg.norm(jacobian)"))
 
 WRONG_REACHES = (
-    (_radii_multiplied, "You multiply the spectral radii of the single steps. The steps are different matrices, which "
-                        "turn differently, so their radii say nothing about the product. Multiply the matrices."),
-    (_other_order, "You multiply the steps in the wrong order. In rows, blame meets the last step first: "
-                   "δh_T D_T W_hᵀ D_(T-1) W_hᵀ ..., so each new step goes to the right of what is there."),
+    (
+        _radii_multiplied,
+        "You multiply the spectral radii of the single steps. The steps are different matrices, which "
+        "turn differently, so their radii say nothing about the product. Multiply the matrices.",
+    ),
+    (
+        _other_order,
+        "You multiply the steps in the wrong order. In rows, blame meets the last step first: "
+        "δh_T D_T W_hᵀ D_(T-1) W_hᵀ ..., so each new step goes to the right of what is there.",
+    ),
     (_entry_by_entry, "`*` multiplies entry by entry. One step after the other is the matrix product, `@`."),
     (_not_turned, "Going forward the state meets W_h, going back the blame meets its transpose. Yours is not turned."),
     (_slopes_lost, "The slopes are gone: that would be a network without tanh."),
-    (_slopes_on_the_columns, "The slopes stand on the wrong side. In D W_hᵀ each slope multiplies a row of W_hᵀ, and "
-                             "yours multiplies a column: is the `[:, None]` gone?"),
-    (_radius_of_the_product, "The product is right, but you ask for its largest eigenvalue. How much can it stretch "
-                             "now, in one use? That is the largest singular value, `np.linalg.norm(..., 2)`."),
-    (_all_entries, "The product is right, but `np.linalg.norm` without the 2 takes the root of the sum of all squared "
-                   "entries. At the start it should be 1, the identity stretches nothing."),
+    (
+        _slopes_on_the_columns,
+        "The slopes stand on the wrong side. In D W_hᵀ each slope multiplies a row of W_hᵀ, and "
+        "yours multiplies a column: is the `[:, None]` gone?",
+    ),
+    (
+        _radius_of_the_product,
+        "The product is right, but you ask for its largest eigenvalue. How much can it stretch "
+        "now, in one use? That is the largest singular value, `np.linalg.norm(..., 2)`.",
+    ),
+    (
+        _all_entries,
+        "The product is right, but `np.linalg.norm` without the 2 takes the root of the sum of all squared "
+        "entries. At the start it should be 1, the identity stretches nothing.",
+    ),
 )
 
 
@@ -183,7 +216,8 @@ def _check_reach(attempt):
             if len(states) == len(args[1]):
                 raise NotAttempted(
                     "It still multiplies the norms of the single steps. Try it on the matrix of section 2, "
-                    "[[.9, 5], [0, .9]], with 100 states of zeros: it says that blame explodes.")
+                    "[[.9, 5], [0, .9]], with 100 states of zeros: it says that blame explodes."
+                )
             return "It still multiplies the norms of the single steps."
         if says := first_match(got, args, WRONG_REACHES):
             return says
@@ -191,8 +225,10 @@ def _check_reach(attempt):
             return "The right numbers, the other way round: T first, 0 last."
         off = ~np.isclose(got, wanted, rtol=1e-6)
         steps = "1 step" if off.argmax() == 1 else f"{off.argmax()} steps"
-        return (f"The first number that is wrong is that for {steps} back: it should be {wanted[off.argmax()]:.4g}, "
-                f"and yours is {got[off.argmax()]:.4g}.")
+        return (
+            f"The first number that is wrong is that for {steps} back: it should be {wanted[off.argmax()]:.4g}, "
+            f"and yours is {got[off.argmax()]:.4g}."
+        )
 
 
 REACH = Exercise(
@@ -217,7 +253,7 @@ and begins with $t = T$, where the norm is 1.
     ),
     solution=reach_with_a_bug,
     why="The product of the norms is a bound, good for proving that blame vanishes, since what is below 1 every time "
-        "stays below. It proves no explosion.",
+    "stays below. It proves no explosion.",
     check=_check_reach,
     misconceptions=WRONG_REACHES,
 )
@@ -279,13 +315,21 @@ def _perfectly_saturated(w):
 
 
 WRONG_SLOPES = (
-    (_the_weight, "w is the slope at h = 0. Above 1 the unit does not rest there, but far out, where tanh is flatter. "
-                  "(Up to 1 it does rest at 0.)"),
+    (
+        _the_weight,
+        "w is the slope at h = 0. Above 1 the unit does not rest there, but far out, where tanh is flatter. "
+        "(Up to 1 it does rest at 0.)",
+    ),
     (_slope_of_tanh_only, "That is the slope of tanh alone. From h_{t-1} to h_t stands the weight as well."),
-    (_at_one, "That is the slope after a single step from h = 1. It rests lower: apply h ← tanh(w h) until nothing "
-              "moves."),
-    (_neither, "That is the slope of tanh alone, after a single step from h = 1. The weight is missing, and the unit "
-               "rests lower: apply h ← tanh(w h) until nothing moves."),
+    (
+        _at_one,
+        "That is the slope after a single step from h = 1. It rests lower: apply h ← tanh(w h) until nothing moves.",
+    ),
+    (
+        _neither,
+        "That is the slope of tanh alone, after a single step from h = 1. The weight is missing, and the unit "
+        "rests lower: apply h ← tanh(w h) until nothing moves.",
+    ),
     (_not_at_rest, "It has not come to rest yet. Near w = 1 that takes long; a few hundred steps more cost nothing."),
     (_slope_before, "You apply tanh once more. At rest h has been through it: its slope is 1 - h²."),
     (_without_square, "The slope of tanh is 1 - h², with the square."),
@@ -330,7 +374,7 @@ def slope_at_rest(w):
     ),
     solution=slope_at_rest,
     why="It is below 1 for every w but 1 itself, and the surer the switch, the smaller. At w = 1 blame would pass "
-        "whole, and there the unit holds nothing.",
+    "whole, and there the unit holds nothing.",
     check=_check_slope_at_rest,
     misconceptions=WRONG_SLOPES,
 )
@@ -379,15 +423,27 @@ def _divided_by_the_limit(grads, limit):
 
 
 WRONG_CLIPS = (
-    (_always, "You bring every gradient to length `limit`, the short ones too. Near a minimum the gradient is short "
-              "because there is little left to do; made longer, it would walk past."),
-    (_each_number, "You limit each number. That bends the gradient: large entries are cut and small ones are not, so "
-                   "it points elsewhere. Multiply all of them by one and the same number."),
-    (_each_array, "You limit each array by its own length. Three arrays of length `limit` are together longer than "
-                  "`limit`, and the direction has changed if only one of them was cut. Take one length for all."),
+    (
+        _always,
+        "You bring every gradient to length `limit`, the short ones too. Near a minimum the gradient is short "
+        "because there is little left to do; made longer, it would walk past.",
+    ),
+    (
+        _each_number,
+        "You limit each number. That bends the gradient: large entries are cut and small ones are not, so "
+        "it points elsewhere. Multiply all of them by one and the same number.",
+    ),
+    (
+        _each_array,
+        "You limit each array by its own length. Three arrays of length `limit` are together longer than "
+        "`limit`, and the direction has changed if only one of them was cut. Take one length for all.",
+    ),
     (_squared_length, "You compare with the sum of the squares. The length is the root of it."),
-    (_sum_of_lengths, "You add the lengths of the arrays. As one long vector they have the length of the root of the "
-                      "sum of all squares, as with Pythagoras, which is less."),
+    (
+        _sum_of_lengths,
+        "You add the lengths of the arrays. As one long vector they have the length of the root of the "
+        "sum of all squares, as with Pythagoras, which is less.",
+    ),
     (_always_one, "Yours are always of length 1. They should be of length `limit`, and only if they were longer."),
     (_divided_by_the_limit, "You divide by `limit`. To get from length n to length `limit`, multiply by limit / n."),
 )
@@ -398,8 +454,10 @@ def _same_arrays(got, grads):
     if not isinstance(got, list | tuple) or len(got) != len(grads):
         came = f"a list of {len(got)}" if isinstance(got, list | tuple) else f"of type `{type(got).__name__}`"
         raise Review(f"Expected: a list of {len(grads)} arrays, one for each that came. What came is {came}.")
-    return [array_of_shape(array, g.shape, f"array {i} of the gradients") for i, (array, g) in
-            enumerate(zip(got, grads, strict=True))]
+    return [
+        array_of_shape(array, g.shape, f"array {i} of the gradients")
+        for i, (array, g) in enumerate(zip(got, grads, strict=True))
+    ]
 
 
 def _check_shorten(attempt):
@@ -416,8 +474,10 @@ def _check_shorten(attempt):
             if np.allclose(flat, np.concatenate([array.ravel() for array in wrong(grads, limit)])):
                 return says
         before = np.sqrt(sum((g**2).sum() for g in grads))
-        return (f"The gradients had length {before:.3f}, the limit was {limit:g}, and yours have length "
-                f"{np.linalg.norm(flat):.3f}; {np.linalg.norm(right):.3f} was wanted, in the same direction.")
+        return (
+            f"The gradients had length {before:.3f}, the limit was {limit:g}, and yours have length "
+            f"{np.linalg.norm(flat):.3f}; {np.linalg.norm(right):.3f} was wanted, in the same direction."
+        )
 
 
 CLIP = Exercise(
@@ -441,7 +501,7 @@ def shorten(grads, limit):
     ),
     solution=shorten,
     why="Keras, PyTorch and the course call it clipping by the global norm. One length for all arrays is what keeps "
-        "the direction; limiting each number is a different method, and bends it.",
+    "the direction; limiting each number is a different method, and bends it.",
     check=_check_shorten,
     misconceptions=WRONG_CLIPS,
 )
@@ -457,8 +517,11 @@ ANSWERS = {(True, False): "unit", (False, True): "start", (False, False): "both"
 
 def which_change(measure):
     """(all errors by (unit, start), and "unit", "start", "both" or "either")."""
-    results = {(unit, start): [measure(unit, start, seed) for seed in range(5)]
-               for unit in ("tanh", "relu") for start in ("orthogonal", "identity")}
+    results = {
+        (unit, start): [measure(unit, start, seed) for seed in range(5)]
+        for unit in ("tanh", "relu")
+        for start in ("orthogonal", "identity")
+    }
     learned = {cell: sum(error < 0.01 for error in errors) > 2 for cell, errors in results.items()}
     alone = learned["relu", "orthogonal"], learned["tanh", "identity"]
     names = {(True, False): "unit", (False, True): "start", (True, True): "either", (False, False): "both"}
@@ -524,13 +587,17 @@ def _world(learns, lucky, unlucky):
 
     def measure(unit, start, seed):
         if unit not in UNITS or start not in STARTS:
-            raise Review('`measure` takes a unit, "tanh" or "relu", a start, "orthogonal" or "identity", and a seed, '
-                         "in this order.")
+            raise Review(
+                '`measure` takes a unit, "tanh" or "relu", a start, "orthogonal" or "identity", and a seed, '
+                "in this order."
+            )
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise Review("The seed is a whole number of at least 0.")
         if len(log) >= MOST_RUNS:
-            raise Review(f"More than {MOST_RUNS} runs. A real one takes a minute; a handful of seeds for each "
-                         f"combination is what one can afford.")
+            raise Review(
+                f"More than {MOST_RUNS} runs. A real one takes a minute; a handful of seeds for each "
+                f"combination is what one can afford."
+            )
         rng = np.random.default_rng([55, UNITS.index(unit), STARTS.index(start), int(seed)])
         error = rng.uniform(0.002, 0.008) if (unit, start) in learns else rng.uniform(0.13, 0.17)
         if seed == 0 and (unit, start) == lucky:
@@ -563,26 +630,34 @@ def _check_which_change(attempt):
         measure = _world(learns, lucky, unlucky)
         returned = attempt(measure)
         if not isinstance(returned, tuple) or len(returned) != 2 or not isinstance(returned[0], dict):
-            return ("Expected: a pair, the dictionary of all errors by (unit, start) and the answer. What came is of "
-                    f"type `{type(returned).__name__}`.")
+            return (
+                "Expected: a pair, the dictionary of all errors by (unit, start) and the answer. What came is of "
+                f"type `{type(returned).__name__}`."
+            )
         results, answer = returned
         if says := _about_the_runs(results, measure.log):
             return says
         if not isinstance(answer, str) or answer not in MEANS:
-            return (f"The answer should be one of {listed(MEANS)}; what came is "
-                    f"{answer if isinstance(answer, str) else f'of type `{type(answer).__name__}`'}.")
+            return (
+                f"The answer should be one of {listed(MEANS)}; what came is "
+                f"{answer if isinstance(answer, str) else f'of type `{type(answer).__name__}`'}."
+            )
         if answer != truth:
-            return (f"In one of the check's laboratories {MEANS[truth]}, so the answer is \"{truth}\"; yours is "
-                    f"\"{answer}\". {_advice(results, learns)}")
+            return (
+                f'In one of the check\'s laboratories {MEANS[truth]}, so the answer is "{truth}"; yours is '
+                f'"{answer}". {_advice(results, learns)}'
+            )
 
 
 def _advice(results, learns):
     odd = [cell for cell, errors in results.items() if _learned(errors) != (cell in learns)]
     if odd:
         return "Your seeds did not show it."
-    return ("Your runs show it: count for each combination how many seeds got below .01. One run in five may be lucky, "
-            "one may diverge, and then it is NaN and spoils every mean. And look at both combinations in which only "
-            "one thing was changed.")
+    return (
+        "Your runs show it: count for each combination how many seeds got below .01. One run in five may be lucky, "
+        "one may diverge, and then it is NaN and spoils every mean. And look at both combinations in which only "
+        "one thing was changed."
+    )
 
 
 def _about_the_runs(results, log):
@@ -590,10 +665,12 @@ def _about_the_runs(results, log):
     for cell in _all_cells():
         errors = results.get(cell)
         if errors is None or not isinstance(errors, list | tuple | np.ndarray) or not len(errors):
-            return (f"Nothing is reported for {cell}. Between the old network and the new one two things were changed "
-                    f"at once; whichever did it, the two combinations in which only one was changed will tell, and the "
-                    f"other two show that there is something to explain. The dictionary needs all four pairs, "
-                    f"(unit, start).")
+            return (
+                f"Nothing is reported for {cell}. Between the old network and the new one two things were changed "
+                f"at once; whichever did it, the two combinations in which only one was changed will tell, and the "
+                f"other two show that there is something to explain. The dictionary needs all four pairs, "
+                f"(unit, start)."
+            )
         runs = {seed: value for (unit, start, seed), value in log.items() if (unit, start) == cell}
         try:
             reported = sorted(float(error) for error in errors if not np.isnan(error))
@@ -602,8 +679,10 @@ def _about_the_runs(results, log):
         if not set(reported) <= set(runs.values()):
             return f"An error reported for {cell} was not measured."
         if len(runs) < SEEDS_NEEDED or len(set(reported)) < min(SEEDS_NEEDED, len(runs)) - 1:
-            return (f"For {cell} {len(runs)} seed{' was' if len(runs) == 1 else 's were'} run. One start may be lucky "
-                    f"and another unlucky: take at least {SEEDS_NEEDED} different seeds for each combination.")
+            return (
+                f"For {cell} {len(runs)} seed{' was' if len(runs) == 1 else 's were'} run. One start may be lucky "
+                f"and another unlucky: take at least {SEEDS_NEEDED} different seeds for each combination."
+            )
         if len(errors) < len(runs):
             return f"For {cell} {len(runs)} runs were made, {len(errors)} are reported. Leaving out runs is not done."
 
@@ -630,12 +709,12 @@ def which_change(measure):
         "Old against new tells that something did it. Which two networks that nobody has trained yet would tell what?",
         "Train all four combinations, each with several seeds. A combination has learned if most of its seeds have: "
         "count them, because a mean is spoiled by one NaN.",
-        "Let a be whether `(\"relu\", \"orthogonal\")` learns, and b whether `(\"tanh\", \"identity\")` does. Then a "
-        "alone is \"unit\", b alone is \"start\", a and b \"either\", none of the two \"both\".",
+        'Let a be whether `("relu", "orthogonal")` learns, and b whether `("tanh", "identity")` does. Then a '
+        'alone is "unit", b alone is "start", a and b "either", none of the two "both".',
     ),
     solution=which_change,
     why="A network that is better in two ways at once proves nothing about either. The two missing combinations cost "
-        "an hour and decide the matter; you have seen in section 5 which way they decided there.",
+    "an hour and decide the matter; you have seen in section 5 which way they decided there.",
     check=_check_which_change,
     misconceptions=(
         (_old_against_new, "two things were changed at once"),

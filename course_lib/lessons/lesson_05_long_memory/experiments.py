@@ -2,13 +2,15 @@
 
 The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
 from course_lib import tasks
 from course_lib.gradients import jacobian_norms, spectral_radius
-from course_lib.layers import Dense, LastStep, MeanSquaredError, SoftmaxCrossEntropy
+from course_lib.layers import Dense, LastStep
+from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.optimizers import SGD, Adam
 from course_lib.recurrent import SimpleRNN
@@ -44,8 +46,7 @@ def measure_slope(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 def order_network(rng):
     """Reads temporal order, one symbol a step, and says at the end which of four it was."""
-    return Model([SimpleRNN(8, 50, rng=rng), LastStep(), Dense(50, 4, rng=rng)],
-                 SoftmaxCrossEntropy())
+    return Model([SimpleRNN(8, 50, rng=rng), LastStep(), Dense(50, 4, rng=rng)], SoftmaxCrossEntropy())
 
 
 def updates_to_learn(rate, clip_norm, seed, most=1000):
@@ -61,8 +62,11 @@ def updates_to_learn(rate, clip_norm, seed, most=1000):
 
 
 def measure_clipping(seed):
-    return {f"{way}_{rate:g}": updates_to_learn(rate, limit, seed)
-            for rate in RATES for way, limit in (("free", None), ("clipped", 1.0))}
+    return {
+        f"{way}_{rate:g}": updates_to_learn(rate, limit, seed)
+        for rate in RATES
+        for way, limit in (("free", None), ("clipped", 1.0))
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -163,10 +167,10 @@ def two_units(unit):
     """A network of two units that adds, its weights set by hand: a door, and a sum."""
     model = adding_network(unit, "identity", np.random.default_rng(0), units=2)
     layer, _, output = model.layers
-    if unit == "relu":      # door = max(number + mark - 1, 0)       sum = max(sum + door, 0)
+    if unit == "relu":  # door = max(number + mark - 1, 0)       sum = max(sum + door, 0)
         layer.set_weights([[[1, 0], [1, 0]], [[0, 1], [0, 1]], [-1, 0]])
         output.set_weights([[[1], [1]], [0]])
-    else:                   # door = tanh(.3 number + 10 mark - 10)  sum = tanh(sum + .001 (door + 1))
+    else:  # door = tanh(.3 number + 10 mark - 10)  sum = tanh(sum + .001 (door + 1))
         layer.set_weights([[[0.3, 0], [10, 0]], [[0, 0.001], [0, 1]], [-10, 0.001]])
         output.set_weights([[[1 / 0.3], [1 / 0.0003]], [-2 / 0.3]])
     return model
@@ -207,24 +211,36 @@ def measure_adding(seed):
     row = {}
     for name, quiet in (("", False), ("quiet_", True)):
         errors, roads, share = learn_50(quiet, seed)
-        row |= {f"{name}error_50": min(errors), f"{name}share_50": share,
-                f"{name}road_50_start": float(roads[0]), f"{name}road_50_100": float(roads[1]),
-                f"{name}road_50_least": float(min(roads)), f"{name}road_50_end": float(roads[-1])}
+        row |= {
+            f"{name}error_50": min(errors),
+            f"{name}share_50": share,
+            f"{name}road_50_start": float(roads[0]),
+            f"{name}road_50_100": float(roads[1]),
+            f"{name}road_50_least": float(min(roads)),
+            f"{name}road_50_end": float(roads[-1]),
+        }
     errors, roads = learn_100(seed)
-    return row | {"error_100_70k": min(errors[:14]), "error_100": min(errors), "errors_100": errors[4::5],
-                  "roads_100": [float(r) for r in roads]}
+    return row | {
+        "error_100_70k": min(errors[:14]),
+        "error_100": min(errors),
+        "errors_100": errors[4::5],
+        "roads_100": [float(r) for r in roads],
+    }
 
 
-def measure_road(seed):
+def measure_jacobian_norm(seed):
     rng = np.random.default_rng(seed)
     model, fresh = (adding_network("tanh", "orthogonal", r, units=32) for r in (rng, np.random.default_rng(seed)))
     (layer, *_), (untrained, *_) = model.layers, fresh.layers
     inputs = tasks.adding(8, 100, rng)[0]
     train_adding(model, 100, rng, updates=100)
-    return {"start": float(road(untrained, inputs)[-1]), "after": float(road(layer, inputs)[-1]),
-            "new_matrix": float(exchanged(layer, untrained, inputs)),
-            "new_slopes": float(exchanged(untrained, layer, inputs)),
-            "radius": spectral_radius(layer.recurrent_kernel)}
+    return {
+        "start": float(road(untrained, inputs)[-1]),
+        "after": float(road(layer, inputs)[-1]),
+        "new_matrix": float(exchanged(layer, untrained, inputs)),
+        "new_slopes": float(exchanged(untrained, layer, inputs)),
+        "radius": spectral_radius(layer.recurrent_kernel),
+    }
 
 
 def measure_unclipped(seed):
@@ -315,15 +331,16 @@ def _solved(rows, name):
     return sum(row[name] is not None for row in rows)
 
 
-def _slope_held(rows):
+def _slope_holds(rows):
     return all(abs(row[f"{radius:g}"] - np.log(radius)) < 0.005 for row in rows for radius in RADII)
 
 
-def _clipping_held(rows):
+def _clipping_holds(rows):
     """A row may hold some of the rates only: a live run does not have time for all."""
     always, never = [f"clipped_{rate:g}" for rate in RATES[:-1]], ["free_0.2", "free_0.5"]
     return all(row[name] is not None for row in rows for name in always if name in row) and all(
-        row[name] is None for row in rows for name in never if name in row)
+        row[name] is None for row in rows for name in never if name in row
+    )
 
 
 def _within(rows, bounds):
@@ -337,20 +354,32 @@ def most_learned(rows, name):
     return 5 * sum(error < LEARNED for error in errors) >= 4 * len(errors)
 
 
-def _adding_held(rows):
-    return most_learned(rows, "error_100") and _within(rows, {
-        "error_50": (0, LEARNED), "quiet_error_50": (UNLEARNED, 1), "quiet_road_50_least": (0.01, 1e6),
-        "error_100_70k": (UNLEARNED, 1)})
+def _adding_holds(rows):
+    return most_learned(rows, "error_100") and _within(
+        rows,
+        {
+            "error_50": (0, LEARNED),
+            "quiet_error_50": (UNLEARNED, 1),
+            "quiet_road_50_least": (0.01, 1e6),
+            "error_100_70k": (UNLEARNED, 1),
+        },
+    )
 
 
-def _road_held(rows):
-    return all(row["after"] < row["start"] / 100 and row["new_slopes"] < row["start"] / 100
-               and row["new_matrix"] > row["start"] and row["radius"] > 1 for row in rows)
+def _jacobian_norm_holds(rows):
+    return all(
+        row["after"] < row["start"] / 100
+        and row["new_slopes"] < row["start"] / 100
+        and row["new_matrix"] > row["start"]
+        and row["radius"] > 1
+        for row in rows
+    )
 
 
-def _units_held(rows):
+def _units_holds(rows):
     bounds = {"relu_identity": (0, 0.01), "relu_orthogonal": (0, 0.03), "relu_small": (0, 0.03)} | {
-        f"tanh_{start}": (UNLEARNED, 1) for start in STARTS}
+        f"tanh_{start}": (UNLEARNED, 1) for start in STARTS
+    }
     return _within(rows, bounds) and not any(_learned_unclipped(row) for row in rows)
 
 
@@ -359,110 +388,199 @@ def _learned_unclipped(row):
     return error is not None and error < 0.03
 
 
-def _switch_held(rows):
-    return all((row[f"held_{w:g}"] > 0.9 and row[f"reach_{w:g}"] < 10) if w > 1.4 else row[f"held_{w:g}"] < 0.1
-               for row in rows for w in WEIGHTS) and all(row["held_integrator"] < 0.3 for row in rows)
+def _switch_holds(rows):
+    return all(
+        (row[f"held_{w:g}"] > 0.9 and row[f"reach_{w:g}"] < 10) if w > 1.4 else row[f"held_{w:g}"] < 0.1
+        for row in rows
+        for w in WEIGHTS
+    ) and all(row["held_integrator"] < 0.3 for row in rows)
 
 
 LEARNED, UNLEARNED = 1 / 18, 0.12  # two thirds of the error of always saying 1 are gone; most of it is still there
 
-def _open_road_held(rows):
+
+def _open_path_holds(rows):
     return most_learned(rows, "output_error") and all(
-        row["output_road_100"] > 0.001 and row["inputs_error"] > UNLEARNED for row in rows)
+        row["output_road_100"] > 0.001 and row["inputs_error"] > UNLEARNED for row in rows
+    )
 
 
 REPRODUCTIONS = (
     Reproduction(
-        key="blame-slope", lesson="05", paper="Pascanu 2013 and Bengio 1994",
+        key="gradient-slope",
+        lesson="05",
+        paper="Pascanu 2013 and Bengio 1994",
         claim="without an activation function, blame grows or shrinks by the spectral radius a step, in the long run",
-        said="in a linear network a radius below 1 suffices for vanishing, and one above 1 is necessary for exploding",
-        bound="100 units, lags 100 to 300: slope of the log norm of ∂h_T/∂h_t within .005 of log ρ, for ρ = .8, 1, 1.2",
-        seeds=range(10), measure=measure_slope, held=_slope_held,
-        ours=lambda rows: ", ".join(f"ρ = {radius:g}: {_range(rows, f'{radius:g}', '.4f')} (log ρ {np.log(radius):.4f})"
-                                    for radius in RADII),
+        reported="in a linear network a radius below 1 suffices for vanishing, and one above 1 is necessary for "
+        "exploding",
+        criterion="100 units, lags 100 to 300: slope of the log norm of ∂h_T/∂h_t within .005 of log ρ, for ρ = .8, "
+        "1, 1.2",
+        seeds=range(10),
+        measure=measure_slope,
+        holds=_slope_holds,
+        measured=lambda rows: ", ".join(
+            f"ρ = {radius:g}: {_range(rows, f'{radius:g}', '.4f')} (log ρ {np.log(radius):.4f})" for radius in RADII
+        ),
         code=("course_lib.gradients",),
     ),
     Reproduction(
-        key="clipping", lesson="05", paper="Pascanu 2013, Fig. 7",
+        key="clipping",
+        lesson="05",
+        paper="Pascanu 2013, Fig. 7",
         claim="clipping the gradient's norm lets plain SGD learn temporal order where it fails without",
-        said="50 units, SGD at rate .01: the longer the sequences, the more clipping at 1 matters for success",
-        bound="T = 20, 50 tanh units, orthogonal start, 1,000 updates: clipped at 1, always learned at rates .02 to "
-              ".2; unclipped, never at .2 and .5",
-        seeds=range(10), measure=measure_clipping, held=_clipping_held,
-        ours=lambda rows: ", ".join(f"rate {rate:g}: {_solved(rows, f'clipped_{rate:g}')} clipped, "
-                                    f"{_solved(rows, f'free_{rate:g}')} unclipped" for rate in RATES)
-                          + f", of {len(rows)} seeds",
-        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
-              "course_lib.recurrent", "course_lib.tasks"),
+        reported="50 units, SGD at rate .01: the longer the sequences, the more clipping at 1 matters for success",
+        criterion="T = 20, 50 tanh units, orthogonal start, 1,000 updates: clipped at 1, always learned at rates "
+        ".02 to "
+        ".2; unclipped, never at .2 and .5",
+        seeds=range(10),
+        measure=measure_clipping,
+        holds=_clipping_holds,
+        measured=lambda rows: (
+            ", ".join(
+                f"rate {rate:g}: {_solved(rows, f'clipped_{rate:g}')} clipped, "
+                f"{_solved(rows, f'free_{rate:g}')} unclipped"
+                for rate in RATES
+            )
+            + f", of {len(rows)} seeds"
+        ),
+        code=(
+            "course_lib.gradients",
+            "course_lib.layers",
+            "course_lib.model",
+            "course_lib.optimizers",
+            "course_lib.recurrent",
+            "course_lib.tasks",
+        ),
     ),
     Reproduction(
-        key="adding-tanh", lesson="05", paper="Hochreiter & Schmidhuber 1997, Table 7 (common variant)",
+        key="adding-tanh",
+        lesson="05",
+        paper="Hochreiter & Schmidhuber 1997, Table 7 (common variant)",
         claim="the adding problem asks for two numbers to be kept over many steps; plain networks are not in the table",
-        said="LSTM: 74,000 sequences at T = 100",
-        bound="32 tanh units, orthogonal start; always saying 1 has error 1/6. T = 50, 150,000 sequences: below 1/18; "
-              "from a quiet start, which keeps ‖∂h_T/∂h_0‖ above .01, above .12. T = 100: above .12 with 70,000 "
-              "sequences, below 1/18 with 400,000 on four seeds of five at least",
-        seeds=range(5), measure=measure_adding, held=_adding_held,
-        ours=lambda rows: f"T = 50: {_range(rows, 'error_50')}; quiet start: {_range(rows, 'quiet_error_50')}, "
-                          f"‖∂h_T/∂h_0‖ at least {min(row['quiet_road_50_least'] for row in rows):.0e}; T = 100: "
-                          f"{_range(rows, 'error_100_70k')} with 70,000, {_range(rows, 'error_100')} with 400,000, "
-                          f"below 1/18 on {sum(row['error_100'] < LEARNED for row in rows)} of {len(rows)}",
-        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
-              "course_lib.recurrent", "course_lib.tasks"),
+        reported="LSTM: 74,000 sequences at T = 100",
+        criterion="32 tanh units, orthogonal start; always saying 1 has error 1/6. T = 50, 150,000 sequences: below "
+        "1/18; "
+        "from a quiet start, which keeps ‖∂h_T/∂h_0‖ above .01, above .12. T = 100: above .12 with 70,000 "
+        "sequences, below 1/18 with 400,000 on four seeds of five at least",
+        seeds=range(5),
+        measure=measure_adding,
+        holds=_adding_holds,
+        measured=lambda rows: (
+            f"T = 50: {_range(rows, 'error_50')}; quiet start: {_range(rows, 'quiet_error_50')}, "
+            f"‖∂h_T/∂h_0‖ at least {min(row['quiet_road_50_least'] for row in rows):.0e}; T = 100: "
+            f"{_range(rows, 'error_100_70k')} with 70,000, {_range(rows, 'error_100')} with 400,000, "
+            f"below 1/18 on {sum(row['error_100'] < LEARNED for row in rows)} of {len(rows)}"
+        ),
+        code=(
+            "course_lib.gradients",
+            "course_lib.layers",
+            "course_lib.model",
+            "course_lib.optimizers",
+            "course_lib.recurrent",
+            "course_lib.tasks",
+        ),
     ),
     Reproduction(
-        key="closed-road", lesson="05", paper="Ours, after Pascanu 2013",
+        key="jacobian-through-training",
+        lesson="05",
+        paper="Ours, after Pascanu 2013",
         claim="training can make blame vanish all the more, through the slopes, while the spectral radius rises",
-        said="blame vanishes or explodes with the recurrent matrix and the slopes along the way",
-        bound="adding problem, T = 100, 32 tanh units, orthogonal start: after 100 updates of Adam less than a "
-              "hundredth of ‖∂h_T/∂h_0‖ is left, at a spectral radius above 1; also with the new slopes and the old "
-              "matrix, while with the new matrix and the old slopes there is more than before",
-        seeds=range(10), measure=measure_road, held=_road_held,
-        ours=lambda rows: f"from {_range(rows, 'start', '.0e')} to {_range(rows, 'after', '.0e')}, radius "
-                          f"{_range(rows, 'radius', '.2f')}; new slopes alone {_range(rows, 'new_slopes', '.0e')}, "
-                          f"new matrix alone {_range(rows, 'new_matrix', '.0e')}",
-        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
-              "course_lib.recurrent", "course_lib.tasks"),
+        reported="blame vanishes or explodes with the recurrent matrix and the slopes along the way",
+        criterion="adding problem, T = 100, 32 tanh units, orthogonal start: after 100 updates of Adam less than a "
+        "hundredth of ‖∂h_T/∂h_0‖ is left, at a spectral radius above 1; also with the new slopes and the old "
+        "matrix, while with the new matrix and the old slopes there is more than before",
+        seeds=range(10),
+        measure=measure_jacobian_norm,
+        holds=_jacobian_norm_holds,
+        measured=lambda rows: (
+            f"from {_range(rows, 'start', '.0e')} to {_range(rows, 'after', '.0e')}, radius "
+            f"{_range(rows, 'radius', '.2f')}; new slopes alone {_range(rows, 'new_slopes', '.0e')}, "
+            f"new matrix alone {_range(rows, 'new_matrix', '.0e')}"
+        ),
+        code=(
+            "course_lib.gradients",
+            "course_lib.layers",
+            "course_lib.model",
+            "course_lib.optimizers",
+            "course_lib.recurrent",
+            "course_lib.tasks",
+        ),
     ),
     Reproduction(
-        key="irnn", lesson="05", paper="Le 2015, the adding problem",
+        key="irnn",
+        lesson="05",
+        paper="Le 2015, the adding problem",
         claim="plain networks of rectified units, started at the identity, learn the adding problem over long lags",
-        said="comparable to a standard LSTM on four benchmarks; the identity, or a multiple of it, is the key",
-        bound="T = 100, 64 units, 75,000 sequences: relu units below .01 from the identity, below .03 from an "
-              "orthogonal and from a small random start, and above .03 from the identity without clipping; tanh units "
-              "above .12 from all three",
-        seeds=range(4), measure=measure_units_and_starts, held=_units_held,
-        ours=lambda rows: "; ".join(f"{unit}, {start}: {_range(rows, f'{unit}_{start}', '.4f')}"
-                                    for unit in ("relu", "tanh") for start in STARTS)
-                          + f"; relu, identity, unclipped: {sum(map(_learned_unclipped, rows))} of {len(rows)} learned",
-        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
-              "course_lib.recurrent", "course_lib.tasks"),
+        reported="comparable to a standard LSTM on four benchmarks; the identity, or a multiple of it, is the key",
+        criterion="T = 100, 64 units, 75,000 sequences: relu units below .01 from the identity, below .03 from an "
+        "orthogonal and from a small random start, and above .03 from the identity without clipping; tanh units "
+        "above .12 from all three",
+        seeds=range(4),
+        measure=measure_units_and_starts,
+        holds=_units_holds,
+        measured=lambda rows: (
+            "; ".join(
+                f"{unit}, {start}: {_range(rows, f'{unit}_{start}', '.4f')}"
+                for unit in ("relu", "tanh")
+                for start in STARTS
+            )
+            + f"; relu, identity, unclipped: {sum(map(_learned_unclipped, rows))} of {len(rows)} learned"
+        ),
+        code=(
+            "course_lib.gradients",
+            "course_lib.layers",
+            "course_lib.model",
+            "course_lib.optimizers",
+            "course_lib.recurrent",
+            "course_lib.tasks",
+        ),
     ),
     Reproduction(
-        key="noisy-switch", lesson="05", paper="Bengio 1994",
+        key="noisy-switch",
+        lesson="05",
+        paper="Bengio 1994",
         claim="a bit that is held safely against noise is one that blame cannot reach",
-        said="robust latching needs |∂h_t/∂h_{t-1}| < 1, and then the gradient vanishes with the lag",
-        bound="one unit, noise .2, 1,000 steps: switches of weight 1.5 and more hold in over 90 % of the runs, and a "
-              "thousandth of the blame is left after fewer than 10 steps; 1.25 and less hold in under 10 %",
-        seeds=range(10), measure=measure_switch, held=_switch_held,
-        ours=lambda rows: ", ".join(f"w = {w:g}: held {_range(rows, f'held_{w:g}', '.0%')}, reach "
-                                    f"{_range(rows, f'reach_{w:g}', '.1f')}" for w in WEIGHTS)
-                          + f"; integrator: held {_range(rows, 'held_integrator', '.0%')}",
+        reported="robust latching needs |∂h_t/∂h_{t-1}| < 1, and then the gradient vanishes with the lag",
+        criterion="one unit, noise .2, 1,000 steps: switches of weight 1.5 and more hold in over 90 % of the runs, "
+        "and a "
+        "thousandth of the blame is left after fewer than 10 steps; 1.25 and less hold in under 10 %",
+        seeds=range(10),
+        measure=measure_switch,
+        holds=_switch_holds,
+        measured=lambda rows: (
+            ", ".join(
+                f"w = {w:g}: held {_range(rows, f'held_{w:g}', '.0%')}, reach {_range(rows, f'reach_{w:g}', '.1f')}"
+                for w in WEIGHTS
+            )
+            + f"; integrator: held {_range(rows, 'held_integrator', '.0%')}"
+        ),
         code=(),
     ),
     Reproduction(
-        key="open-road", lesson="05", paper="Ours, a control",
+        key="jacobian-control",
+        lesson="05",
+        paper="Ours, a control",
         claim="an open road does not suffice for a tanh network to learn to add: its inputs have to be loud enough",
-        said="nothing; the popular story is that an open road suffices",
-        bound="adding problem, T = 50, 32 tanh units, 150,000 sequences. With an output that begins at the answer: "
-              "below 1/18 on four seeds of five at least, and ‖∂h_T/∂h_0‖ above .001 after 100 updates on all. With "
-              "inputs a tenth as large: above .12 on all",
-        seeds=range(5), measure=measure_halves, held=_open_road_held,
-        ours=lambda rows: f"output at the answer: {_range(rows, 'output_error', '.3f')}, below 1/18 on "
-                          f"{sum(row['output_error'] < LEARNED for row in rows)} of {len(rows)}, road "
-                          f"{_range(rows, 'output_road_100', '.0e')}; small inputs: "
-                          f"{_range(rows, 'inputs_error', '.3f')}, road {_range(rows, 'inputs_road_100', '.0e')}",
-        code=("course_lib.gradients", "course_lib.layers", "course_lib.model", "course_lib.optimizers",
-              "course_lib.recurrent", "course_lib.tasks"),
+        reported="nothing; the popular story is that an open road suffices",
+        criterion="adding problem, T = 50, 32 tanh units, 150,000 sequences. With an output that begins at the answer: "
+        "below 1/18 on four seeds of five at least, and ‖∂h_T/∂h_0‖ above .001 after 100 updates on all. With "
+        "inputs a tenth as large: above .12 on all",
+        seeds=range(5),
+        measure=measure_halves,
+        holds=_open_path_holds,
+        measured=lambda rows: (
+            f"output at the answer: {_range(rows, 'output_error', '.3f')}, below 1/18 on "
+            f"{sum(row['output_error'] < LEARNED for row in rows)} of {len(rows)}, road "
+            f"{_range(rows, 'output_road_100', '.0e')}; small inputs: "
+            f"{_range(rows, 'inputs_error', '.3f')}, road {_range(rows, 'inputs_road_100', '.0e')}"
+        ),
+        code=(
+            "course_lib.gradients",
+            "course_lib.layers",
+            "course_lib.model",
+            "course_lib.optimizers",
+            "course_lib.recurrent",
+            "course_lib.tasks",
+        ),
     ),
 )

@@ -1,4 +1,5 @@
 """Lesson 05: the spectral radius of a recurrent matrix, and how far blame travels with and without tanh."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -16,7 +17,7 @@ LOOKS = {  # a network without an activation function is what can be computed ex
 }
 
 
-def blame_by_lag(unit, radius, input_size, steps, units=_UNITS):
+def gradient_by_lag(unit, radius, input_size, steps, units=_UNITS):
     """‖∂h_T/∂h_(T-k)‖ for k = 0 ... steps, in a random network that reads random signs.
 
     Matrix and inputs are the same ones at each call, so that only the arguments make the difference.
@@ -59,13 +60,13 @@ def _in_words(norms):
     if norms[-1] >= 1:
         return f"{norms[-1]:.2g} times as strong after {len(norms) - 1} steps".replace("e+0", "e").replace("e+", "e")
     below = np.flatnonzero(norms < 1e-3)
-    if len(below) and (norms[below[0]:] < 1e-3).all():
+    if len(below) and (norms[below[0] :] < 1e-3).all():
         return f"less than a thousandth after {below[0]} steps"
     return f"{norms[-1]:.2g} is left after {len(norms) - 1} steps"
 
 
 def _draw_lags(ax, unit, radius, input_size, steps, label):
-    norms = blame_by_lag(unit, radius, input_size, steps)
+    norms = gradient_by_lag(unit, radius, input_size, steps)
     ax.semilogy(norms, label=label, **LOOKS[unit])
     return norms
 
@@ -87,9 +88,11 @@ def _draw_panel(radius, unit, input_size, steps):
     ax.legend(loc="lower left")
     inputs = "" if unit == "linear" else f", inputs ±{input_size:g}"
     ax.set_title(f"{unit}, ρ = {radius:g}{inputs}: {_in_words(norms)}")
-    return fig, (f"How much blame a {unit} network of {_UNITS} units with spectral radius {radius:g}{inputs} passes "
-                 f"over up to {steps} steps, on a logarithmic axis, beside the power of the radius, which ends at "
-                 f"{radius**steps:.1e}: {_in_words(norms)}.")
+    return fig, (
+        f"How much blame a {unit} network of {_UNITS} units with spectral radius {radius:g}{inputs} passes "
+        f"over up to {steps} steps, on a logarithmic axis, beside the power of the radius, which ends at "
+        f"{radius**steps:.1e}: {_in_words(norms)}."
+    )
 
 
 def _draw_static():
@@ -100,15 +103,23 @@ def _draw_static():
             norms = _draw_lags(ax, unit, radius, 1.0, 100, None)
             at = min(72, int(np.flatnonzero((norms > 30 * _LOWEST) & (norms < _HIGHEST / 30))[-1]))
             rising = norms[at] > 30
-            ax.annotate(f"ρ = {radius:g}", (at, norms[at]), (-8 if rising else 6, 7), textcoords="offset points",
-                        ha="right" if rising else "left", fontsize=10.5)
+            ax.annotate(
+                f"ρ = {radius:g}",
+                (at, norms[at]),
+                (-8 if rising else 6, 7),
+                textcoords="offset points",
+                ha="right" if rising else "left",
+                fontsize=10.5,
+            )
             said.append(f"{unit}, radius {radius:g}: {_in_words(norms)}")
         _frame(ax, 100)
         ax.set_title("no activation function" if unit == "linear" else "tanh, inputs ±1")
     axes[0].set_ylabel(r"$\Vert\partial h_T/\partial h_{T-k}\Vert$")
-    return fig, ("Two panels, blame against steps back on a logarithmic axis, for spectral radii .8, 1 and 1.2. "
-                 "Without an activation function the curves become straight lines that fall, stay and rise; with tanh "
-                 "all three end below where they began. " + "; ".join(said) + ".")
+    return fig, (
+        "Two panels, blame against steps back on a logarithmic axis, for spectral radii .8, 1 and 1.2. "
+        "Without an activation function the curves become straight lines that fall, stay and rise; with tanh "
+        "all three end below where they began. " + "; ".join(said) + "."
+    )
 
 
 def long_memory_panel():

@@ -3,6 +3,7 @@
 Shapes are those of the lesson's ``lstm_forward``: ``h`` and ``c`` are (time + 1, batch, units) and begin with the
 initial state, ``gates`` is (time, 4, batch, units) in the order i, f, candidate, o.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -68,18 +69,23 @@ def _check_latch(attempt):
         return "One of the four numbers is not finite."
     w_i, b_i, w_f, b_f = numbers
     i, f = _sigmoid(b_i + w_i * np.arange(2)), _sigmoid(b_f + w_f * np.arange(2))  # without a mark, with one
-    told = (f"With a mark your input gate is {i[1]:.3f} and your forget gate {f[1]:.3f}; without one they are "
-            f"{i[0]:.3f} and {f[0]:.3f}.")
+    told = (
+        f"With a mark your input gate is {i[1]:.3f} and your forget gate {f[1]:.3f}; without one they are "
+        f"{i[0]:.3f} and {f[0]:.3f}."
+    )
     if i[1] < 0.5:
         return f"{told} The marked number does not get in: at a mark the input gate should be open."
     if i[0] > 0.3:
-        return (f"{told} Numbers without a mark get in as well. Where the mark is 0, only the bias is left to shut a "
-                f"gate.")
+        return (
+            f"{told} Numbers without a mark get in as well. Where the mark is 0, only the bias is left to shut a gate."
+        )
     if f[0] < 0.6:
         return f"{told} Between two marks the cell forgets: there the forget gate should be 1, which keeps everything."
     if f[1] > 0.3:
-        return (f"{told} At a mark the old number is kept, and the new one is added to it. Open means keep: when "
-                f"should the forget gate be shut?")
+        return (
+            f"{told} At a mark the old number is kept, and the new one is added to it. Open means keep: when "
+            f"should the forget gate be shut?"
+        )
     rng = np.random.default_rng(61)
     x, marks = rng.uniform(-1, 1, 400), (rng.random(400) < 0.03).astype(float)
     marks[5] = 1
@@ -88,9 +94,11 @@ def _check_latch(attempt):
     if off.max() > 0.05:
         t = int(off.argmax())
         since = f"{t - last[t]} steps after the last mark" if last[t] >= 0 else "before the first mark"
-        return (f"{told} Right in kind, but the gates are not crisp: over 400 steps your cell is off by up to "
-                f"{off.max():.2f}, {since}. A gate that is nearly shut leaks at each step. How far from ½ do you have "
-                f"to push it?")
+        return (
+            f"{told} Right in kind, but the gates are not crisp: over 400 steps your cell is off by up to "
+            f"{off.max():.2f}, {since}. A gate that is nearly shut leaks at each step. How far from ½ do you have "
+            f"to push it?"
+        )
 
 
 LATCH = Exercise(
@@ -117,7 +125,7 @@ def latch():
     ),
     solution=latch,
     why="Here the forget gate is 1 minus the input gate: what goes in replaces what was there. Lesson 07 makes a "
-        "network of that.",
+    "network of that.",
     check=_check_latch,
     misconceptions=(
         (_adds_up, "At a mark the old number is kept"),
@@ -146,8 +154,7 @@ def backward_with_a_bug(x, recurrent_kernel, h, c, gates, d_h):
         d_f = (dc + dh * slope) * c[t]
         d_g = (dc + dh * slope) * i
         d_o = dh * tanh_c
-        da = np.concatenate([d_i * i * (1 - i), d_f * f * (1 - f),
-                             d_g * (1 - g**2), d_o * o * (1 - o)], axis=1)
+        da = np.concatenate([d_i * i * (1 - i), d_f * f * (1 - f), d_g * (1 - g**2), d_o * o * (1 - o)], axis=1)
         d_kernel = d_kernel + x[:, t].T @ da
         d_recurrent_kernel = d_recurrent_kernel + h[t].T @ da
         d_bias = d_bias + da.sum(axis=0)
@@ -168,12 +175,18 @@ _cell_never_carried = function_from(MENDED.replace(CELL_BACK, ""))
 _state_never_carried = function_from(MENDED.replace(STATE_BACK, "        dh = np.zeros_like(dh)\n"))
 _cell_too_early = function_from(MENDED.replace(CELL_BACK, "").replace("        d_i =", CELL_BACK + "        d_i ="))
 
-WRONG_ROADS = (
-    (_carousel_only, "No blame at all gets to c_{t-1}. A cell is blamed through its h_t first of all, and that part, "
-                     "the term with `slope`, has to travel on."),
+WRONG_PATHS = (
+    (
+        _carousel_only,
+        "No blame at all gets to c_{t-1}. A cell is blamed through its h_t first of all, and that part, "
+        "the term with `slope`, has to travel on.",
+    ),
     (_without_forget_gate, "From c_t to c_{t-1} the blame has to pass the forget gate: c_t = f_t c_{t-1} + …"),
-    (_state_never_carried, "No blame goes from state to state: `dh` is set to zero where it should be carried through "
-                           "the recurrent kernel."),
+    (
+        _state_never_carried,
+        "No blame goes from state to state: `dh` is set to zero where it should be carried through "
+        "the recurrent kernel.",
+    ),
     (_cell_too_early, "`dc` is taken to c_{t-1} before the gates of step t have been served: they need it at c_t."),
 )
 
@@ -211,8 +224,9 @@ def _three_gradients(got, wanted):
     if not isinstance(got, list | tuple) or len(got) != 3:
         came = f"{len(got)} of them" if isinstance(got, list | tuple) else f"of type `{type(got).__name__}`"
         raise Review(f"Expected: three gradients, of {listed(f'`{name}`' for name in WEIGHTS)}. What came is {came}.")
-    return [array_of_shape(g, w.shape, f"the gradient of `{name}`")
-            for g, w, name in zip(got, wanted, WEIGHTS, strict=True)]
+    return [
+        array_of_shape(g, w.shape, f"the gradient of `{name}`") for g, w, name in zip(got, wanted, WEIGHTS, strict=True)
+    ]
 
 
 def _agree(got, known):
@@ -226,29 +240,37 @@ def _check_backward(attempt):
         got = _three_gradients(attempt(*args), wanted)
         if all(relative_error(g, w) < 1e-6 for g, w in zip(got, wanted, strict=True)):
             continue
-        columns = [np.split(np.concatenate([g.reshape(-1, g.shape[-1]) for g in both]), 4, axis=1)
-                   for both in (got, wanted)]
+        columns = [
+            np.split(np.concatenate([g.reshape(-1, g.shape[-1]) for g in both]), 4, axis=1) for both in (got, wanted)
+        ]
         if time > 1 and _agree(got, _untouched(*args)):
-            off = listed(f"{name} {np.linalg.norm(g - w) / np.linalg.norm(w):.0%}"
-                         for name, g, w in zip(BLOCKS, *columns, strict=True))
-            raise NotAttempted(f"These are still the numbers of the code as handed out. Over five steps they are off "
-                               f"by so much, against finite differences: {off}. One line stands in the wrong place.")
+            off = listed(
+                f"{name} {np.linalg.norm(g - w) / np.linalg.norm(w):.0%}"
+                for name, g, w in zip(BLOCKS, *columns, strict=True)
+            )
+            raise NotAttempted(
+                f"These are still the numbers of the code as handed out. Over five steps they are off "
+                f"by so much, against finite differences: {off}. One line stands in the wrong place."
+            )
         wrong = [name for name, g, w in zip(BLOCKS, *columns, strict=True) if relative_error(g, w) > 1e-6]
         right = [name for name in BLOCKS if name not in wrong]
         if not wrong:
             wrong, right = ["none of them"], []
-        says = (f"Against finite differences over {where}, what belongs to {listed(wrong)} is wrong"
-                + (f", {listed(right)} right." if right else "."))
-        if known := next((road for function, road in WRONG_ROADS if _agree(got, function(*args))), None):
+        says = f"Against finite differences over {where}, what belongs to {listed(wrong)} is wrong" + (
+            f", {listed(right)} right." if right else "."
+        )
+        if known := next((road for function, road in WRONG_PATHS if _agree(got, function(*args))), None):
             return f"{says} {known}"
         weights = [name for name, g, w in zip(WEIGHTS, got, wanted, strict=True) if relative_error(g, w) > 1e-6]
         if len(weights) == 1:
             return f"{says} Of the three gradients only that of `{weights[0]}` is: look at the line that adds it up."
         if time == 1:
             return f"{says} With a single step nothing is carried anywhere: look at the lines above `da`, and at `da`."
-        return (f"{says} Over a single step all is right, so the fault is on the road from one step to the one before. "
-                f"Two things travel: `dc` from c_t to c_{{t-1}}, and `dh` from h_t to h_{{t-1}}. Which of them needs "
-                f"the other, and as it was when?")
+        return (
+            f"{says} Over a single step all is right, so the fault is on the road from one step to the one before. "
+            f"Two things travel: `dc` from c_t to c_{{t-1}}, and `dh` from h_t to h_{{t-1}}. Which of them needs "
+            f"the other, and as it was when?"
+        )
 
 
 FIND_THE_LINE = Exercise(
@@ -275,7 +297,7 @@ with finite differences. Run the cell as it is, and the check tells you how far 
     ),
     solution=backward_with_a_bug,
     why="A name that means h_t in one line and h_{t-1} in the next is a trap. Either give the two blames two names, or "
-        "check the gradient, or, since you are human, both.",
+    "check the gradient, or, since you are human, both.",
     check=_check_backward,
     misconceptions=(
         (_carousel_only, "No blame at all gets to c_{t-1}"),
@@ -323,15 +345,23 @@ def _its_own_gate_to_the_power(i, f):
 
 
 WRONG_CONTENTS = (
-    (_forgets_what_comes_in, "You let the forget gate of step t act on what comes in at step t. It multiplies the old "
-                             "cell, c_{t-1}; the new candidate meets it one step later for the first time."),
-    (_product_of_the_past, "You multiply the forget gates up to step t. What came in at step t passes those that come "
-                           "after it."),
+    (
+        _forgets_what_comes_in,
+        "You let the forget gate of step t act on what comes in at step t. It multiplies the old "
+        "cell, c_{t-1}; the new candidate meets it one step later for the first time.",
+    ),
+    (
+        _product_of_the_past,
+        "You multiply the forget gates up to step t. What came in at step t passes those that come after it.",
+    ),
     (_kept_without_input, "That is how much is kept of what got in. How much got in at step t, says the input gate."),
     (_input_only, "That is how much got in. On the way to the end it passes every later forget gate."),
     (_one_step_of_keeping, "You let it pass one forget gate, the next. It passes all of them up to the end."),
-    (_its_own_gate_to_the_power, "You raise one gate to a power, as if the forget gate were the same at every step. "
-                                 "Multiply the gates as they were at the steps in between."),
+    (
+        _its_own_gate_to_the_power,
+        "You raise one gate to a power, as if the forget gate were the same at every step. "
+        "Multiply the gates as they were at the steps in between.",
+    ),
 )
 
 
@@ -349,11 +379,15 @@ def _check_in_the_cell(attempt):
         if steps == 1:
             return "With several steps it is right, with a single one it is not: there nothing has been forgotten yet."
         if len(right) == steps - 1 and steps not in right:
-            return ("Right at every step but the last. What comes in at the last step has passed no forget gate, so "
-                    "only its input gate counts.")
+            return (
+                "Right at every step but the last. What comes in at the last step has passed no forget gate, so "
+                "only its input gate counts."
+            )
         where = f"step{'s' if len(right) > 1 else ''} {listed(right)}" if right else "none of them"
-        return (f"With {steps} steps yours is right at {where}. At step 5 it should be the input gate of step 5 "
-                f"times the forget gate of step 6; at step 4, what?")
+        return (
+            f"With {steps} steps yours is right at {where}. At step 5 it should be the input gate of step 5 "
+            f"times the forget gate of step 6; at step 4, what?"
+        )
 
 
 CONTENTS = Exercise(
@@ -381,7 +415,7 @@ def in_the_cell(i, f):
     ),
     solution=in_the_cell,
     why="The cell is a weighted sum over the past, with weights that the network makes while it reads. Keep that: "
-        "attention (lesson 11) makes such weights in another way, and lesson 15 computes such sums in parallel.",
+    "attention (lesson 11) makes such weights in another way, and lesson 15 computes such sums in parallel.",
     check=_check_in_the_cell,
     misconceptions=WRONG_CONTENTS,
 )
@@ -424,12 +458,19 @@ def _upside_down(steps, left):
 WRONG_BIASES = (
     (_gate_not_bias, "That is what the gate should be. Which bias makes σ(b) equal to it?"),
     (_log_for_logit, "You took the logarithm of the gate. The gate is σ(b) = 1/(1 + e⁻ᵇ), not eᵇ: solve that for b."),
-    (_once_not_each_step, "With this bias the part asked for is left after *one* step. It is multiplied by the gate at "
-                          "each of them."),
-    (_loss_shared_out, "You share the loss out evenly, as if the cell lost the same amount at each step. It loses the "
-                       "same *fraction* of what is left."),
-    (_bias_times_steps, "More steps do not multiply the bias. What multiplies from step to step is the gate, not the "
-                        "bias."),
+    (
+        _once_not_each_step,
+        "With this bias the part asked for is left after *one* step. It is multiplied by the gate at each of them.",
+    ),
+    (
+        _loss_shared_out,
+        "You share the loss out evenly, as if the cell lost the same amount at each step. It loses the "
+        "same *fraction* of what is left.",
+    ),
+    (
+        _bias_times_steps,
+        "More steps do not multiply the bias. What multiplies from step to step is the gate, not the bias.",
+    ),
     (_upside_down, "The sign is turned: an open forget gate, which keeps, has a positive sum."),
 )
 
@@ -444,11 +485,14 @@ def _check_bias_for(attempt):
         if np.allclose(got, [float(function(*case)) for case in cases]):
             return says
     (steps, left), bias, _ = next(
-        row for row in zip(cases, got, wanted, strict=True) if not np.isclose(row[1], row[2], rtol=1e-6))
+        row for row in zip(cases, got, wanted, strict=True) if not np.isclose(row[1], row[2], rtol=1e-6)
+    )
     if not math.isfinite(bias):
         return f"For {steps} steps and {left:g} left your bias is {bias}. The gate has to lie between 0 and 1."
-    return (f"For {steps} steps and {left:g} left your bias is {bias:.3f}. A gate of σ({bias:.3f}) = "
-            f"{_sigmoid(bias):.3f} leaves {_sigmoid(bias) ** steps:.3g} after {steps} steps.")
+    return (
+        f"For {steps} steps and {left:g} left your bias is {bias:.3f}. A gate of σ({bias:.3f}) = "
+        f"{_sigmoid(bias):.3f} leaves {_sigmoid(bias) ** steps:.3g} after {steps} steps."
+    )
 
 
 BIAS = Exercise(
@@ -472,8 +516,8 @@ def bias_for(steps, left):
     ),
     solution=bias_for,
     why="For long spans it grows like the logarithm of the number of steps: about 3.3 for half after 20 steps, 5 for "
-        "half after 100. So a bias of 1 is no magic number; it is right for memories of two or three steps, as a start "
-        "from which training goes on.",
+    "half after 100. So a bias of 1 is no magic number; it is right for memories of two or three steps, as a start "
+    "from which training goes on.",
     check=_check_bias_for,
     misconceptions=WRONG_BIASES,
 )
@@ -588,8 +632,10 @@ def _world(needed, exception):
 
     def measure(held, seed):
         if held not in ("", "i", "f", "o"):
-            raise Review(f"`measure(held, seed)` takes \"\", \"i\", \"f\" or \"o\", the gate that is held open, and "
-                         f"was asked for `measure({held!r}, {seed!r})`. One gate at a time.")
+            raise Review(
+                f'`measure(held, seed)` takes "", "i", "f" or "o", the gate that is held open, and '
+                f"was asked for `measure({held!r}, {seed!r})`. One gate at a time."
+            )
         if not isinstance(seed, Integral) or seed < 0:
             raise Review(f"A seed is a whole number from 0 up, and {seed!r} came.")
         asked.append(seed)
@@ -608,16 +654,22 @@ def _check_gates_needed(attempt):
         measure, log = _world(needed, exception)
         got = attempt(measure)
         if not isinstance(got, tuple | list) or len(got) != 2 or not isinstance(got[0], dict):
-            return ("Expected: a pair `(results, answer)` whose first part is a dict from the gate held open (\"\" for "
-                    f"none) to a list of errors. What came is of type `{type(got).__name__}`.")
+            return (
+                'Expected: a pair `(results, answer)` whose first part is a dict from the gate held open ("" for '
+                f"none) to a list of errors. What came is of type `{type(got).__name__}`."
+            )
         results, answer = got
         if says := _about_the_runs(results, log) or _about_the_answer(results, answer, truth, world):
             return says
 
 
 def _about_the_runs(results, log):
-    names = {"": "all gates at work", "i": "the input gate held open", "f": "the forget gate held open",
-             "o": "the output gate held open"}
+    names = {
+        "": "all gates at work",
+        "i": "the input gate held open",
+        "f": "the forget gate held open",
+        "o": "the output gate held open",
+    }
     for held, errors in results.items():
         if held not in log:
             return f"`results` has an entry for {held!r}, but nothing was measured there."
@@ -625,19 +677,24 @@ def _about_the_runs(results, log):
             errors = np.asarray(errors, dtype=float).ravel()
         except (TypeError, ValueError):
             return f"`results[{held!r}]` should be a list of numbers, one for each seed."
-        if any(not any(np.isclose(error, run, rtol=0, atol=1e-9, equal_nan=True) for run in log[held].values())
-               for error in errors):
+        if any(
+            not any(np.isclose(error, run, rtol=0, atol=1e-9, equal_nan=True) for run in log[held].values())
+            for error in errors
+        ):
             return f"`results[{held!r}]` holds a number that was not measured. Report what came out, as it came out."
         if len(errors) < len(log[held]):
-            return (f"With {names[held]} you measured {len(log[held])} seeds and report {len(errors)}. A run that went "
-                    f"wrong is a result too.")
+            return (
+                f"With {names[held]} you measured {len(log[held])} seeds and report {len(errors)}. A run that went "
+                f"wrong is a result too."
+            )
         if len(log[held]) < 3:
             seeds = f"{len(log[held])} seed{'s' if len(log[held]) > 1 else ''}"
-            return (f"With {names[held]} you measured {seeds}. Take at least three different ones: one start may be "
-                    f"lucky, or unlucky.")
+            return (
+                f"With {names[held]} you measured {seeds}. Take at least three different ones: one start may be "
+                f"lucky, or unlucky."
+            )
     if "" not in results:
-        return ("The control is missing: all gates at work, `measure(\"\", seed)`. If that fails too, it was not the "
-                "gate.")
+        return 'The control is missing: all gates at work, `measure("", seed)`. If that fails too, it was not the gate.'
     if missing := [held for held in "ifo" if held not in results]:
         return f"Nothing was measured with {listed(names[held] for held in missing)}."
     return None
@@ -646,29 +703,39 @@ def _about_the_runs(results, log):
 def _about_the_answer(results, answer, truth, world):
     if answer is not None:
         if isinstance(answer, str) or not isinstance(answer, set | frozenset | list | tuple):
-            return ("The answer should be a set of gates, such as `{\"f\", \"o\"}`, or None; what came is of type "
-                    f"`{type(answer).__name__}`.")
+            return (
+                'The answer should be a set of gates, such as `{"f", "o"}`, or None; what came is of type '
+                f"`{type(answer).__name__}`."
+            )
         if not all(gate in ("i", "f", "o") for gate in answer):
-            return f"The answer should hold nothing but \"i\", \"f\" and \"o\"; yours is {answer!r}."
+            return f'The answer should hold nothing but "i", "f" and "o"; yours is {answer!r}.'
         answer = set(answer)
     if answer == truth:
         return None
     control = listed(f"{error:.3g}" for error in results[""])
     if truth is None:
-        return (f"In {world}, your answer is {_gates(answer)}. The control gave {control}. Where the whole unit learns "
-                f"on no more than half of its seeds, it is no wonder if none learns without a gate, and nothing can be "
-                f"said about its parts: the answer is None.")
+        return (
+            f"In {world}, your answer is {_gates(answer)}. The control gave {control}. Where the whole unit learns "
+            f"on no more than half of its seeds, it is no wonder if none learns without a gate, and nothing can be "
+            f"said about its parts: the answer is None."
+        )
     if answer is None:
-        return (f"In {world}, you say None. The control gave {control}, below {LEARNED} on most seeds, so the unit can "
-                f"learn it, and something can be said. One run that gets stuck is no reason to give up: with many "
-                f"seeds there will nearly always be one.")
+        return (
+            f"In {world}, you say None. The control gave {control}, below {LEARNED} on most seeds, so the unit can "
+            f"learn it, and something can be said. One run that gets stuck is no reason to give up: with many "
+            f"seeds there will nearly always be one."
+        )
     gate = min(answer ^ truth)
     shown = listed(f"{error:.3g}" for error in results[gate])
     if gate in answer:
-        return (f"The conclusion does not follow. In {world}, you call \"{gate}\" needed, but without it the seeds "
-                f"gave {shown}: at least one of them learned.")
-    return (f"The conclusion does not follow. In {world}, you do not call \"{gate}\" needed, but without it the "
-            f"seeds gave {shown}: none is below {LEARNED}." + (" NaN is a run that failed." if "nan" in shown else ""))
+        return (
+            f'The conclusion does not follow. In {world}, you call "{gate}" needed, but without it the seeds '
+            f"gave {shown}: at least one of them learned."
+        )
+    return (
+        f'The conclusion does not follow. In {world}, you do not call "{gate}" needed, but without it the '
+        f"seeds gave {shown}: none is below {LEARNED}." + (" NaN is a run that failed." if "nan" in shown else "")
+    )
 
 
 def _gates(answer):
@@ -699,17 +766,17 @@ def gates_needed(measure):
 ''',
     hints=(
         "If a unit with all its gates fails as well, whose fault is the failure? You need that measurement too.",
-        "At least three different seeds, the same for each of \"\", \"i\", \"f\" and \"o\". With all gates, most of "
+        'At least three different seeds, the same for each of "", "i", "f" and "o". With all gates, most of '
         "them should learn; a single one that is stuck proves nothing.",
-        "`results = {held: [measure(held, seed) for seed in range(3)] for held in (\"\", \"i\", \"f\", \"o\")}`. If "
-        "no more than half of `results[\"\"]` are below .05, answer None. A gate is needed if not any of its errors is "
+        '`results = {held: [measure(held, seed) for seed in range(3)] for held in ("", "i", "f", "o")}`. If '
+        'no more than half of `results[""]` are below .05, answer None. A gate is needed if not any of its errors is '
         "below .05; written so, a NaN counts as not learned.",
     ),
     solution=gates_needed,
     why="If one start in ten gets stuck, three in a row do so by chance once in a thousand times. So a gate is needed "
-        "if no seed learns without it, and of the control most seeds are enough. Taking a part out to see what it did "
-        "is called ablation. It says what a part was needed for in this network, on this task, with this training; "
-        "another width or another task may need other parts.",
+    "if no seed learns without it, and of the control most seeds are enough. Taking a part out to see what it did "
+    "is called ablation. It says what a part was needed for in this network, on this task, with this training; "
+    "another width or another task may need other parts.",
     check=_check_gates_needed,
     misconceptions=(
         (_one_seed, "you measured 1 seed"),

@@ -2,12 +2,14 @@
 
 The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
 from course_lib import tasks
-from course_lib.layers import Dense, LastStep, MeanSquaredError, SoftmaxCrossEntropy
+from course_lib.layers import Dense, LastStep
+from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import LSTM, SimpleRNN
@@ -38,7 +40,7 @@ def hold_open(layer, gate):
     layer.bias[columns] = 40  # σ(40) is 1 in float32, and flat: training does not move it
 
 
-def train_till(held, seed, units=1, updates=1500):
+def train_running_total(held, seed, units=1, updates=1500):
     """Train an LSTM at the till, the gates in ``held`` held open."""
     rng = np.random.default_rng(seed)
     lstm, adam = LSTM(4, units, rng=rng), Adam()
@@ -62,9 +64,14 @@ def correlations(model, rng):
     belt, _ = till(200, 40, rng)
     model.forward(belt)
     gates, (price, bought, new, ask) = model.layers[0].gates, np.moveaxis(belt, 2, 0)
-    pairs = {"input_gate": (gates["i"], bought), "forget_gate": (gates["f"], 1 - new),
-             "output_gate": (gates["o"], ask), "cell": (gates["i"] * gates["c"], bought * price),
-             "input_gate_price": (gates["i"], price), "candidate_bought": (gates["c"], bought)}
+    pairs = {
+        "input_gate": (gates["i"], bought),
+        "forget_gate": (gates["f"], 1 - new),
+        "output_gate": (gates["o"], ask),
+        "cell": (gates["i"] * gates["c"], bought * price),
+        "input_gate_price": (gates["i"], price),
+        "candidate_bought": (gates["c"], bought),
+    }
     return {name: float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) for name, (a, b) in pairs.items()}
 
 
@@ -74,20 +81,20 @@ def largest_cell(model, time, rng):
     return float(np.abs(model.layers[0].cell_states).max())
 
 
-def measure_till(seed):
+def measure_running_total(seed):
     row = {}
     for held in ("", "i", "f", "o"):
-        model = train_till(held, seed)
+        model = train_running_total(held, seed)
         row[held or "all"] = error_left(model, 40, np.random.default_rng(1000 + seed))
         if not held:
             row |= correlations(model, np.random.default_rng(1000 + seed))
     return row
 
 
-def measure_wide_till(seed):
+def measure_wide_running_total(seed):
     row = {}
     for held in ("", "i", "f", "o"):
-        model, rng = train_till(held, seed, units=8), np.random.default_rng(1000 + seed)
+        model, rng = train_running_total(held, seed, units=8), np.random.default_rng(1000 + seed)
         row[held or "all"] = error_left(model, 40, rng)
         row[f"{held or 'all'}_cell"] = largest_cell(model, 800, rng)
     return row
@@ -164,8 +171,12 @@ def measure_adding(seed):
     for name in ("lstm", "tanh"):
         rng = np.random.default_rng(seed)
         errors = learn_adding(lstm_or_tanh(name, 2, 16, rng), 100, rng)
-        row |= {name: errors[-1], f"{name}_lowest": min(errors), f"{name}_halfway": errors[len(errors) // 2 - 1],
-                f"{name}_sequences": 2000 * len(errors) if errors[-1] < 0.01 else None}
+        row |= {
+            name: errors[-1],
+            f"{name}_lowest": min(errors),
+            f"{name}_halfway": errors[len(errors) // 2 - 1],
+            f"{name}_sequences": 2000 * len(errors) if errors[-1] < 0.01 else None,
+        }
     return row
 
 
@@ -232,93 +243,145 @@ def _never(rows, name):
     return all(row[name] is None for row in rows)
 
 
-def _till_held(rows):
+def _running_total_holds(rows):
     return sum(row["all"] < 0.05 for row in rows) >= 0.8 * len(rows) and all(
-        row["i"] > 0.05 and row["f"] > 0.15 and row["o"] > 0.4 for row in rows)
+        row["i"] > 0.05 and row["f"] > 0.15 and row["o"] > 0.4 for row in rows
+    )
 
 
-def _wide_till_held(rows):
+def _wide_running_total_holds(rows):
     return all(max(row["all"], row["i"], row["o"]) < 0.03 and row["f_cell"] > 2 * row["all_cell"] for row in rows)
 
 
-def _bias_held(rows):
-    return all(_never(rows, f"bias_0_{time}") and _within(rows, f"bias_3_{time}", 300)
-               and _within(rows, f"tanh_{time}", 300) for time in (20, 40))
+def _bias_holds(rows):
+    return all(
+        _never(rows, f"bias_0_{time}") and _within(rows, f"bias_3_{time}", 300) and _within(rows, f"tanh_{time}", 300)
+        for time in (20, 40)
+    )
 
 
 REPRODUCTIONS = (
     Reproduction(
-        key="till-gates", lesson="06", paper="In the spirit of Gers et al. 2000",
+        key="running-total-gates",
+        lesson="06",
+        paper="In the spirit of Gers et al. 2000",
         claim="each gate is needed where something has to be chosen, dropped or shown",
-        said="not in the paper, which has no till",
-        bound="one unit leaves less than 5 % of the error in at least 4 of 5 runs; without an input, forget or output "
-              "gate more than 5, 15 and 40 % in every run",
-        seeds=range(10), measure=measure_till,
-        held=_till_held,
-        ours=lambda rows: "; ".join(f"{name} {_range(rows, key, '.3f')}" for name, key in (
-            ("all gates", "all"), ("no input gate", "i"), ("no forget gate", "f"), ("no output gate", "o"))),
+        reported="not in the paper, which has no till",
+        criterion="one unit leaves less than 5 % of the error in at least 4 of 5 runs; without an input, forget or "
+        "output "
+        "gate more than 5, 15 and 40 % in every run",
+        seeds=range(10),
+        measure=measure_running_total,
+        holds=_running_total_holds,
+        measured=lambda rows: "; ".join(
+            f"{name} {_range(rows, key, '.3f')}"
+            for name, key in (
+                ("all gates", "all"),
+                ("no input gate", "i"),
+                ("no forget gate", "f"),
+                ("no output gate", "o"),
+            )
+        ),
         code=CODE,
     ),
     Reproduction(
-        key="till-wide", lesson="06", paper="Gers et al. 2000; Greff et al. 2017",
+        key="running-total-wide",
+        lesson="06",
+        paper="Gers et al. 2000; Greff et al. 2017",
         claim="of the three gates the forget gate is the one to miss; without it cells may grow without limit",
-        said="forget gate and output activation are the critical parts (Greff, on other tasks)",
-        bound="eight units leave less than 3 % of the error with all gates, without input and without output gate; "
-              "without a forget gate the largest cell on streams of 800 steps is more than twice as large",
-        seeds=range(5), measure=measure_wide_till, held=_wide_till_held,
-        ours=lambda rows: "; ".join(f"{name} {_range(rows, key, '.3f')}" for name, key in (
-            ("all gates", "all"), ("no input gate", "i"), ("no forget gate", "f"), ("no output gate", "o")))
-            + f"; largest cell {_range(rows, 'all_cell', '.0f')}, no forget gate {_range(rows, 'f_cell', '.0f')}",
+        reported="forget gate and output activation are the critical parts (Greff, on other tasks)",
+        criterion="eight units leave less than 3 % of the error with all gates, without input and without output gate; "
+        "without a forget gate the largest cell on streams of 800 steps is more than twice as large",
+        seeds=range(5),
+        measure=measure_wide_running_total,
+        holds=_wide_running_total_holds,
+        measured=lambda rows: (
+            "; ".join(
+                f"{name} {_range(rows, key, '.3f')}"
+                for name, key in (
+                    ("all gates", "all"),
+                    ("no input gate", "i"),
+                    ("no forget gate", "f"),
+                    ("no output gate", "o"),
+                )
+            )
+            + f"; largest cell {_range(rows, 'all_cell', '.0f')}, no forget gate {_range(rows, 'f_cell', '.0f')}"
+        ),
         code=CODE,
     ),
     Reproduction(
-        key="forget-bias", lesson="06", paper="Jozefowicz et al. 2015",
+        key="forget-bias",
+        lesson="06",
+        paper="Jozefowicz et al. 2015",
         claim="a forget bias above 0 at the start lets an LSTM learn what it otherwise does not",
-        said="closes the gap between LSTM and GRU; no figure for this task",
-        bound="first of 8 symbols over 20 and 40 steps, 32 units, 300 updates: bias 0 never, bias 3 always, plain tanh "
-              "always",
-        seeds=range(10), measure=measure_forget_bias,
-        held=_bias_held,
-        ours=lambda rows: "; ".join(f"{time} steps: " + ", ".join(
-            f"{name.replace('_', ' ')} {_solved(rows, f'{name}_{time}')}" for name in (
-                *(f"bias_{bias}" for bias in FIRST_BIASES), "tanh")) for time in (20, 40))
+        reported="closes the gap between LSTM and GRU; no figure for this task",
+        criterion="first of 8 symbols over 20 and 40 steps, 32 units, 300 updates: bias 0 never, bias 3 always, "
+        "plain tanh "
+        "always",
+        seeds=range(10),
+        measure=measure_forget_bias,
+        holds=_bias_holds,
+        measured=lambda rows: (
+            "; ".join(
+                f"{time} steps: "
+                + ", ".join(
+                    f"{name.replace('_', ' ')} {_solved(rows, f'{name}_{time}')}"
+                    for name in (*(f"bias_{bias}" for bias in FIRST_BIASES), "tanh")
+                )
+                for time in (20, 40)
+            )
             + f"; bias 0 with 64 units and a higher rate {_solved(rows, 'bias_0_20_bold')} and "
-              f"{_solved(rows, 'bias_0_40_bold')}; bias 1 over 40 steps with 1,500 updates "
-              f"{_solved(rows, 'bias_1_40_long')}",
+            f"{_solved(rows, 'bias_0_40_bold')}; bias 1 over 40 steps with 1,500 updates "
+            f"{_solved(rows, 'bias_1_40_long')}"
+        ),
         code=CODE,
     ),
     Reproduction(
-        key="lstm-adding", lesson="06", paper="Hochreiter & Schmidhuber 1997, Table 7",
+        key="lstm-adding",
+        lesson="06",
+        paper="Hochreiter & Schmidhuber 1997, Table 7",
         claim="an LSTM learns the adding problem at T = 100",
-        said="74,000 sequences at T = 100 (their variant)",
-        bound="the common variant, T = 100: LSTM below .01 within 80,000 sequences, a plain tanh network with as many "
-              "weights above .08 (guessing: .167)",
-        seeds=range(5), measure=measure_adding,
-        held=lambda rows: all(row["lstm"] < 0.01 and row["tanh_lowest"] > 0.08 for row in rows),
-        ours=lambda rows: f"LSTM below .01 after {_range(rows, 'lstm_sequences', ',')} sequences; tanh at best "
-                          f"{_range(rows, 'tanh_lowest', '.3f')}",
+        reported="74,000 sequences at T = 100 (their variant)",
+        criterion="the common variant, T = 100: LSTM below .01 within 80,000 sequences, a plain tanh network with "
+        "as many "
+        "weights above .08 (guessing: .167)",
+        seeds=range(5),
+        measure=measure_adding,
+        holds=lambda rows: all(row["lstm"] < 0.01 and row["tanh_lowest"] > 0.08 for row in rows),
+        measured=lambda rows: (
+            f"LSTM below .01 after {_range(rows, 'lstm_sequences', ',')} sequences; tanh at best "
+            f"{_range(rows, 'tanh_lowest', '.3f')}"
+        ),
         code=CODE,
     ),
     Reproduction(
-        key="lstm-temporal-order", lesson="06", paper="Hochreiter & Schmidhuber 1997, Table 9",
+        key="lstm-temporal-order",
+        lesson="06",
+        paper="Hochreiter & Schmidhuber 1997, Table 9",
         claim="an LSTM tells in which order two symbols came",
-        said="solved, T = 100",
-        bound="T = 60: LSTM, forget bias 3, at least .998 right within 20,000 sequences on every seed",
-        seeds=range(10), measure=measure_order,
-        held=lambda rows: _within(rows, "lstm", 20_000),
-        ours=lambda rows: f"LSTM {_solved(rows, 'lstm')} in {_range(rows, 'lstm', ',')} sequences; tanh with as many "
-                          f"weights {_solved(rows, 'tanh')}; LSTM with a forget bias of 1 "
-                          f"{_solved(rows, 'lstm_bias_1')}",
+        reported="solved, T = 100",
+        criterion="T = 60: LSTM, forget bias 3, at least .998 right within 20,000 sequences on every seed",
+        seeds=range(10),
+        measure=measure_order,
+        holds=lambda rows: _within(rows, "lstm", 20_000),
+        measured=lambda rows: (
+            f"LSTM {_solved(rows, 'lstm')} in {_range(rows, 'lstm', ',')} sequences; tanh with as many "
+            f"weights {_solved(rows, 'tanh')}; LSTM with a forget bias of 1 "
+            f"{_solved(rows, 'lstm_bias_1')}"
+        ),
         code=CODE,
     ),
     Reproduction(
-        key="lstm-embedded-reber", lesson="06", paper="Hochreiter & Schmidhuber 1997, Table 1",
+        key="lstm-embedded-reber",
+        lesson="06",
+        paper="Hochreiter & Schmidhuber 1997, Table 1",
         claim="an LSTM learns the embedded Reber grammar",
-        said="97-100 % of runs, in 8,440-39,740 strings",
-        bound="every seed within 30,000 strings",
-        seeds=range(5), measure=measure_reber,
-        held=lambda rows: _within(rows, "strings", 30_000),
-        ours=lambda rows: f"{_solved(rows, 'strings')} in {_range(rows, 'strings', ',')} strings",
+        reported="97-100 % of runs, in 8,440-39,740 strings",
+        criterion="every seed within 30,000 strings",
+        seeds=range(5),
+        measure=measure_reber,
+        holds=lambda rows: _within(rows, "strings", 30_000),
+        measured=lambda rows: f"{_solved(rows, 'strings')} in {_range(rows, 'strings', ',')} strings",
         code=CODE,
     ),
 )

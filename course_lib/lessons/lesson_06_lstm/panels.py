@@ -1,4 +1,5 @@
 """Lesson 06: one cell at a till, and how loudly each of its gates listens."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -8,8 +9,12 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from course_lib import plotting
 from course_lib.teaching.panel import Slider, panel
 
-GATES = {"i": ("input gate", "input_gate"), "c": ("|candidate|", "candidate"), "f": ("forget gate", "forget_gate"),
-         "o": ("output gate", "output_gate")}
+GATES = {
+    "i": ("input gate", "input_gate"),
+    "c": ("|candidate|", "candidate"),
+    "f": ("forget gate", "forget_gate"),
+    "o": ("output gate", "output_gate"),
+}
 
 # The panel's goods: price, bought, new customer, total please. The second customer comes at step 8.
 _PRICE = [0.6, 0.9, 0.4, 0.8, 0.3, 0.7, 0.5, 0.9, 0.2, 0.8, 0.6, 0.4, 0.9, 0.3, 0.7, 0.5]
@@ -19,7 +24,7 @@ _ASK = [0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 1]
 BELT = np.column_stack([_PRICE, _BOUGHT, _NEW, _ASK])
 
 
-def till_cell(belt, listen_bought, listen_new, listen_ask):
+def running_total_cell(belt, listen_bought, listen_new, listen_ask):
     """One cell without tanh: c_t = f_t c_{t-1} + i_t price_t, of which o_t c_t is shown.
 
     Each gate is σ(w (flag - ½)), where w says how loudly it listens to its flag; the forget gate closes where its flag
@@ -48,11 +53,15 @@ def till_cell(belt, listen_bought, listen_new, listen_ask):
     """
     belt = np.asarray(belt, float)
     if belt.ndim != 2 or belt.shape[1] != 4:
-        raise ValueError(f"A belt has a row for each step and four columns (price, bought, new customer, total "
-                         f"please), but shape {belt.shape} came.")
+        raise ValueError(
+            f"A belt has a row for each step and four columns (price, bought, new customer, total "
+            f"please), but shape {belt.shape} came."
+        )
     price, *flags = belt.T
-    gates = {name: 1 / (1 + np.exp(-w * (flag - 0.5)))
-             for name, w, flag in zip("ifo", (listen_bought, -listen_new, listen_ask), flags, strict=True)}
+    gates = {
+        name: 1 / (1 + np.exp(-w * (flag - 0.5)))
+        for name, w, flag in zip("ifo", (listen_bought, -listen_new, listen_ask), flags, strict=True)
+    }
     cell, c = np.empty(len(belt)), 0.0
     for t in range(len(belt)):
         c = gates["f"][t] * c + gates["i"][t] * price[t]
@@ -128,8 +137,16 @@ def draw_shown(ax, belt, shown, wanted, *, last=True):
     t, asked = np.arange(1, len(belt) + 1), belt[:, 3] > 0
     _new_customers(ax, belt)
     ax.bar(t, shown, 0.5, color=plotting.COLORS["output"], label="shown")
-    ax.plot(t[asked], wanted[asked], "D", markerfacecolor="none", markeredgecolor=plotting.INK, markeredgewidth=1.6,
-            markersize=8, label="total asked for")
+    ax.plot(
+        t[asked],
+        wanted[asked],
+        "D",
+        markerfacecolor="none",
+        markeredgecolor=plotting.INK,
+        markeredgewidth=1.6,
+        markersize=8,
+        label="total asked for",
+    )
     ax.axhline(0, color=plotting.PENCIL, linewidth=1)
     ax.set_ylabel("shown")
     ax.margins(y=0.2)
@@ -145,7 +162,7 @@ def _legend(fig, axes):
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9.5)
 
 
-def draw_till(belt, gates, cell, shown):
+def draw_running_total(belt, gates, cell, shown):
     """A till at work, four pictures under each other: goods, gates, cell, display.
 
     Parameters
@@ -176,13 +193,15 @@ def _off_by(shown):
 
 
 def _said(listen_bought, listen_new, listen_ask, cell, shown):
-    return (f"Listening with {listen_bought:g}, {listen_new:g} and {listen_ask:g} (input, forget, output gate) the "
-            f"cell ends at {cell[-1]:.2f}, where {totals(BELT)[-1]:.2f} is owed, and the display is off by "
-            f"{_off_by(shown):.2f}.")
+    return (
+        f"Listening with {listen_bought:g}, {listen_new:g} and {listen_ask:g} (input, forget, output gate) the "
+        f"cell ends at {cell[-1]:.2f}, where {totals(BELT)[-1]:.2f} is owed, and the display is off by "
+        f"{_off_by(shown):.2f}."
+    )
 
 
 def _draw_live(listen_bought, listen_new, listen_ask):
-    gates, cell, shown = till_cell(BELT, listen_bought, listen_new, listen_ask)
+    gates, cell, shown = running_total_cell(BELT, listen_bought, listen_new, listen_ask)
     fig, axes = plt.subplots(4, 1, figsize=(7, 6.2), height_ratios=(0.8, 1.35, 1, 1))
     draw_belt(axes[0], BELT)
     draw_gates(axes[1], BELT, gates)
@@ -209,8 +228,8 @@ def _draw_static():
     draw_belt(axes[0], BELT)
     said = []
     for number, (title, setting) in enumerate(SETTINGS.items()):
-        gates, cell, shown = till_cell(BELT, *setting)
-        top, bottom = axes[1 + 2 * number:3 + 2 * number]
+        gates, cell, shown = running_total_cell(BELT, *setting)
+        top, bottom = axes[1 + 2 * number : 3 + 2 * number]
         draw_gates(top, BELT, gates)
         top.set_title(title)
         top.set_title(f"off by {_off_by(shown):.2f}", loc="right", color=plotting.COLORS["output"], fontsize=11.5)
@@ -219,13 +238,25 @@ def _draw_static():
         bottom.set(ylim=(0, 2.6), ylabel="")
         said.append(_said(*setting, cell, shown))
     _legend(fig, axes[-1:])
-    return fig, ("Four copies of one cell at a till over 16 steps. Each shows its three gates, the number in its cell, "
-                 "and what is shown against the totals asked for. " + " ".join(said))
+    return fig, (
+        "Four copies of one cell at a till over 16 steps. Each shows its three gates, the number in its cell, "
+        "and what is shown against the totals asked for. " + " ".join(said)
+    )
 
 
 def _gate_box(ax, x, y, symbol, color):
-    ax.add_patch(FancyBboxPatch((x - 0.24, y - 0.24), 0.48, 0.48, boxstyle="round,pad=0,rounding_size=0.1", zorder=3,
-                                facecolor=plotting.PAPER, edgecolor=plotting.COLORS[color], linewidth=2.4))
+    ax.add_patch(
+        FancyBboxPatch(
+            (x - 0.24, y - 0.24),
+            0.48,
+            0.48,
+            boxstyle="round,pad=0,rounding_size=0.1",
+            zorder=3,
+            facecolor=plotting.PAPER,
+            edgecolor=plotting.COLORS[color],
+            linewidth=2.4,
+        )
+    )
     ax.text(x, y, symbol, ha="center", va="center", fontsize=14, zorder=5)
 
 
@@ -234,12 +265,23 @@ def _node(ax, x, y, symbol):
     ax.text(x, y - 0.01, symbol, ha="center", va="center", fontsize=13, zorder=5)
 
 
-def _road(ax, *points, color=plotting.PENCIL, width=1.5):
+def _path(ax, *points, color=plotting.PENCIL, width=1.5):
     """A line along the points, with an arrowhead at its end."""
     if len(points) > 2:
         ax.plot(*zip(*points[:-1], strict=True), "-", color=color, linewidth=width, zorder=2, solid_capstyle="butt")
-    ax.add_patch(FancyArrowPatch(points[-2], points[-1], arrowstyle="-|>", mutation_scale=13, shrinkA=0, shrinkB=0,
-                                 color=color, linewidth=width, zorder=2))
+    ax.add_patch(
+        FancyArrowPatch(
+            points[-2],
+            points[-1],
+            arrowstyle="-|>",
+            mutation_scale=13,
+            shrinkA=0,
+            shrinkB=0,
+            color=color,
+            linewidth=width,
+            zorder=2,
+        )
+    )
 
 
 def draw_lstm_step():
@@ -255,41 +297,56 @@ def draw_lstm_step():
     top, low, bus = 2.8, 1.35, 0.62
     cell, hidden = plotting.COLORS["cell"], plotting.COLORS["hidden"]
     times, plus, squash, show = (1.6, top), (3.0, top), (4.9, 2.1), (4.9, low)
-    _road(ax, (0.62, top), (times[0] - 0.17, top), color=cell, width=4)
-    _road(ax, (times[0] + 0.17, top), (plus[0] - 0.17, top), color=cell, width=4)
-    _road(ax, (plus[0] + 0.17, top), (6.35, top), color=cell, width=4)
-    _road(ax, (1.12, bus), (4.0, bus), (4.0, low - 0.24))
-    for x, symbol, color in ((1.6, "$f_t$", "forget_gate"), (2.5, "$i_t$", "input_gate"),
-                             (3.3, r"$\tilde{c}_t$", "candidate"), (4.0, "$o_t$", "output_gate")):
+    _path(ax, (0.62, top), (times[0] - 0.17, top), color=cell, width=4)
+    _path(ax, (times[0] + 0.17, top), (plus[0] - 0.17, top), color=cell, width=4)
+    _path(ax, (plus[0] + 0.17, top), (6.35, top), color=cell, width=4)
+    _path(ax, (1.12, bus), (4.0, bus), (4.0, low - 0.24))
+    for x, symbol, color in (
+        (1.6, "$f_t$", "forget_gate"),
+        (2.5, "$i_t$", "input_gate"),
+        (3.3, r"$\tilde{c}_t$", "candidate"),
+        (4.0, "$o_t$", "output_gate"),
+    ):
         _gate_box(ax, x, low, symbol, color)
-        _road(ax, (x, bus), (x, low - 0.24))
+        _path(ax, (x, bus), (x, low - 0.24))
     _node(ax, *times, "×")
     _node(ax, *plus, "+")
     _node(ax, 3.0, 2.1, "×")
-    _road(ax, (1.6, low + 0.24), (1.6, top - 0.17))
-    _road(ax, (2.5, low + 0.24), (2.5, 2.1), (2.83, 2.1))
-    _road(ax, (3.3, low + 0.24), (3.3, 2.1), (3.17, 2.1))
-    _road(ax, (3.0, 2.27), (3.0, top - 0.17))
-    _road(ax, (4.9, top), (4.9, 2.27 + 0.02))
-    ax.text(*squash, "tanh", ha="center", va="center", fontsize=12, zorder=5,
-            bbox=dict(boxstyle="round,pad=0.25", facecolor=plotting.PAPER, edgecolor=plotting.INK, linewidth=1.2))
-    _road(ax, (4.9, 1.92), (4.9, low + 0.17))
+    _path(ax, (1.6, low + 0.24), (1.6, top - 0.17))
+    _path(ax, (2.5, low + 0.24), (2.5, 2.1), (2.83, 2.1))
+    _path(ax, (3.3, low + 0.24), (3.3, 2.1), (3.17, 2.1))
+    _path(ax, (3.0, 2.27), (3.0, top - 0.17))
+    _path(ax, (4.9, top), (4.9, 2.27 + 0.02))
+    ax.text(
+        *squash,
+        "tanh",
+        ha="center",
+        va="center",
+        fontsize=12,
+        zorder=5,
+        bbox=dict(boxstyle="round,pad=0.25", facecolor=plotting.PAPER, edgecolor=plotting.INK, linewidth=1.2),
+    )
+    _path(ax, (4.9, 1.92), (4.9, low + 0.17))
     _node(ax, *show, "×")
-    _road(ax, (4.24, low), (4.73, low))
-    _road(ax, (5.07, low), (6.35, low), color=hidden, width=3)
-    for x, y, name, where in ((0.55, top, "$c_{t-1}$", "right"), (6.42, top, "$c_t$", "left"),
-                              (0.08, bus, "$x_t$, $h_{t-1}$", "left"), (6.42, low, "$h_t$", "left")):
+    _path(ax, (4.24, low), (4.73, low))
+    _path(ax, (5.07, low), (6.35, low), color=hidden, width=3)
+    for x, y, name, where in (
+        (0.55, top, "$c_{t-1}$", "right"),
+        (6.42, top, "$c_t$", "left"),
+        (0.08, bus, "$x_t$, $h_{t-1}$", "left"),
+        (6.42, low, "$h_t$", "left"),
+    ):
         ax.text(x, y, name, ha=where, va="center", fontsize=15)
     for x, y, word in ((1.6, 3.2, "keep?"), (3.0, 3.2, "add"), (5.35, 1.72, "show?"), (2.02, 1.82, "let in?")):
         ax.text(x, y, word, ha="center", va="center", fontsize=11.5, color=plotting.PENCIL)
     return fig
 
 
-def till_panel():
+def running_total_panel():
     """Turn how loudly each gate listens to its flag, and watch the cell and the display.
 
-    The numbers are those of :func:`till_cell`. Without a live kernel: four settings in one picture, from gates that are
-    always half open to three that listen.
+    The numbers are those of :func:`running_total_cell`. Without a live kernel: four settings in one picture, from gates
+    that are always half open to three that listen.
     """
     panel(
         _draw_live,

@@ -1,4 +1,5 @@
 """Exercises of lesson 07, the GRU: h_t = z_t h_{t-1} + (1 - z_t) candidate_t, with reset after the product."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -11,7 +12,7 @@ from course_lib.teaching.running import Review, array_of_shape, listed
 # ---------------------------------------------------------------------------------------------------------------------
 # 7.1  blame at the mixer
 # ---------------------------------------------------------------------------------------------------------------------
-def blame_at_the_mixer(dh, z, h_before, candidate):
+def gradient_at_the_mixer(dh, z, h_before, candidate):
     """Blame at h_t -> blame for z_t, for the candidate, and for h_{t-1} along the straight road."""
     return dh * (h_before - candidate), dh * (1 - z), dh * z
 
@@ -24,7 +25,7 @@ def _one_term_only(dh, z, h_before, candidate):
     return dh * h_before, dh * (1 - z), dh * z
 
 
-def _roads_swapped(dh, z, h_before, candidate):
+def _paths_swapped(dh, z, h_before, candidate):
     return dh * (h_before - candidate), dh * z, dh * (1 - z)
 
 
@@ -40,24 +41,33 @@ def _check_mixer(attempt):
     if not isinstance(got, tuple | list | np.ndarray) or len(got) != 3:
         raise Review("Expected: three arrays, the blame for `z`, for `candidate` and for `h_before`, in this order.")
     names = ("z", "candidate", "h_before")
-    d_z, d_candidate, d_before = (array_of_shape(g, (2, 4), f"the blame for `{name}`")
-                                  for g, name in zip(got, names, strict=True))
+    d_z, d_candidate, d_before = (
+        array_of_shape(g, (2, 4), f"the blame for `{name}`") for g, name in zip(got, names, strict=True)
+    )
     if np.allclose(d_z, dh * (candidate - h_before)):
-        return ("The blame for `z` has the wrong sign. That would be right if z = 1 took the candidate, as in Chung et "
-                "al.; here z = 1 keeps the old state.")
+        return (
+            "The blame for `z` has the wrong sign. That would be right if z = 1 took the candidate, as in Chung et "
+            "al.; here z = 1 keeps the old state."
+        )
     if np.allclose(d_z, dh * h_before):
         return "`z` stands in the sum twice, once as z and once as 1 - z. The blame for it has a part from each."
     if np.allclose(d_candidate, dh * z) and np.allclose(d_before, dh * (1 - z)):
-        return ("The last two are swapped: h_{t-1} is multiplied by z on its way to h_t, so its blame is multiplied "
-                "by z on its way back.")
+        return (
+            "The last two are swapped: h_{t-1} is multiplied by z on its way to h_t, so its blame is multiplied "
+            "by z on its way back."
+        )
     if np.allclose(d_before, dh):
-        return ("The blame for `h_before` arrives undamped. On its way forwards the old state was multiplied by a "
-                "gate; so is the blame on its way back.")
-    right = blame_at_the_mixer(dh, z, h_before, candidate)
+        return (
+            "The blame for `h_before` arrives undamped. On its way forwards the old state was multiplied by a "
+            "gate; so is the blame on its way back."
+        )
+    right = gradient_at_the_mixer(dh, z, h_before, candidate)
     for name, mine, wanted in zip(names, (d_z, d_candidate, d_before), right, strict=True):
         if not np.allclose(mine, wanted):
-            return (f"The blame for `{name}` is not yet right. Take h_t = z h_{{t-1}} + (1 - z) candidate and ask how "
-                    f"fast h_t changes with `{name}` alone, all else held still.")
+            return (
+                f"The blame for `{name}` is not yet right. Take h_t = z h_{{t-1}} + (1 - z) candidate and ask how "
+                f"fast h_t changes with `{name}` alone, all else held still."
+            )
 
 
 MIXER = Exercise(
@@ -71,7 +81,7 @@ $h_{t-1}$ through the gates and the candidate is left out.)
 All arrays have shape `(batch, units)`. Return the three in this order.
 """,
     stub='''
-def blame_at_the_mixer(dh, z, h_before, candidate):
+def gradient_at_the_mixer(dh, z, h_before, candidate):
     """Blame at h_t -> blame for z_t, for the candidate, and for h_{t-1} along the straight road."""
     return ...
 ''',
@@ -80,14 +90,14 @@ def blame_at_the_mixer(dh, z, h_before, candidate):
         "With the candidate h_t changes by 1 - z, with the old state by z. And z stands there twice.",
         "Sort the sum by z: h_t = candidate + z (h_before - candidate).",
     ),
-    solution=blame_at_the_mixer,
+    solution=gradient_at_the_mixer,
     why="On the straight road blame is multiplied by z and nothing else: no matrix, no slope of a tanh. It is the "
-        "LSTM's carousel without a cell of its own.",
+    "LSTM's carousel without a cell of its own.",
     check=_check_mixer,
     misconceptions=(
         (_sign_turned, "wrong sign"),
         (_one_term_only, "twice"),
-        (_roads_swapped, "swapped"),
+        (_paths_swapped, "swapped"),
         (_undamped, "undamped"),
     ),
 )
@@ -98,9 +108,11 @@ def blame_at_the_mixer(dh, z, h_before, candidate):
 # ---------------------------------------------------------------------------------------------------------------------
 def from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh):
     """PyTorch's four arrays of a GRU -> our kernel, recurrent_kernel and bias."""
+
     def blocks(w):
         r, z, n = np.split(w, 3)
         return np.concatenate([z, r, n])
+
     return blocks(weight_ih).T, blocks(weight_hh).T, np.stack([blocks(bias_ih), blocks(bias_hh)])
 
 
@@ -125,8 +137,10 @@ def _biases_swapped(weight_ih, weight_hh, bias_ih, bias_hh):
 
 def _z_turned(weight_ih, weight_hh, bias_ih, bias_hh):
     units = weight_hh.shape[1]
-    return tuple(np.concatenate([-w[..., :units], w[..., units:]], axis=-1)
-                 for w in from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh))
+    return tuple(
+        np.concatenate([-w[..., :units], w[..., units:]], axis=-1)
+        for w in from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh)
+    )
 
 
 def _pytorch_states(x, weight_ih, weight_hh, bias_ih, bias_hh):
@@ -155,23 +169,40 @@ def _check_pytorch(attempt):
     if not isinstance(got, tuple | list) or len(got) != 3:
         raise Review("Expected: three arrays, `kernel`, `recurrent_kernel` and `bias`, in this order.")
     names = ("kernel, (features, 3 units)", "recurrent_kernel, (units, 3 units)", "bias, (2, 3 units)")
-    ours = [array_of_shape(g, shape, f"the {name}") for g, shape, name in
-            zip(got, ((features, 9), (units, 9), (2, 9)), names, strict=True)]
+    ours = [
+        array_of_shape(g, shape, f"the {name}")
+        for g, shape, name in zip(got, ((features, 9), (units, 9), (2, 9)), names, strict=True)
+    ]
     x = rng.normal(size=(4, 6, features))
     wanted = _pytorch_states(x, *theirs)
     if np.allclose(_our_states(x, ours), wanted):
         return None
     known = (
-        (_turned_only, "The matrices are turned, but the blocks still stand in PyTorch's order, r, z, n. Ours is z, r, "
-                       "h: your layer takes the update gate for the reset gate."),
-        (_reshaped, "The shapes are right and the numbers stand in the wrong places: `reshape` reads the same row of "
-                    "numbers with other line breaks. To make rows into columns is to transpose."),
-        (_biases_added, "You have added the two biases into one. For z and r that is all the same; in the candidate "
-                        "one of them stands inside, where r multiplies it. Keep the two rows."),
-        (_biases_swapped, "The two rows of the bias are swapped: ours has the input's first, then the state's. It "
-                          "shows in the candidate alone, where only one of them is multiplied by r."),
-        (_z_turned, "You have turned the sign of z. Look at PyTorch's last line: there, too, z multiplies the old "
-                    "state, as in Keras. It is Chung et al. whose z replaces."),
+        (
+            _turned_only,
+            "The matrices are turned, but the blocks still stand in PyTorch's order, r, z, n. Ours is z, r, "
+            "h: your layer takes the update gate for the reset gate.",
+        ),
+        (
+            _reshaped,
+            "The shapes are right and the numbers stand in the wrong places: `reshape` reads the same row of "
+            "numbers with other line breaks. To make rows into columns is to transpose.",
+        ),
+        (
+            _biases_added,
+            "You have added the two biases into one. For z and r that is all the same; in the candidate "
+            "one of them stands inside, where r multiplies it. Keep the two rows.",
+        ),
+        (
+            _biases_swapped,
+            "The two rows of the bias are swapped: ours has the input's first, then the state's. It "
+            "shows in the candidate alone, where only one of them is multiplied by r.",
+        ),
+        (
+            _z_turned,
+            "You have turned the sign of z. Look at PyTorch's last line: there, too, z multiplies the old "
+            "state, as in Keras. It is Chung et al. whose z replaces.",
+        ),
     )
     for wrong, answer in known:
         if np.allclose(_our_states(x, ours), _our_states(x, wrong(*theirs))):
@@ -179,8 +210,10 @@ def _check_pytorch(attempt):
     first = np.abs(_our_states(x, ours)[:, 0] - wanted[:, 0]).max() > 1e-8
     for name, mine, right in zip(("kernel", "recurrent_kernel", "bias"), ours, from_pytorch(*theirs), strict=True):
         if not np.allclose(mine, right):
-            return (f"The states differ from PyTorch's {'from step 1' if first else 'from step 2'} on. Look at the "
-                    f"`{name}` first: which block of it belongs to which gate, and is a row a unit or an input?")
+            return (
+                f"The states differ from PyTorch's {'from step 1' if first else 'from step 2'} on. Look at the "
+                f"`{name}` first: which block of it belongs to which gate, and is a row a unit or an input?"
+            )
 
 
 PYTORCH = Exercise(
@@ -266,8 +299,11 @@ def _check_units(attempt):
     if any(g != int(g) for g in got):
         return "Units are whole. Round down: the budget is a limit."
     known = (
-        (_one_bias, "You counted one bias a unit and block. With the reset after the product each block has two: one "
-                    "on the input's side, one on the state's."),
+        (
+            _one_bias,
+            "You counted one bias a unit and block. With the reset after the product each block has two: one "
+            "on the input's side, one on the state's.",
+        ),
         (_like_an_lstm, "You counted four blocks, as in an LSTM. A GRU has fewer."),
         (_gates_only, "You counted the two gates. The candidate has weights, too."),
         (_without_square, "The recurrent weights are missing: units × units in each block."),
@@ -280,9 +316,11 @@ def _check_units(attempt):
     for case, g in zip(cases, got, strict=True):
         right = fair_units(*case)
         if g != right:
-            return (f"For {case[0]} features and a budget of {case[1]:,} you give {g:g} units. That GRU has "
-                    f"{3 * int(g) * (case[0] + int(g) + 2):,} parameters; " +
-                    ("it is over the budget." if g > right else "there is room for one unit more."))
+            return (
+                f"For {case[0]} features and a budget of {case[1]:,} you give {g:g} units. That GRU has "
+                f"{3 * int(g) * (case[0] + int(g) + 2):,} parameters; "
+                + ("it is over the budget." if g > right else "there is room for one unit more.")
+            )
 
 
 UNITS = Exercise(
@@ -313,6 +351,7 @@ def fair_units(features, budget):
         (_without_square, "recurrent weights"),
     ),
 )
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # 7.4  gates or settings?
@@ -391,8 +430,10 @@ def _device(number, log):
 
     def measure(network, bias, seed):
         if (network, bias) not in means:
-            raise Review(f'The device trains network "a" or "b" with a bias of 0 or 3, but network = {network!r} and '
-                         f"bias = {bias!r} came.")
+            raise Review(
+                f'The device trains network "a" or "b" with a bias of 0 or 3, but network = {network!r} and '
+                f"bias = {bias!r} came."
+            )
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
             raise Review(f"A seed is a whole number from 0 on, but {seed!r} came.")
         log.setdefault((network, bias), set()).add(int(seed))
@@ -411,17 +452,23 @@ def _check_race(attempt):
             raise Review(f'Return "a", "b" or "neither"; what came is {answer!r}.')
         missing = [f'("{n}", bias {b})' for n in "ab" for b in (0, 3) if (n, b) not in log]
         if missing:
-            return (f"Your experiment never ran {listed(missing)}. So it cannot know whether a network lost or its "
-                    f"first bias did: each of the two may have the better of its own two starts, and you learn which "
-                    f"that is by running both.")
+            return (
+                f"Your experiment never ran {listed(missing)}. So it cannot know whether a network lost or its "
+                f"first bias did: each of the two may have the better of its own two starts, and you learn which "
+                f"that is by running both."
+            )
         for n in "ab":
             if (most := max(len(log[n, 0]), len(log[n, 3]))) < 5:
-                return (f'You judge network {n} by {most} seed{"s" * (most > 1)}. With so few you cannot see how far '
-                        f"apart two runs of the same network are: take five different ones at least.")
+                return (
+                    f"You judge network {n} by {most} seed{'s' * (most > 1)}. With so few you cannot see how far "
+                    f"apart two runs of the same network are: take five different ones at least."
+                )
         n, b = min(log, key=lambda key: len(log[key]))
         if len(log[n, b]) < 2:
-            return (f"You ran network {n} with a bias of {b} on one seed only. That one may have been unlucky: take "
-                    f"two seeds at least to find a network's better start.")
+            return (
+                f"You ran network {n} with a bias of {b} on one seed only. That one may have been unlucky: take "
+                f"two seeds at least to find a network's better start."
+            )
         answers.append(answer)
     for (name, means, spread, truth), answer in zip(WORLDS, answers, strict=True):
         if answer != truth:
@@ -431,12 +478,16 @@ def _check_race(attempt):
 def _about_the_race(name, means, spread, truth, answer):
     """What to say of a wrong answer: what that world is like, and what may have misled."""
     best = {n: min(means[n, 0], means[n, 3]) for n in "ab"}
-    told = (f"In one world network a has a mean error of about {best['a']:g} at its better start, and b of about "
-            f"{best['b']:g}; over the seeds, the standard deviation is about {spread:g}.")
+    told = (
+        f"In one world network a has a mean error of about {best['a']:g} at its better start, and b of about "
+        f"{best['b']:g}; over the seeds, the standard deviation is about {spread:g}."
+    )
     if name == "luck":
-        return (f'{told} So the two are alike, your measurements differ only by luck, and you answered "{answer}". A '
-                f"smaller mean, or a smaller best run, is always to be had. Compare the gap with how far the seeds of "
-                f"one network lie apart.")
+        return (
+            f'{told} So the two are alike, your measurements differ only by luck, and you answered "{answer}". A '
+            f"smaller mean, or a smaller best run, is always to be had. Compare the gap with how far the seeds of "
+            f"one network lie apart."
+        )
     gap = abs(best["a"] - best["b"])
     if answer != "neither":
         why = "Lower is better: do you compare the right way round?" if name == "gates" else ""
@@ -444,9 +495,11 @@ def _about_the_race(name, means, spread, truth, answer):
         why = f"The gap of {gap:.2g} is many times what luck can do there."
         why += " No fixed number says what is clear: it depends on the spread." if gap < 0.1 else ""
     if name == "start":
-        why += (" There one network is better with a first bias of 0 and the other with 3. Whoever averages over the "
-                "starts, or gives both the same one, or asks for a win at every start, compares settings: first find "
-                "the better start of each network, then compare these two.")
+        why += (
+            " There one network is better with a first bias of 0 and the other with 3. Whoever averages over the "
+            "starts, or gives both the same one, or asks for a win at every start, compares settings: first find "
+            "the better start of each network, then compare these two."
+        )
     return f'{told} So {truth} wins, and you answered "{answer}". {why.strip()}'
 
 
@@ -478,7 +531,7 @@ def who_wins(measure):
     ),
     solution=who_wins,
     why="Equal care for both, several seeds, and a gap larger than the spread. To choose the better start and to judge "
-        "it on the same seeds flatters both a little; with a close call, choose on other seeds.",
+    "it on the same seeds flatters both a little; with a close call, choose on other seeds.",
     check=_check_race,
     misconceptions=(
         (_one_seed, "You judge network a by 1 seed."),

@@ -1,11 +1,12 @@
 """Lesson 07: one step of a GRU with a single unit, on a line from -1 to 1; and its pictures of many runs."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from course_lib import plotting
-from course_lib.lessons.lesson_06_lstm.panels import _gate_box, _node, _road
+from course_lib.lessons.lesson_06_lstm.panels import _gate_box, _node, _path
 from course_lib.teaching.panel import Slider, panel
 
 WEIGHT = 2.0  # of the old state in the candidate
@@ -44,15 +45,24 @@ def _draw_row(ax, z, r, h_before, input_sum):
     ax.axhline(0, color=plotting.PENCIL, linewidth=1, zorder=1)
     ax.plot([h_before, candidate], [0, 0], color=plotting.COLORS["update_gate"], linewidth=5, alpha=0.35, zorder=2)
     ax.plot(h_before, 0, "o", color=plotting.COLORS["hidden"], markersize=13, zorder=3, label="old state $h_{t-1}$")
-    ax.plot(candidate, 0, "s", color=plotting.COLORS["candidate"], markersize=12, zorder=3,
-            label=r"candidate $\tilde{h}_t$")
-    ax.plot(h, 0, "D", markerfacecolor=plotting.PAPER, markeredgecolor=plotting.INK, markeredgewidth=2.2,
-            markersize=10, zorder=4, label="new state $h_t$")
+    ax.plot(
+        candidate, 0, "s", color=plotting.COLORS["candidate"], markersize=12, zorder=3, label=r"candidate $\tilde{h}_t$"
+    )
+    ax.plot(
+        h,
+        0,
+        "D",
+        markerfacecolor=plotting.PAPER,
+        markeredgecolor=plotting.INK,
+        markeredgewidth=2.2,
+        markersize=10,
+        zorder=4,
+        label="new state $h_t$",
+    )
     ax.set(xlim=(-1.08, 1.08), ylim=(-0.5, 0.5), yticks=())
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
-    return (f"With z = {z:g} and r = {r:g} the old state {h_before:g} and the candidate {candidate:.2f} give "
-            f"{h:.2f}.")
+    return f"With z = {z:g} and r = {r:g} the old state {h_before:g} and the candidate {candidate:.2f} give {h:.2f}."
 
 
 def _legend(fig, ax):
@@ -64,8 +74,9 @@ def _draw_live(z, r, h_before, input_sum):
     said = _draw_row(ax, z, r, h_before, input_sum)
     ax.set_title(f"$z$ = {z:g}, $r$ = {r:g}", loc="left")
     _legend(fig, ax)
-    return fig, ("One step of a GRU's unit on a line from -1 to 1: old state, candidate, and the new state between "
-                 f"them. {said}")
+    return fig, (
+        f"One step of a GRU's unit on a line from -1 to 1: old state, candidate, and the new state between them. {said}"
+    )
 
 
 SETTINGS = {  # of the static picture: z, r, h_before, input_sum
@@ -84,8 +95,10 @@ def _draw_static():
         ax.set_title(title, loc="left", fontsize=11)
         ax.tick_params(axis="x", length=0 if ax is not axes[-1] else 3)
     _legend(fig, axes[0])
-    return fig, ("Four steps of a GRU's unit, each on a line from -1 to 1: old state, candidate, and the new state "
-                 "between them. " + " ".join(said))
+    return fig, (
+        "Four steps of a GRU's unit, each on a line from -1 to 1: old state, candidate, and the new state "
+        "between them. " + " ".join(said)
+    )
 
 
 def gru_panel():
@@ -117,28 +130,42 @@ def draw_gru_step():
     ax.axis("off")
     top, mixer, low, bus = 2.8, 2.1, 1.35, 0.62
     hidden = plotting.COLORS["hidden"]
-    _road(ax, (0.72, top), (1.43, top), color=hidden, width=4)
-    _road(ax, (1.77, top), (4.53, top), color=hidden, width=4)
-    _road(ax, (4.87, top), (6.35, top), color=hidden, width=4)
-    _road(ax, (1.12, bus), (4.7, bus), (4.7, low - 0.24))
-    for x, symbol, color in ((1.6, "$z_t$", "update_gate"), (3.1, "$r_t$", "reset_gate"),
-                             (4.7, r"$\tilde{h}_t$", "candidate")):
+    _path(ax, (0.72, top), (1.43, top), color=hidden, width=4)
+    _path(ax, (1.77, top), (4.53, top), color=hidden, width=4)
+    _path(ax, (4.87, top), (6.35, top), color=hidden, width=4)
+    _path(ax, (1.12, bus), (4.7, bus), (4.7, low - 0.24))
+    for x, symbol, color in (
+        (1.6, "$z_t$", "update_gate"),
+        (3.1, "$r_t$", "reset_gate"),
+        (4.7, r"$\tilde{h}_t$", "candidate"),
+    ):
         _gate_box(ax, x, low, symbol, color)
-        _road(ax, (x, bus), (x, low - 0.24))
+        _path(ax, (x, bus), (x, low - 0.24))
     for place, sign in (((1.6, top), "×"), ((4.7, top), "+"), ((4.7, mixer), "×")):
         _node(ax, *place, sign)
-    _road(ax, (1.6, low + 0.24), (1.6, top - 0.17))
-    _road(ax, (1.6, mixer), (4.53, mixer))
-    _road(ax, (3.34, low), (4.46, low))
-    _road(ax, (4.7, low + 0.24), (4.7, mixer - 0.17))
-    _road(ax, (4.7, mixer + 0.17), (4.7, top - 0.17))
-    for x, y, name, where in ((0.65, top, "$h_{t-1}$", "right"), (6.42, top, "$h_t$", "left"),
-                              (0.08, bus, "$x_t$, $h_{t-1}$", "left")):
+    _path(ax, (1.6, low + 0.24), (1.6, top - 0.17))
+    _path(ax, (1.6, mixer), (4.53, mixer))
+    _path(ax, (3.34, low), (4.46, low))
+    _path(ax, (4.7, low + 0.24), (4.7, mixer - 0.17))
+    _path(ax, (4.7, mixer + 0.17), (4.7, top - 0.17))
+    for x, y, name, where in (
+        (0.65, top, "$h_{t-1}$", "right"),
+        (6.42, top, "$h_t$", "left"),
+        (0.08, bus, "$x_t$, $h_{t-1}$", "left"),
+    ):
         ax.text(x, y, name, ha=where, va="center", fontsize=15)
     ax.text(2.35, mixer + 0.07, "$1 - z_t$", ha="center", va="bottom", fontsize=13)
     for x, y, word in ((1.6, 3.2, "keep?"), (4.7, 3.2, "replace"), (3.9, 1.14, "how much of\nthe old state?")):
-        ax.text(x, y, word, ha="center", va="center" if y > 2 else "top", fontsize=11.5, color=plotting.PENCIL,
-                linespacing=0.95)
+        ax.text(
+            x,
+            y,
+            word,
+            ha="center",
+            va="center" if y > 2 else "top",
+            fontsize=11.5,
+            color=plotting.PENCIL,
+            linespacing=0.95,
+        )
     return fig
 
 
@@ -162,15 +189,40 @@ def draw_runs(ax, rows, *, never=None, unit=1):
         height = place + np.linspace(-0.22, 0.22, len(values))
         there = np.isfinite(values)
         if there.any():
-            ax.plot([values[there].min(), values[there].max()], [place, place], "-", color=color, linewidth=7,
-                    alpha=0.22, solid_capstyle="round", zorder=2)
+            ax.plot(
+                [values[there].min(), values[there].max()],
+                [place, place],
+                "-",
+                color=color,
+                linewidth=7,
+                alpha=0.22,
+                solid_capstyle="round",
+                zorder=2,
+            )
         ax.plot(values[there], height[there], "o", color=color, markersize=5.5, alpha=0.8, markeredgewidth=0, zorder=3)
         if never is not None and not there.all():
-            ax.plot(np.full((~there).sum(), never), height[~there], "x", color=color, markersize=6.5,
-                    markeredgewidth=1.8, clip_on=False, zorder=3)
+            ax.plot(
+                np.full((~there).sum(), never),
+                height[~there],
+                "x",
+                color=color,
+                markersize=6.5,
+                markeredgewidth=1.8,
+                clip_on=False,
+                zorder=3,
+            )
         for value in live:
-            ax.plot(never if value is None else value / unit, place, "D", markerfacecolor=plotting.PAPER,
-                    markeredgecolor=color, markersize=8.5, markeredgewidth=2, clip_on=False, zorder=4)
+            ax.plot(
+                never if value is None else value / unit,
+                place,
+                "D",
+                markerfacecolor=plotting.PAPER,
+                markeredgecolor=color,
+                markersize=8.5,
+                markeredgewidth=2,
+                clip_on=False,
+                zorder=4,
+            )
     ax.set_yticks(range(len(rows)), [label for label, *_ in rows])
     ax.set_ylim(len(rows) - 0.45, -0.55)
     ax.grid(axis="y", visible=False)
@@ -192,29 +244,60 @@ def draw_lags(ax, runs, lags, top=32):
     for (name, values), shift in zip(runs.items(), (-1, 0, 1), strict=True):
         look, values = plotting.line(name), np.asarray(values, float) / 1000
         middle = np.median(np.nan_to_num(values, nan=np.inf), axis=1)
-        ax.plot(np.add(lags, shift), middle, color=look["color"], linestyle=look["linestyle"],
-                label={"rnn": "plain tanh", "gru": "GRU", "lstm": "LSTM"}[name])
+        ax.plot(
+            np.add(lags, shift),
+            middle,
+            color=look["color"],
+            linestyle=look["linestyle"],
+            label={"rnn": "plain tanh", "gru": "GRU", "lstm": "LSTM"}[name],
+        )
         for lag, row in zip(lags, values, strict=True):
             there = np.isfinite(row)
-            ax.plot(np.full(there.sum(), lag + shift), row[there], look["marker"], color=look["color"], alpha=0.7,
-                    markersize=5.5)
+            ax.plot(
+                np.full(there.sum(), lag + shift),
+                row[there],
+                look["marker"],
+                color=look["color"],
+                alpha=0.7,
+                markersize=5.5,
+            )
             if not there.all():
                 never = lag + 2.5 * shift + np.linspace(-1.5, 1.5, (~there).sum())
                 ax.plot(never, [top] * len(never), "x", color=look["color"], clip_on=False)
     ax.set_yscale("log")
-    ax.set(xlabel="length of the sequence", ylabel="thousand sequences\nuntil learned", xticks=lags,
-           xlim=(lags[0] - 4, lags[-1] + 5), ylim=(0.7, top))
+    ax.set(
+        xlabel="length of the sequence",
+        ylabel="thousand sequences\nuntil learned",
+        xticks=lags,
+        xlim=(lags[0] - 4, lags[-1] + 5),
+        ylim=(0.7, top),
+    )
     ax.set_yticks([1, 2, 5, 10, 20, top], ["1", "2", "5", "10", "20", "never"])
     ax.minorticks_off()
 
 
 def explain_runs(fig, never=True):
     """The legend below a figure of :func:`draw_runs`."""
-    signs = [plt.Line2D([], [], linestyle="", marker="o", color=plotting.PENCIL, markersize=5.5,
-                        label="recorded, one a seed"),
-             plt.Line2D([], [], linestyle="", marker="D", markerfacecolor=plotting.PAPER,
-                        markeredgecolor=plotting.PENCIL, markeredgewidth=2, markersize=8.5, label="live, just now")]
+    signs = [
+        plt.Line2D(
+            [], [], linestyle="", marker="o", color=plotting.PENCIL, markersize=5.5, label="recorded, one a seed"
+        ),
+        plt.Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="D",
+            markerfacecolor=plotting.PAPER,
+            markeredgecolor=plotting.PENCIL,
+            markeredgewidth=2,
+            markersize=8.5,
+            label="live, just now",
+        ),
+    ]
     if never:
-        signs.append(plt.Line2D([], [], linestyle="", marker="x", color=plotting.PENCIL, markeredgewidth=1.8,
-                                label="not learned"))
+        signs.append(
+            plt.Line2D(
+                [], [], linestyle="", marker="x", color=plotting.PENCIL, markeredgewidth=1.8, label="not learned"
+            )
+        )
     fig.legend(handles=signs, loc="outside lower center", ncols=len(signs))

@@ -1,4 +1,5 @@
 """Exercises of lesson 08, Keras: counting weights, one softmax too many, when to stop, and five patients."""
+
 from __future__ import annotations
 
 from numbers import Integral
@@ -52,19 +53,37 @@ def _second_row_once(kind, features, units):
 
 
 WRONG_COUNTS = (
-    (_one_block, "This is right for SimpleRNN, and the others have it several times over: every gate has a kernel, a "
-                 "recurrent kernel and a bias of its own. Look at the shapes that section 1 prints."),
-    (_gates_only, "The gates are counted, and one block is missing: what is to be written into the memory, the "
-                  "candidate, has weights of its own, though it is no gate."),
-    (_one_bias, "SimpleRNN and LSTM are right. Keras' GRU has more than you count: look at the shape of its bias in "
-                "section 1. It keeps one bias for the input's sum and one for the state's."),
+    (
+        _one_block,
+        "This is right for SimpleRNN, and the others have it several times over: every gate has a kernel, a "
+        "recurrent kernel and a bias of its own. Look at the shapes that section 1 prints.",
+    ),
+    (
+        _gates_only,
+        "The gates are counted, and one block is missing: what is to be written into the memory, the "
+        "candidate, has weights of its own, though it is no gate.",
+    ),
+    (
+        _one_bias,
+        "SimpleRNN and LSTM are right. Keras' GRU has more than you count: look at the shape of its bias in "
+        "section 1. It keeps one bias for the input's sum and one for the state's.",
+    ),
     (_no_bias, "The two matrices are counted, the bias is not."),
-    (_bias_once, "The matrices are right. But a bias is added in every block, not once a layer: look at its length in "
-                 "section 1."),
-    (_second_row_once, "SimpleRNN and LSTM are right, and you saw that the GRU has a bias more. It is a whole second "
-                       "row: one for each of its three blocks."),
-    (_no_recurrent_kernel, "This counts what stands between input and state. What stands between the last state and "
-                           "this one, (units, units) for each block, is missing."),
+    (
+        _bias_once,
+        "The matrices are right. But a bias is added in every block, not once a layer: look at its length in "
+        "section 1.",
+    ),
+    (
+        _second_row_once,
+        "SimpleRNN and LSTM are right, and you saw that the GRU has a bias more. It is a whole second "
+        "row: one for each of its three blocks.",
+    ),
+    (
+        _no_recurrent_kernel,
+        "This counts what stands between input and state. What stands between the last state and "
+        "this one, (units, units) for each block, is missing.",
+    ),
     (_two_biases_everywhere, "Two rows of bias is what the GRU has, and only the GRU."),
 )
 
@@ -80,8 +99,10 @@ def _check_weight_count(attempt):
             return says
     case, ours, yours = next((c, w, g) for c, w, g in zip(cases, wanted, got, strict=True) if w != g)
     name = "An LSTM" if case[0] == "LSTM" else f"A {case[0]}"
-    return (f"{name} with {case[1]} features and {case[2]} units learns {ours} numbers; your answer is {yours:g}. How "
-            f"many blocks has it, and what belongs to one block?")
+    return (
+        f"{name} with {case[1]} features and {case[2]} units learns {ours} numbers; your answer is {yours:g}. How "
+        f"many blocks has it, and what belongs to one block?"
+    )
 
 
 COUNT = Exercise(
@@ -108,7 +129,7 @@ def weight_count(kind, features, units):
     ),
     solution=weight_count,
     why="Most of them are in the recurrent kernel as soon as there are more units than features, and they grow "
-        "with the square of the units, not with the length of the sequence.",
+    "with the square of the units, not with the length of the sequence.",
     check=_check_weight_count,
     misconceptions=WRONG_COUNTS,
 )
@@ -151,15 +172,24 @@ def _all_ones(classes):
 
 
 WRONG_LOSSES = (
-    (_zero, "A single softmax can get as close to 0 as it likes, because scores may be as large as they like. What the "
-            "second one gets is no scores but probabilities. How large can the largest be, how small the others?"),
-    (_first_loss, "That is the loss of a model that finds all classes equally likely, where it starts. It can do "
-                  "better than that: let the inner softmax be quite sure of the right class."),
+    (
+        _zero,
+        "A single softmax can get as close to 0 as it likes, because scores may be as large as they like. What the "
+        "second one gets is no scores but probabilities. How large can the largest be, how small the others?",
+    ),
+    (
+        _first_loss,
+        "That is the loss of a model that finds all classes equally likely, where it starts. It can do "
+        "better than that: let the inner softmax be quite sure of the right class.",
+    ),
     (_in_bits, "The right loss in the wrong unit. Keras' losses are in nats, with ln."),
     (_probability, "This is the largest probability that can come out. The loss is the surprise at it, -ln."),
     (_sign_lost, "The right size with the wrong sign: the loss is *minus* the logarithm."),
-    (_all_ones, "You divide e by the number of classes. The denominator is the sum of all that come out: `classes - 1` "
-                "ones, and the e itself."),
+    (
+        _all_ones,
+        "You divide e by the number of classes. The denominator is the sum of all that come out: `classes - 1` "
+        "ones, and the e itself.",
+    ),
     (_others_forgotten, "Nearly. There are `classes - 1` others besides the right one, each with e to the power of 0."),
 )
 
@@ -171,7 +201,8 @@ def _check_lowest_loss(attempt):
             return first_match(got, (classes,), WRONG_LOSSES) or (
                 f"With {classes} classes the lowest loss is {lowest_loss(classes):.4f}; your answer is "
                 f"{float(got):.4f}. Let the inner softmax say 1 for the right class and 0 for the rest, and apply "
-                f"softmax to that.")
+                f"softmax to that."
+            )
     return None
 
 
@@ -198,7 +229,7 @@ def lowest_loss(classes):
     ),
     solution=lowest_loss,
     why="A loss that cannot get below an odd number is a message. With 27 classes this one is 2.36, and most runs stay "
-        "above it: an inner softmax that is sure of something wrong is flat, and hardly learns.",
+    "above it: an inner softmax that is sure of something wrong is flat, and hardly learns.",
     check=_check_lowest_loss,
     misconceptions=WRONG_LOSSES,
 )
@@ -273,19 +304,36 @@ def _never_stops(losses, patience):
 
 
 WRONG_STOPS = (
-    (_never_stops, "You find the best epoch of the whole list, and train to its end. Stopping early saves the epochs "
-                   "after the patience is used up, and does not know what they would have brought."),
-    (_sees_the_future, "You look for the lowest loss of the whole list. When training stops, what would have come "
-                       "later is not known: a better epoch after the stop does not count. Go through the list as "
-                       "it comes."),
-    (_keeps_the_last, "The stop is right. But the weights kept are those of the last epoch, which is by definition "
-                      "not the best. `restore_best_weights=True` goes back to the best."),
-    (_counts_all_bad_epochs, "Your patience is used up once and for all. A new best sets the count back to 0: what "
-                             "counts is how long ago the best was."),
-    (_counts_rises, "You count epochs in which the loss rose above the one before. A loss that jumps up and then falls "
-                    "slowly, without reaching the best again, does not improve: compare with the best so far."),
-    (_one_late, "You wait one epoch too long. With patience 2 the second epoch in a row without a new best is the "
-                "last."),
+    (
+        _never_stops,
+        "You find the best epoch of the whole list, and train to its end. Stopping early saves the epochs "
+        "after the patience is used up, and does not know what they would have brought.",
+    ),
+    (
+        _sees_the_future,
+        "You look for the lowest loss of the whole list. When training stops, what would have come "
+        "later is not known: a better epoch after the stop does not count. Go through the list as "
+        "it comes.",
+    ),
+    (
+        _keeps_the_last,
+        "The stop is right. But the weights kept are those of the last epoch, which is by definition "
+        "not the best. `restore_best_weights=True` goes back to the best.",
+    ),
+    (
+        _counts_all_bad_epochs,
+        "Your patience is used up once and for all. A new best sets the count back to 0: what "
+        "counts is how long ago the best was.",
+    ),
+    (
+        _counts_rises,
+        "You count epochs in which the loss rose above the one before. A loss that jumps up and then falls "
+        "slowly, without reaching the best again, does not improve: compare with the best so far.",
+    ),
+    (
+        _one_late,
+        "You wait one epoch too long. With patience 2 the second epoch in a row without a new best is the last.",
+    ),
     (_from_zero, "Both numbers are one too small: epochs are counted from 1 here."),
     (_later_tie, "An epoch that only equals the best is no improvement, and does not start the patience anew."),
 )
@@ -293,16 +341,22 @@ WRONG_STOPS = (
 
 def _check_stop_early(attempt):
     cases = [  # falls and rises; a second dip after the stop; jumps; a slow fall after a jump; ties; never stops
-        ([3.0, 2.5, 2.2, 2.3, 2.4, 2.5, 2.6], 2), ([3.0, 2.5, 2.6, 2.7, 2.0, 1.9], 2),
-        ([3.0, 3.1, 2.5, 2.6, 2.2, 2.3, 2.1, 2.4, 2.5, 2.6], 3), ([2.0, 3.0, 2.9, 2.8, 2.7, 2.6], 3),
-        ([2.0, 2.0, 2.0, 1.0, 0.5], 2), ([3.0, 2.0, 1.0], 2), ([1.0, 2.0], 1),
+        ([3.0, 2.5, 2.2, 2.3, 2.4, 2.5, 2.6], 2),
+        ([3.0, 2.5, 2.6, 2.7, 2.0, 1.9], 2),
+        ([3.0, 3.1, 2.5, 2.6, 2.2, 2.3, 2.1, 2.4, 2.5, 2.6], 3),
+        ([2.0, 3.0, 2.9, 2.8, 2.7, 2.6], 3),
+        ([2.0, 2.0, 2.0, 1.0, 0.5], 2),
+        ([3.0, 2.0, 1.0], 2),
+        ([1.0, 2.0], 1),
     ]
     got = []
     for losses, patience in cases:
         pair = attempt(losses, patience)
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(n, Integral) for n in pair):
-            raise Review("Expected: two whole numbers, `(epochs trained, epoch kept)`. "
-                         f"What came is of type `{type(pair).__name__}`: {str(pair)[:60]}.")
+            raise Review(
+                "Expected: two whole numbers, `(epochs trained, epoch kept)`. "
+                f"What came is of type `{type(pair).__name__}`: {str(pair)[:60]}."
+            )
         got.append(tuple(int(n) for n in pair))
     wanted = [stop_early(*case) for case in cases]
     if got == wanted:
@@ -311,8 +365,10 @@ def _check_stop_early(attempt):
         if got == [wrong(*case) for case in cases]:
             return says
     (losses, patience), ours, yours = next((c, w, g) for c, w, g in zip(cases, wanted, got, strict=True) if w != g)
-    return (f"For the losses {losses} and patience {patience} training ends after epoch {ours[0]} and keeps the "
-            f"weights of epoch {ours[1]}; you say {yours[0]} and {yours[1]}.")
+    return (
+        f"For the losses {losses} and patience {patience} training ends after epoch {ours[0]} and keeps the "
+        f"weights of epoch {ours[1]}; you say {yours[0]} and {yours[1]}."
+    )
 
 
 STOP = Exercise(
@@ -340,7 +396,7 @@ def stop_early(losses, patience):
     ),
     solution=stop_early,
     why="The validation set has now chosen something, the epoch, and its best loss flatters a little. What you report "
-        "comes from a third part, the test, as in exercise 2.5.",
+    "comes from a third part, the test, as in exercise 2.5.",
     check=_check_stop_early,
     misconceptions=WRONG_STOPS,
 )
@@ -456,22 +512,27 @@ def _patient(illness, classes, frequencies, rng):
 
     def falling(low, speed, wobble):
         return low + (start - low) * np.exp(-speed * steps) + rng.uniform(0, wobble, 20)
+
     watched = falling(validation, 0.7, 0.04) + np.maximum(steps - onset, 0) / (19 - onset) * rise
-    return {"first loss": float(start), "one batch": falling(batch, 0.5, 0.01).tolist(),
-            "training": falling(training, 0.6, 0.01).tolist(), "validation": watched.tolist()}
+    return {
+        "first loss": float(start),
+        "one batch": falling(batch, 0.5, 0.01).tolist(),
+        "training": falling(training, 0.6, 0.01).tolist(),
+        "validation": watched.tolist(),
+    }
 
 
 WHERE_TO_LOOK = {
     "healthy": "Its first loss is about ln(classes), it can learn a batch by heart, nearly down to 0, and its "
-               "validation loss ends far below that of a table of frequencies and does not rise, but for a wobble of "
-               "a few hundredths. A validation loss above the training loss is no illness, not even far above.",
+    "validation loss ends far below that of a table of frequencies and does not rise, but for a wobble of "
+    "a few hundredths. A validation loss above the training loss is no illness, not even far above.",
     "loud start": "Its first loss is far above ln(classes): before any training it is quite sure of wrong answers.",
     "softmax twice": "It cannot learn a single batch by heart: that curve comes to rest far above 0.",
     "mixed-up targets": "It can learn one batch by heart, as it could learn any nonsense by heart, and with time its "
-                        "training loss falls as well. But its validation loss never gets below that of a table of "
-                        "frequencies: the inputs tell it nothing about the targets.",
+    "training loss falls as well. But its validation loss never gets below that of a table of "
+    "frequencies: the inputs tell it nothing about the targets.",
     "learned by heart": "Its validation loss falls well below that of a table of frequencies, and then rises again, "
-                        "epoch after epoch, wherever it ends and whatever the training loss is.",
+    "epoch after epoch, wherever it ends and whatever the training loss is.",
 }
 
 
@@ -488,17 +549,23 @@ def _check_diagnose(attempt):
                     raise Review(f"There is no examination {examination!r}. There are: {', '.join(EXAMINATIONS)}.")
                 result = shown[examination]
                 return list(result) if isinstance(result, list) else result
+
             said = attempt(ask, classes, frequencies)
             if not isinstance(said, str) or said not in NAMES:
                 raise Review(f"Expected: one of the five names, {', '.join(NAMES)}. What came is {str(said)[:60]!r}.")
             if said != illness:
-                more = ("" if classes == 27
-                        else " Was a limit of yours written down for 27 symbols? The first patients had as many.")
-                return (f"A patient was called “{said}” and is “{illness}”. {WHERE_TO_LOOK[illness]} (Its numbers: "
-                        f"{classes} classes, ln of which is {np.log(classes):.2f}; frequencies {frequencies}; first "
-                        f"loss {shown['first loss']:.2f}; one batch ends at {shown['one batch'][-1]:.2f}, training at "
-                        f"{shown['training'][-1]:.2f}; validation is {min(shown['validation']):.2f} at its lowest and "
-                        f"ends at {shown['validation'][-1]:.2f}.){more}")
+                more = (
+                    ""
+                    if classes == 27
+                    else " Was a limit of yours written down for 27 symbols? The first patients had as many."
+                )
+                return (
+                    f"A patient was called “{said}” and is “{illness}”. {WHERE_TO_LOOK[illness]} (Its numbers: "
+                    f"{classes} classes, ln of which is {np.log(classes):.2f}; frequencies {frequencies}; first "
+                    f"loss {shown['first loss']:.2f}; one batch ends at {shown['one batch'][-1]:.2f}, training at "
+                    f"{shown['training'][-1]:.2f}; validation is {min(shown['validation']):.2f} at its lowest and "
+                    f"ends at {shown['validation'][-1]:.2f}.){more}"
+                )
     return None
 
 
@@ -529,14 +596,14 @@ def diagnose(ask, classes, frequencies):
     hints=(
         "For each illness, which examination would look different from a healthy run's? Two of them are seen before "
         "any epoch is over.",
-        "First loss against ln(classes); the end of \"one batch\" against 0. The other two show in the validation "
+        'First loss against ln(classes); the end of "one batch" against 0. The other two show in the validation '
         "loss, with no look at the training loss: one never gets below `frequencies`, the other does, and rises again.",
-        "In this order: `ask(\"first loss\") > 1.3 * np.log(classes)`; `ask(\"one batch\")[-1] > 0.3`; the lowest "
+        'In this order: `ask("first loss") > 1.3 * np.log(classes)`; `ask("one batch")[-1] > 0.3`; the lowest '
         "validation loss above `0.95 * frequencies`; the last validation loss .2 above the lowest; else healthy.",
     ),
     solution=diagnose,
     why="Two of these illnesses train, improve and print a falling loss. Only a number to compare with gives them "
-        "away: ln V, 0, and the table.",
+    "away: ln V, 0, and the table.",
     check=_check_diagnose,
     misconceptions=(
         (_training_only, "is “"),

@@ -3,6 +3,7 @@
 What trains is in :mod:`course_lib.keras_models`, which is imported when a measurement is asked for and not before:
 TensorFlow takes long to start.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -46,10 +47,12 @@ def bits_of_the_next(model, inputs, next_letter):
 
 def table_bits(read, tested):
     """Bits a letter of tables: letters, pairs, and the best that leans on shorter runs, little or much."""
-    bits = {name: NGram(n, 27).read(read).surprise(tested).mean()
-            for name, n in (("letters", 1), ("pairs", 2))}
-    bits["table"] = min(NGram(n, 27, imagined, leaning=True).read(read).surprise(tested).mean()
-                        for n in range(1, 7) for imagined in (5, 20, 40, 80))
+    bits = {name: NGram(n, 27).read(read).surprisal(tested).mean() for name, n in (("letters", 1), ("pairs", 2))}
+    bits["table"] = min(
+        NGram(n, 27, pseudocount, interpolated=True).read(read).surprisal(tested).mean()
+        for n in range(1, 7)
+        for pseudocount in (5, 20, 40, 80)
+    )
     return {name: float(mean) for name, mean in bits.items()}
 
 
@@ -83,7 +86,7 @@ def measure_classic(seed, symbols=15_001, names=tuple(STACKS)):
     return row
 
 
-def _classic_held(rows):
+def _classic_holds(rows):
     return all(row["classic"] > row["pairs"] + 0.1 and row["mended"] < row["pairs"] - 0.05 for row in rows)
 
 
@@ -98,19 +101,25 @@ def measure_dropout(seed, symbols=80_000, units=128, epochs=15, length=40, learn
     for name, rate in (("without", 0.0), ("with", 0.5)):
         keras.utils.set_random_seed(seed)
         model = lstm_stack(1, units, rate, every_step=True, learning_rate=learning_rate)
-        history = model.fit(inputs, targets, epochs=epochs, batch_size=32, validation_data=cut(unseen, length),
-                            verbose=0).history
+        history = model.fit(
+            inputs, targets, epochs=epochs, batch_size=32, validation_data=cut(unseen, length), verbose=0
+        ).history
         bits = np.array(history["val_loss"]) / np.log(2)
         row |= {f"{name}{epoch}": float(b) for epoch, b in enumerate(bits, 1)}
         row |= {f"best_{name}": float(bits.min()), f"last_{name}": float(bits[-1])}
     return row
 
 
-def _dropout_held(rows):
+def _dropout_holds(rows):
     def rise(row, name):
         return row[f"last_{name}"] - row[f"best_{name}"]
-    return all(rise(row, "without") > 0.06 and rise(row, "with") < rise(row, "without") / 2
-               and row["last_with"] < row["last_without"] - 0.05 for row in rows)
+
+    return all(
+        rise(row, "without") > 0.06
+        and rise(row, "with") < rise(row, "without") / 2
+        and row["last_with"] < row["last_without"] - 0.05
+        for row in rows
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -120,24 +129,24 @@ def syllables(words, said):
     """Of these words those of up to 12 letters and 1 to 5 syllables, and how many each has, less one."""
     chosen, counts = [], []
     for word in words:
-        vowels = sum(phoneme[-1].isdigit() for phoneme in said[word][0])     # a vowel ends in its stress
+        vowels = sum(phoneme[-1].isdigit() for phoneme in said[word][0])  # a vowel ends in its stress
         if len(word) <= 12 and 1 <= vowels <= 5:
             chosen.append(word)
             counts.append(vowels - 1)
     return chosen, np.array(counts)
 
 
-def filled_up(words, length):
+def padded_words(words, length):
     """Ids of letters, 1 to 26, filled up with 0 at the end: (count, length)."""
     ids = np.zeros((len(words), length), int)
     for row, word in zip(ids, words, strict=True):
-        row[:len(word)] = SYMBOLS.encode(word)
+        row[: len(word)] = SYMBOLS.encode(word)
     return ids
 
 
 def accuracy(model, words, counts, length):
     """The share of words whose syllables a model counts right, when filled up to some length."""
-    scores = model.predict(filled_up(words, length), batch_size=1000, verbose=0)
+    scores = model.predict(padded_words(words, length), batch_size=1000, verbose=0)
     return float((scores.argmax(axis=1) == counts).mean())
 
 
@@ -150,18 +159,26 @@ def measure_mask(seed, many=6000, epochs=6):
     words, counts = syllables(parts["train"], said)
     unseen, wanted = syllables(parts["test"], said)
     chosen = rng.choice(len(words), many, replace=False)
-    inputs, targets = filled_up([words[i] for i in chosen], 12), counts[chosen]
+    inputs, targets = padded_words([words[i] for i in chosen], 12), counts[chosen]
     masked, bare, never = syllable_counter(mask=True), syllable_counter(mask=False), syllable_counter(mask=False)
     for model in (masked, never):
         model.fit(inputs, targets, epochs=epochs, batch_size=64, verbose=0)
     bare.set_weights(masked.get_weights())
-    return {f"{name}_{length}": accuracy(model, unseen, wanted, length)
-            for name, model in (("masked", masked), ("bare", bare), ("never", never)) for length in (12, 20)}
+    return {
+        f"{name}_{length}": accuracy(model, unseen, wanted, length)
+        for name, model in (("masked", masked), ("bare", bare), ("never", never))
+        for length in (12, 20)
+    }
 
 
-def _mask_held(rows):
-    return all(row["masked_12"] > 0.7 and abs(row["masked_12"] - row["masked_20"]) < 0.002 and row["bare_12"] < 0.3
-               and row["bare_20"] < 0.3 for row in rows)
+def _mask_holds(rows):
+    return all(
+        row["masked_12"] > 0.7
+        and abs(row["masked_12"] - row["masked_20"]) < 0.002
+        and row["bare_12"] < 0.3
+        and row["bare_20"] < 0.3
+        for row in rows
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -169,31 +186,42 @@ def _mask_held(rows):
 # ---------------------------------------------------------------------------------------------------------------------
 def last_years(series, years, start, end):
     """What precedes each of the values start to end (count, years, 1), and these values (count, 1)."""
-    pieces = windows(series[start - years:end], years + 1)
+    pieces = windows(series[start - years : end], years + 1)
     return pieces[:, :-1, None], pieces[:, -1:]
 
 
 def linear_errors(spots, years):
     """RMSE on 1850-1899 and from 1900 on of a weighted sum of past years, fitted to earlier ones."""
+
     def with_ones(start, end):
         rows, values = last_years(spots, years, start, end)
         return np.hstack([rows[..., 0], np.ones((len(rows), 1))]), values
 
     weights = np.linalg.lstsq(*with_ones(years, 150), rcond=None)[0]
-    return [float(np.sqrt(((rows @ weights - values) ** 2).mean()))
-            for rows, values in (with_ones(150, 200), with_ones(200, len(spots)))]
+    return [
+        float(np.sqrt(((rows @ weights - values) ** 2).mean()))
+        for rows, values in (with_ones(150, 200), with_ones(200, len(spots)))
+    ]
 
 
 def learn(model, scaled, years, callbacks):
     """Train a forecaster on the years before 1850; the callbacks watch 1850 to 1899."""
-    return model.fit(*last_years(scaled, years, years, 150), epochs=200, batch_size=16, verbose=0,
-                     validation_data=last_years(scaled, years, 150, 200), callbacks=callbacks)
+    return model.fit(
+        *last_years(scaled, years, years, 150),
+        epochs=200,
+        batch_size=16,
+        verbose=0,
+        validation_data=last_years(scaled, years, 150, 200),
+        callbacks=callbacks,
+    )
 
 
 def network_errors(model, scaled, years):
     """RMSE on 1850-1899 and from 1900 on, in the units of the scaled series."""
-    return [float(np.sqrt(model.evaluate(*last_years(scaled, years, start, end), verbose=0)))
-            for start, end in ((150, 200), (200, len(scaled)))]
+    return [
+        float(np.sqrt(model.evaluate(*last_years(scaled, years, start, end), verbose=0)))
+        for start, end in ((150, 200), (200, len(scaled)))
+    ]
 
 
 def tested_after_choosing(errors):
@@ -210,20 +238,29 @@ def measure_sunspots(seed):
     _, spots = datasets.load_sunspots()
     mean, spread = spots[:150].mean(), spots[:150].std()
     scaled = (spots - mean) / spread
-    row = {"persistence": float(np.sqrt(tasks.persistence_mse(spots[199:]))),
-           "linear": tested_after_choosing([linear_errors(spots, years) for years in range(1, 21)])}
+    row = {
+        "persistence": float(np.sqrt(tasks.persistence_mse(spots[199:]))),
+        "linear": tested_after_choosing([linear_errors(spots, years) for years in range(1, 21)]),
+    }
     for years in YEARS:
         keras.utils.set_random_seed(seed)
         model = forecaster(years)
-        learn(model, scaled, years, [keras.callbacks.EarlyStopping(patience=25, restore_best_weights=True),
-                                     keras.callbacks.ReduceLROnPlateau(patience=10, factor=0.5)])
+        learn(
+            model,
+            scaled,
+            years,
+            [
+                keras.callbacks.EarlyStopping(patience=25, restore_best_weights=True),
+                keras.callbacks.ReduceLROnPlateau(patience=10, factor=0.5),
+            ],
+        )
         errors = network_errors(model, scaled, years)
         row |= {f"chosen_on{years}": errors[0] * spread, f"tested{years}": errors[1] * spread}
     row["network"] = tested_after_choosing([(row[f"chosen_on{years}"], row[f"tested{years}"]) for years in YEARS])
     return row
 
 
-def _sunspots_held(rows):
+def _sunspots_holds(rows):
     return all(row["network"] < 0.75 * row["persistence"] and abs(row["network"] - row["linear"]) < 4 for row in rows)
 
 
@@ -236,49 +273,77 @@ _MODULES = tuple(f"course_lib.{name}" for name in ("datasets", "keras_models", "
 
 REPRODUCTIONS = (
     Reproduction(
-        key="classic-stack", lesson="08", paper="The classic stack of tutorials",
+        key="classic-stack",
+        lesson="08",
+        paper="The classic stack of tutorials",
         claim="LSTM(50) and Dropout(.2), three times, and a softmax; 10 epochs in batches of 32",
-        said="not a paper's figure",
-        bound="with one answer for ten letters and Adam's default rate the stack ends at least .1 bit worse than a "
-              "table of letter pairs; with an answer at every step and ten times the rate, at least .05 bit better",
-        seeds=range(3), measure=measure_classic, held=_classic_held,
-        ours=lambda rows: f"bits a letter: classic {_range(rows, 'classic')}, mended {_range(rows, 'mended')}; pairs "
-                          f"{_range(rows, 'pairs')}, best table {_range(rows, 'table')}",
+        reported="not a paper's figure",
+        criterion="with one answer for ten letters and Adam's default rate the stack ends at least .1 bit worse than a "
+        "table of letter pairs; with an answer at every step and ten times the rate, at least .05 bit better",
+        seeds=range(3),
+        measure=measure_classic,
+        holds=_classic_holds,
+        measured=lambda rows: (
+            f"bits a letter: classic {_range(rows, 'classic')}, mended {_range(rows, 'mended')}; pairs "
+            f"{_range(rows, 'pairs')}, best table {_range(rows, 'table')}"
+        ),
         code=_MODULES,
     ),
     Reproduction(
-        key="dropout-between-layers", lesson="08", paper="Zaremba et al. 2014, Table 1",
+        key="dropout-between-layers",
+        lesson="08",
+        paper="Zaremba et al. 2014, Table 1",
         claim="dropout on the connections that are not recurrent regularises an LSTM",
-        said="words of the Penn Treebank, perplexity on the test: 114.5 without (200 units a layer; larger networks "
-             "overfit), 82.7 and 78.4 with (650 and 1,500 units)",
-        bound="without dropout the validation loss ends .06 bit or more above its best; with it, it rises less than "
-              "half as much, and ends at least .05 bit lower",
-        seeds=range(3), measure=measure_dropout, held=_dropout_held,
-        ours=lambda rows: f"bits a letter, best and last: without {_range(rows, 'best_without')} and "
-                          f"{_range(rows, 'last_without')}, with {_range(rows, 'best_with')} and "
-                          f"{_range(rows, 'last_with')}; best table {_range(rows, 'table')}",
+        reported="words of the Penn Treebank, perplexity on the test: 114.5 without (200 units a layer; larger "
+        "networks "
+        "overfit), 82.7 and 78.4 with (650 and 1,500 "
+        "units)",
+        criterion="without dropout the validation loss ends .06 bit or more above its best; with it, it rises less "
+        "than "
+        "half as much, and ends at least .05 bit lower",
+        seeds=range(3),
+        measure=measure_dropout,
+        holds=_dropout_holds,
+        measured=lambda rows: (
+            f"bits a letter, best and last: without {_range(rows, 'best_without')} and "
+            f"{_range(rows, 'last_without')}, with {_range(rows, 'best_with')} and "
+            f"{_range(rows, 'last_with')}; best table {_range(rows, 'table')}"
+        ),
         code=_MODULES,
     ),
     Reproduction(
-        key="mask-taken-away", lesson="08", paper="Masking, on syllables of the dictionary",
+        key="mask-taken-away",
+        lesson="08",
+        paper="Masking, on syllables of the dictionary",
         claim="a network that was trained with a mask is lost without it",
-        said="not a paper's figure",
-        bound="with its mask it counts at least 70 % right, however much is filled up; with the same weights and no "
-              "mask, below 30 %",
-        seeds=range(3), measure=measure_mask, held=_mask_held,
-        ours=lambda rows: f"right: masked {_range(rows, 'masked_12')}, mask taken away {_range(rows, 'bare_12')}; "
-                          f"trained without {_range(rows, 'never_12')}, longer filling {_range(rows, 'never_20')}",
+        reported="not a paper's figure",
+        criterion="with its mask it counts at least 70 % right, however much is filled up; with the same weights "
+        "and no "
+        "mask, below 30 %",
+        seeds=range(3),
+        measure=measure_mask,
+        holds=_mask_holds,
+        measured=lambda rows: (
+            f"right: masked {_range(rows, 'masked_12')}, mask taken away {_range(rows, 'bare_12')}; "
+            f"trained without {_range(rows, 'never_12')}, longer filling {_range(rows, 'never_20')}"
+        ),
         code=_MODULES,
     ),
     Reproduction(
-        key="sunspots", lesson="08", paper="Sunspots from 1900 on, as in Yule 1927",
+        key="sunspots",
+        lesson="08",
+        paper="Sunspots from 1900 on, as in Yule 1927",
         claim="a weighted sum of past years predicts sunspots",
-        said="not a paper's figure",
-        bound="its years chosen on 1850 to 1899, a GRU is off by less than three quarters of persistence from 1900 "
-              "on, and lies within 4 of a linear prediction chosen in the same way",
-        seeds=range(5), measure=measure_sunspots, held=_sunspots_held,
-        ours=lambda rows: f"RMSE: network {_range(rows, 'network', '.1f')}, linear {_range(rows, 'linear', '.1f')}, "
-                          f"persistence {_range(rows, 'persistence', '.1f')}",
+        reported="not a paper's figure",
+        criterion="its years chosen on 1850 to 1899, a GRU is off by less than three quarters of persistence from 1900 "
+        "on, and lies within 4 of a linear prediction chosen in the same way",
+        seeds=range(5),
+        measure=measure_sunspots,
+        holds=_sunspots_holds,
+        measured=lambda rows: (
+            f"RMSE: network {_range(rows, 'network', '.1f')}, linear {_range(rows, 'linear', '.1f')}, "
+            f"persistence {_range(rows, 'persistence', '.1f')}"
+        ),
         code=_MODULES,
     ),
 )

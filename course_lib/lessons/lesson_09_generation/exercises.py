@@ -1,4 +1,5 @@
 """Exercises of lesson 09, generation: a temperature, a nucleus, two faults, a count of copies, a control."""
+
 from __future__ import annotations
 
 import inspect
@@ -46,17 +47,32 @@ def _numbers_of_the_text(p, wanted):
 
 
 WRONG_TEMPERATURES = (
-    (_upside_down, "Upside down: this is 1/τ. A temperature *divides* the scores, so below 1 it pulls them apart. "
-                   "Should your answer be above or below 1 when the likelier symbol is to become likelier still?"),
-    (_one_symbol_alone, "This makes p^(1/τ) equal to what is wanted, and forgets that afterwards the two have to add "
-                        "up to 1 again: the other symbol changes too. What does the temperature do to the *ratio* of "
-                        "the two?"),
-    (_one_symbol_upside_down, "Two things: this is upside down, and it looks at one symbol alone. After p^(1/τ) the "
-                              "two have to add up to 1 again. Follow their ratio."),
-    (_ratio, "Temperature does not divide probabilities; it divides scores, which are logarithms of them (up to a "
-             "number that both share)."),
-    (_odds_without_log, "The odds p/(1-p) are what to look at. But the temperature does not divide the odds, it "
-                        "divides their logarithm."),
+    (
+        _upside_down,
+        "Upside down: this is 1/τ. A temperature *divides* the scores, so below 1 it pulls them apart. "
+        "Should your answer be above or below 1 when the likelier symbol is to become likelier still?",
+    ),
+    (
+        _one_symbol_alone,
+        "This makes p^(1/τ) equal to what is wanted, and forgets that afterwards the two have to add "
+        "up to 1 again: the other symbol changes too. What does the temperature do to the *ratio* of "
+        "the two?",
+    ),
+    (
+        _one_symbol_upside_down,
+        "Two things: this is upside down, and it looks at one symbol alone. After p^(1/τ) the "
+        "two have to add up to 1 again. Follow their ratio.",
+    ),
+    (
+        _ratio,
+        "Temperature does not divide probabilities; it divides scores, which are logarithms of them (up to a "
+        "number that both share).",
+    ),
+    (
+        _odds_without_log,
+        "The odds p/(1-p) are what to look at. But the temperature does not divide the odds, it "
+        "divides their logarithm.",
+    ),
     (_difference, "A difference of the two log-odds. Temperature does not shift the scores, it divides them."),
 )
 
@@ -70,9 +86,11 @@ def _check_temperature_for(attempt):
         if says := first_match(got, (p, wanted), WRONG_TEMPERATURES):
             return says
         says = f"From {p:g} to {wanted:g} it takes a temperature of {right:.4f}; your answer is {float(got):.4g}. "
-        return says + ("For .7 and .9 it was right: is one of these two written in as a number?" if case else
-                       "Write down p^(1/τ) for both symbols, and their ratio; the sum that makes them add up to 1 "
-                       "cancels.")
+        return says + (
+            "For .7 and .9 it was right: is one of these two written in as a number?"
+            if case
+            else "Write down p^(1/τ) for both symbols, and their ratio; the sum that makes them add up to 1 cancels."
+        )
 
 
 TEMPERATURE = Exercise(
@@ -98,7 +116,7 @@ def temperature_for(p, wanted):
     ),
     solution=temperature_for,
     why="Temperature divides log-odds. It needs no sign and no cut: every symbol that was possible stays possible, at "
-        "any temperature above 0. That is why a high one lets the tail in.",
+    "any temperature above 0. That is why a high one lets the tail in.",
     check=_check_temperature_for,
     misconceptions=(*WRONG_TEMPERATURES, (_numbers_of_the_text, "written in as a number")),
 )
@@ -158,7 +176,7 @@ def _in_the_order_given(p, share):
 
 def _share_of_the_symbols(p, share):
     kept = np.zeros(len(p))
-    first = np.argsort(-p)[:max(1, round(share * len(p)))]
+    first = np.argsort(-p)[: max(1, round(share * len(p)))]
     kept[first] = p[first]
     return kept / kept.sum()
 
@@ -174,28 +192,47 @@ def _equally(p, share):
 
 WRONG_NUCLEI = (
     (_nothing_cut, "These are the probabilities as they came: nothing has been cut."),
-    (_crossing_dropped, "The symbol that takes the sum across `share` is left out. The set has to hold *at least* that "
-                        "much, and without it it holds less. (If the likeliest symbol alone holds more, nothing at "
-                        "all is left, and 0/0 is not a number.)"),
-    (_left_sorted, "The right numbers in the wrong places: they are still sorted by size. Position i of the answer "
-                   "belongs to symbol i."),
+    (
+        _crossing_dropped,
+        "The symbol that takes the sum across `share` is left out. The set has to hold *at least* that "
+        "much, and without it it holds less. (If the likeliest symbol alone holds more, nothing at "
+        "all is left, and 0/0 is not a number.)",
+    ),
+    (
+        _left_sorted,
+        "The right numbers in the wrong places: they are still sorted by size. Position i of the answer "
+        "belongs to symbol i.",
+    ),
     (_not_shared_out, "The right symbols are left, and together they hold less than 1. Make them sum to 1 again."),
-    (_each_above, "This asks of each symbol alone whether it is likely enough. Whether a symbol is in the nucleus "
-                  "depends on what the likelier ones hold already."),
-    (_each_above_share, "`share` is what the set holds *together*, and you ask it of each symbol alone: mostly no "
-                        "symbol has so much. Add up from the likeliest downwards."),
+    (
+        _each_above,
+        "This asks of each symbol alone whether it is likely enough. Whether a symbol is in the nucleus "
+        "depends on what the likelier ones hold already.",
+    ),
+    (
+        _each_above_share,
+        "`share` is what the set holds *together*, and you ask it of each symbol alone: mostly no "
+        "symbol has so much. Add up from the likeliest downwards.",
+    ),
     (_from_the_unlikely_end, "You collect from the unlikely end. `np.argsort(p)` begins with the smallest."),
     (_in_the_order_given, "You collect in the order of the symbols' numbers. Begin with the likeliest."),
-    (_share_of_the_symbols, "This keeps a share of the *number of symbols*. `share` is a share of the probability: "
-                            "where the model is sure, one symbol may be enough."),
+    (
+        _share_of_the_symbols,
+        "This keeps a share of the *number of symbols*. `share` is a share of the probability: "
+        "where the model is sure, one symbol may be enough.",
+    ),
     (_equally, "The right symbols, and all equally likely. Within the nucleus they keep their proportions."),
 )
 
 
 def _check_nucleus_of(attempt):
     rng = np.random.default_rng(92)
-    cases = [(np.array([0.1, 0.4, 0.05, 0.25, 0.2]), 0.58), (np.array([0.03, 0.9, 0.07]), 0.5),
-             (rng.dirichlet(np.ones(9)), 0.83), (np.array([0.2, 0.5, 0.3]), 1.0)]
+    cases = [
+        (np.array([0.1, 0.4, 0.05, 0.25, 0.2]), 0.58),
+        (np.array([0.03, 0.9, 0.07]), 0.5),
+        (rng.dirichlet(np.ones(9)), 0.83),
+        (np.array([0.2, 0.5, 0.3]), 1.0),
+    ]
     for p, share in cases:
         answer = attempt(p, share)
         got = array_of_shape(answer, (len(p),), "the new probabilities, one for each symbol, (V,)")
@@ -207,9 +244,11 @@ def _check_nucleus_of(attempt):
                 if np.allclose(got, wrong(p, share), equal_nan=True):
                     return says
         shown = ", ".join(f"{number:.3g}" for number in p)
-        return (f"Of [{shown}] a nucleus of {share:g} keeps {int((right > 0).sum())} symbols; yours keeps "
-                f"{int((np.nan_to_num(got) > 0).sum())}, and its numbers sum to {got.sum():.3g}. Which symbols are "
-                f"in, and do those that are keep their proportions?")
+        return (
+            f"Of [{shown}] a nucleus of {share:g} keeps {int((right > 0).sum())} symbols; yours keeps "
+            f"{int((np.nan_to_num(got) > 0).sum())}, and its numbers sum to {got.sum():.3g}. Which symbols are "
+            f"in, and do those that are keep their proportions?"
+        )
 
 
 NUCLEUS = Exercise(
@@ -235,7 +274,7 @@ def nucleus_of(p, share):
     ),
     solution=nucleus_of,
     why="The size of a nucleus follows the model: one symbol where it is sure, many where it is not. A top-k cut has "
-        "the same size everywhere.",
+    "the same size everywhere.",
     check=_check_nucleus_of,
     misconceptions=WRONG_NUCLEI,
 )
@@ -276,8 +315,10 @@ def _changed(*changes):
     return source
 
 
-_twice = (("            symbol = int(rng", "            p, state = step(symbol, state)\n            symbol = int(rng"),
-          (READS_ON, "        texts"))
+_twice = (
+    ("            symbol = int(rng", "            p, state = step(symbol, state)\n            symbol = int(rng"),
+    (READS_ON, "        texts"),
+)
 _kept = ((STARTS, "        written = []\n"), ("    texts = []\n", "    state, texts = None, []\n"))
 FAULTY = _changed(*_twice, *_kept)  # the stub
 
@@ -289,33 +330,63 @@ _never_reads_on = function_from(_changed((READS_ON, "        texts")))
 _stands_still = function_from(_changed((READS_ON, READS_ON.replace("p, state =", "p, _ ="))))
 _seed_without_its_end = function_from(_changed(("for symbol in seed:", "for symbol in seed[:-1] or seed:")))
 _last_of_the_seed_only = function_from(_changed(("for symbol in seed:", "for symbol in seed[-1:]:")))
-_seed_once = function_from(_changed(
-    ("    texts = []\n    for _ in range(count):\n        state, written = None, []\n"
-     "        for symbol in seed:\n            p, state = step(symbol, state)\n",
-     "    state, texts = None, []\n    for symbol in seed:\n        p, state = step(symbol, state)\n"
-     "    for _ in range(count):\n        written = []\n")))
-_stop_written = function_from(_changed(("            written.append(symbol)\n", ""), (
-    "            if symbol == stop:", "            written.append(symbol)\n            if symbol == stop:")))
+_seed_once = function_from(
+    _changed(
+        (
+            "    texts = []\n    for _ in range(count):\n        state, written = None, []\n"
+            "        for symbol in seed:\n            p, state = step(symbol, state)\n",
+            "    state, texts = None, []\n    for symbol in seed:\n        p, state = step(symbol, state)\n"
+            "    for _ in range(count):\n        written = []\n",
+        )
+    )
+)
+_stop_written = function_from(
+    _changed(
+        ("            written.append(symbol)\n", ""),
+        ("            if symbol == stop:", "            written.append(symbol)\n            if symbol == stop:"),
+    )
+)
 _always_the_likeliest = function_from(_changed(("int(rng.choice(len(p), p=p))", "int(np.argmax(p))")))
 _seed_written_too = function_from(_changed(("texts.append(written)", "texts.append([*seed, *written])")))
 
 
 WRONG_LOOPS = (
-    (_still_twice, "One of the two is mended: each text now begins with an empty memory. The other is still there. "
-                   "Note down every symbol that `step` reads, from the seed on: one of them comes twice, and was "
-                   "written once."),
-    (_still_kept, "One of the two is mended: every symbol is read once. The other is still there. What does the model "
-                  "remember when it begins the *second* text?"),
-    (_forgets, "Now it forgets too much: while it writes, each symbol is read as if it were the first in the model's "
-               "life. `None` belongs at the beginning of a text and nowhere else."),
-    (_never_reads_on, "What it writes is never read: every symbol of a text is drawn from the distribution after the "
-                      "seed. Each one has to be read once, the seed's last one as well as those that are written."),
-    (_stands_still, "The state stands still: each step starts from where the seed ended, as if the other symbols had "
-                    "never been written. `step` gives back two things, and both are needed."),
-    (_seed_without_its_end, "Now the seed's last symbol is never read, unless it is the only one. It was read twice, "
-                            "and should be read once."),
-    (_last_of_the_seed_only, "Of the seed only the last symbol counts. The model has to hear all of it, one symbol "
-                             "after the other, and to remember the others while it hears the next."),
+    (
+        _still_twice,
+        "One of the two is mended: each text now begins with an empty memory. The other is still there. "
+        "Note down every symbol that `step` reads, from the seed on: one of them comes twice, and was "
+        "written once.",
+    ),
+    (
+        _still_kept,
+        "One of the two is mended: every symbol is read once. The other is still there. What does the model "
+        "remember when it begins the *second* text?",
+    ),
+    (
+        _forgets,
+        "Now it forgets too much: while it writes, each symbol is read as if it were the first in the model's "
+        "life. `None` belongs at the beginning of a text and nowhere else.",
+    ),
+    (
+        _never_reads_on,
+        "What it writes is never read: every symbol of a text is drawn from the distribution after the "
+        "seed. Each one has to be read once, the seed's last one as well as those that are written.",
+    ),
+    (
+        _stands_still,
+        "The state stands still: each step starts from where the seed ended, as if the other symbols had "
+        "never been written. `step` gives back two things, and both are needed.",
+    ),
+    (
+        _seed_without_its_end,
+        "Now the seed's last symbol is never read, unless it is the only one. It was read twice, "
+        "and should be read once.",
+    ),
+    (
+        _last_of_the_seed_only,
+        "Of the seed only the last symbol counts. The model has to hear all of it, one symbol "
+        "after the other, and to remember the others while it hears the next.",
+    ),
     (_seed_once, "The seed is read once for all texts. The second text then goes on from where the first one ended."),
     (_stop_written, "The stop symbol is in the lists. It says that the writing is over, and is not part of the text."),
     (_always_the_likeliest, "This always takes the likeliest symbol. Nothing is wrong with the choice: draw."),
@@ -334,8 +405,14 @@ def _coin_step(symbol, state):
     return np.array([0, 1, 1, 1, 1, 1, 1]) / 6, state
 
 
-LOOP_CASES = ((_sum_step, [3, 1], 2, 9, 99), (_sum_step, [1, 5], 1, 6, 99), (_sum_step, [2, 2], 3, 5, 4),
-              (_sum_step, [3], 2, 12, 2), (_coin_step, [1], 3, 12, 0), (_sum_step, [5, 4], 2, 6, 99))
+LOOP_CASES = (
+    (_sum_step, [3, 1], 2, 9, 99),
+    (_sum_step, [1, 5], 1, 6, 99),
+    (_sum_step, [2, 2], 3, 5, 4),
+    (_sum_step, [3], 2, 12, 2),
+    (_coin_step, [1], 3, 12, 0),
+    (_sum_step, [5, 4], 2, 6, 99),
+)
 
 
 def _written(function, case):
@@ -353,15 +430,19 @@ def _lists_of_ids(texts):
 def _check_write_several(attempt):
     answers = [_lists_of_ids(_written(attempt, case)) for case in LOOP_CASES]
     if any(answer is None for answer in answers):
-        raise Review("Expected a list of texts, each a list of ids, whole numbers. What came is something else, or has "
-                     "something else in it.")
+        raise Review(
+            "Expected a list of texts, each a list of ids, whole numbers. What came is something else, or has "
+            "something else in it."
+        )
 
     def same_as(function):
         return answers == [_written(function, case) for case in LOOP_CASES]
 
     if same_as(_untouched):
-        raise NotAttempted("This still writes what the code as you got it writes. Note down, for two texts of two "
-                           "symbols, what each call of `step` reads and what the model remembers at that moment.")
+        raise NotAttempted(
+            "This still writes what the code as you got it writes. Note down, for two texts of two "
+            "symbols, what each call of `step` reads and what the model remembers at that moment."
+        )
     for wrong, says in WRONG_LOOPS:
         if same_as(wrong):
             return says
@@ -369,11 +450,16 @@ def _check_write_several(attempt):
         right = _written(write_several, case)
         if got != right:
             step, seed, count, length, stop = case
-            model = ("A model that always answers with twice the sum of all that it has read, and 1, modulo 7,"
-                     if step is _sum_step else "A model that draws among 1 to 6 with equal odds")
-            return (f"{model} was asked for texts after {seed}: {count} of at most {length} symbols, with {stop} to "
-                    f"stop at. It should have written {right}; yours wrote {got}. Follow symbol and state through the "
-                    f"first two rounds.")
+            model = (
+                "A model that always answers with twice the sum of all that it has read, and 1, modulo 7,"
+                if step is _sum_step
+                else "A model that draws among 1 to 6 with equal odds"
+            )
+            return (
+                f"{model} was asked for texts after {seed}: {count} of at most {length} symbols, with {stop} to "
+                f"stop at. It should have written {right}; yours wrote {got}. Follow symbol and state through the "
+                f"first two rounds."
+            )
 
 
 FIND_THE_BUGS = Exercise(
@@ -399,7 +485,7 @@ texts have nothing to do with each other.
     ),
     solution=write_several,
     why="Such faults cost a little quality and raise no error, so nobody looks for them. A model whose answers you "
-        "know by heart finds them at once, like the one in this check, which adds up all that it has read.",
+    "know by heart finds them at once, like the one in this check, which adds up all that it has read.",
     check=_check_write_several,
     misconceptions=WRONG_LOOPS,
 )
@@ -445,16 +531,27 @@ def _a_tenth_written_in(words, read, held_back):
 
 
 WRONG_COUNTS = (
-    (_counts_only, "This is how many copies there are for each new word. But there are more words to copy than words "
-                   "to find: even a writer that remembers nothing would write more of the longer list. Divide each "
-                   "count by how many words its list has."),
-    (_share_of_copies, "A share of copies among the real words. What would it be for a writer that remembers nothing? "
-                       "That depends on the lengths of the lists, and those are missing here."),
-    (_share_of_all, "The share of copies among all words. That also falls when the writer spells badly. Compare with "
-                    "the words that it could not have copied."),
+    (
+        _counts_only,
+        "This is how many copies there are for each new word. But there are more words to copy than words "
+        "to find: even a writer that remembers nothing would write more of the longer list. Divide each "
+        "count by how many words its list has.",
+    ),
+    (
+        _share_of_copies,
+        "A share of copies among the real words. What would it be for a writer that remembers nothing? "
+        "That depends on the lengths of the lists, and those are missing here.",
+    ),
+    (
+        _share_of_all,
+        "The share of copies among all words. That also falls when the writer spells badly. Compare with "
+        "the words that it could not have copied.",
+    ),
     (_upside_down_copies, "Upside down: the lists are exchanged."),
-    (_each_word_once, "You count each word once. A writer that copies one word a hundred times has copied a hundred "
-                      "times."),
+    (
+        _each_word_once,
+        "You count each word once. A writer that copies one word a hundred times has copied a hundred times.",
+    ),
     (_sizes_exchanged, "Each count is divided by the length of the *other* list."),
 )
 
@@ -471,11 +568,16 @@ def _check_times_too_often(attempt):
             continue
         if says := first_match(got, args, WRONG_COUNTS):
             return says
-        says = (f"With {len(args[1])} words read and {len(args[2])} held back, of which "
-                f"{sum(w in args[1] for w in args[0])} and {sum(w in args[2] for w in args[0])} were written, the "
-                f"answer is {right:.4g}; yours is {float(got):.4g}. ")
-        return says + ("The case before was right: is a length written in as a number?" if case else
-                       "How often was a word of each list written, on average?")
+        says = (
+            f"With {len(args[1])} words read and {len(args[2])} held back, of which "
+            f"{sum(w in args[1] for w in args[0])} and {sum(w in args[2] for w in args[0])} were written, the "
+            f"answer is {right:.4g}; yours is {float(got):.4g}. "
+        )
+        return says + (
+            "The case before was right: is a length written in as a number?"
+            if case
+            else "How often was a word of each list written, on average?"
+        )
 
 
 COPIES = Exercise(
@@ -501,7 +603,7 @@ def times_too_often(words, read, held_back):
     ),
     solution=times_too_often,
     why="The words that were held back are the control: as real as the others, and impossible to copy. Whoever judges "
-        "what a model writes by how real it looks needs such a list.",
+    "what a model writes by how real it looks needs such a list.",
     check=_check_times_too_often,
     misconceptions=(*WRONG_COUNTS, (_a_tenth_written_in, "written in as a number")),
 )
@@ -579,14 +681,20 @@ def _world(bias, tiring, seed):
 
 WORLDS = ((0.0, 0.004, 95), (0.12, 0.0, 96), (0.08, 0.002, 97))
 _KNOWN = (  # wrong designs, and what to say to each
-    (_early_against_late, "You compare symbols late in a text with symbols early in one. Some models tire: they make "
-                          "more errors late, *whoever* wrote the beginning, and yours is the measure that calls this "
-                          "exposure bias. Compare symbols at the same places, 31 to 40, after two different beginnings "
-                          "of the same length."),
+    (
+        _early_against_late,
+        "You compare symbols late in a text with symbols early in one. Some models tire: they make "
+        "more errors late, *whoever* wrote the beginning, and yours is the measure that calls this "
+        "exposure bias. Compare symbols at the same places, 31 to 40, after two different beginnings "
+        "of the same length.",
+    ),
     (_turned_round, "Upside down: how many times more often after its *own* beginning?"),
     (_a_difference, "This is the difference of the two shares. Asked for is how many *times* more often."),
-    (_whole_texts, "The beginnings are in your count too. In one of the two they are true and hold no errors, which "
-                   "makes the model look good there. Count symbols 31 to 40 only."),
+    (
+        _whole_texts,
+        "The beginnings are in your count too. In one of the two they are true and hold no errors, which "
+        "makes the model look good there. Count symbols 31 to 40 only.",
+    ),
 )
 
 
@@ -597,8 +705,9 @@ def _check_exposure(attempt):
         right = float(exposure(*_world(*world)[0]))
         if abs(got - right) < 0.15 * right:
             if max((call[1] for call in calls), default=0) < 1000:
-                return ("Right, this time: with so few texts the next answer will be another. Take a few thousand of "
-                        "each.")
+                return (
+                    "Right, this time: with so few texts the next answer will be another. Take a few thousand of each."
+                )
             continue
         if not any(call[0] == "on" for call in calls):
             return "The model has not been asked to write anything. `go_on(rows, length)` makes it continue your rows."
@@ -607,14 +716,20 @@ def _check_exposure(attempt):
             if abs(got - expected) < 0.08 * abs(expected):
                 return says
         if not np.isfinite(got) or got > 1e4:
-            return ("You divide by the errors of true text, and it has none. The model has to write *after* true text: "
-                    "`go_on(true_text(count, 30), 10)`.")
+            return (
+                "You divide by the errors of true text, and it has none. The model has to write *after* true text: "
+                "`go_on(true_text(count, 30), 10)`."
+            )
         if max(call[1] for call in calls) < 1000:
-            return ("The design may be right, but the answer is left to luck: these errors are rare. Take a few "
-                    "thousand texts of each kind.")
-        return (f"For the first model on which it fails the answer is {right:.2f}, within a few per cent; yours is "
-                f"{float(got):.3g}. Two kinds of texts of 40 symbols: in one the model writes all but the first, in "
-                f"the other it writes the last ten. Where do you count the errors?")
+            return (
+                "The design may be right, but the answer is left to luck: these errors are rare. Take a few "
+                "thousand texts of each kind."
+            )
+        return (
+            f"For the first model on which it fails the answer is {right:.2f}, within a few per cent; yours is "
+            f"{float(got):.3g}. Two kinds of texts of 40 symbols: in one the model writes all but the first, in "
+            f"the other it writes the last ten. Where do you count the errors?"
+        )
 
 
 EXPOSURE = Exercise(
@@ -646,7 +761,7 @@ def exposure(true_text, go_on, wrong):
     ),
     solution=exposure,
     why="Late errors alone prove nothing: the task may be harder late, or the model worse. Only the same place after "
-        "another beginning tells what the beginning did.",
+    "another beginning tells what the beginning did.",
     check=_check_exposure,
     misconceptions=(
         *_KNOWN,

@@ -2,12 +2,14 @@
 
 The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
 from course_lib import datasets, generation, tasks
-from course_lib.layers import Dense, SoftmaxCrossEntropy
+from course_lib.layers import Dense
+from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.ngrams import NGram, end_to_end
 from course_lib.optimizers import Adam
@@ -40,8 +42,10 @@ def loaded_reber(share):
     """Reber's grammar with loaded coins: at each fork, the road towards the end has this chance."""
     arcs, symbols = {}, tasks.reber.symbols
     for state, p, following in zip(tasks.reber.states, tasks.reber.probability, tasks.reber.next_state, strict=True):
-        chances = {j: p[j] if p[j] == 1 else share if symbols[j] == TOWARDS_THE_END[state] else 1 - share
-                   for j in np.flatnonzero(p)}
+        chances = {
+            j: p[j] if p[j] == 1 else share if symbols[j] == TOWARDS_THE_END[state] else 1 - share
+            for j in np.flatnonzero(p)
+        }
         arcs[state] = {symbols[j]: (chance, tasks.reber.states[following[j]]) for j, chance in chances.items()}
     return tasks.Automaton(arcs, tasks.reber.states[0], symbols)
 
@@ -49,8 +53,10 @@ def loaded_reber(share):
 def write_strings(model, choose, count, rng):
     """Strings that the model writes after a B, each choice made by ``choose(step, seed, rng)``."""
     written = choose(generation.model_step(model), np.full((count, 1), B), rng)
-    return ["B" + "".join(tasks.REBER_SYMBOLS[i] for i in row) + ("E" if ended else "")
-            for row, ended in zip(written.symbols, written.ended, strict=True)]
+    return [
+        "B" + "".join(tasks.REBER_SYMBOLS[i] for i in row) + ("E" if ended else "")
+        for row, ended in zip(written.symbols, written.ended, strict=True)
+    ]
 
 
 def variety(strings):
@@ -79,13 +85,13 @@ def greedily(step, seed, rng):
 
 
 def at_temperature(temperature):
-    return lambda step, seed, rng: generation.sample(
-        step, seed, length=100, stop=E, temperature=temperature, rng=rng)
+    return lambda step, seed, rng: generation.sample(step, seed, length=100, stop=E, temperature=temperature, rng=rng)
 
 
 def from_nucleus(p, temperature=1.0):
     return lambda step, seed, rng: generation.nucleus(
-        step, seed, length=100, stop=E, p=p, temperature=temperature, rng=rng)
+        step, seed, length=100, stop=E, p=p, temperature=temperature, rng=rng
+    )
 
 
 def among_the_first(k):
@@ -123,15 +129,22 @@ def measure_loaded(seed):
     return judge_settings(learn_grammar(grammar, rng), grammar, rng)
 
 
-def _fair_held(rows):
-    return all(row["valid T1"] > 0.95 and row["valid T2"] < 0.85 and row["valid p0.9 at T2"] > 0.98
-               and row["variety greedy"] == 1 for row in rows)
+def _fair_holds(rows):
+    return all(
+        row["valid T1"] > 0.95
+        and row["valid T2"] < 0.85
+        and row["valid p0.9 at T2"] > 0.98
+        and row["variety greedy"] == 1
+        for row in rows
+    )
 
 
-def _loaded_held(rows):
+def _loaded_holds(rows):
     true = true_variety(loaded_reber(0.7))
-    return all(row["valid T0.5"] > 0.98 and row["variety T0.5"] < 0.6 * true
-               and 0.75 * true < row["variety T1"] < 1.33 * true for row in rows)
+    return all(
+        row["valid T0.5"] > 0.98 and row["variety T0.5"] < 0.6 * true and 0.75 * true < row["variety T1"] < 1.33 * true
+        for row in rows
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -159,16 +172,16 @@ def learn_words(read, rng, units=64, updates=500):
     return model
 
 
-def word_table(read, imagined, n=7):
+def word_table(read, pseudocount, n=7):
     """An n-gram of the words, each with n - 1 dots before it, so that the table knows where a word begins.
 
     It trusts its counts the more, the fewer letters are imagined; with the rest it leans on tables of shorter runs.
     """
     ids = LETTERS.encode("".join("." * (n - 1) + word for word in sorted(read)) + ".")
-    return NGram(n, 27, imagined=imagined, leaning=True).read(ids)
+    return NGram(n, 27, pseudocount=pseudocount, interpolated=True).read(ids)
 
 
-IMAGINED = {"table": 1, "leaning": 30}  # letters; of 1, 10, 20, 30, 60 the best on held_back[4::8] was 30
+PSEUDOCOUNT = {"table": 1, "leaning": 30}  # letters; of 1, 10, 20, 30, 60 the best on held_back[4::8] was 30
 
 
 def write_words(step, seed, count, rng):
@@ -200,20 +213,28 @@ def measure_words(seed):
     read, held_back = read_and_held_back()
     unseen, row = sorted(held_back)[::8], {}
     steps = {"gru": (generation.model_step(learn_words(read, rng)), ".")}
-    for name, imagined in IMAGINED.items():
-        steps[name] = generation.ngram_step(word_table(read, imagined)), "." * 6
+    for name, pseudocount in PSEUDOCOUNT.items():
+        steps[name] = generation.ngram_step(word_table(read, pseudocount)), "." * 6
     for name, (step, dots) in steps.items():
         real, new = real_and_new(write_words(step, dots, 4000, rng), read, held_back)
-        row |= {f"real_{name}": float(real), f"new_{name}": float(new),
-                f"bits_{name}": bits_a_letter(step, dots, unseen)}
+        row |= {
+            f"real_{name}": float(real),
+            f"new_{name}": float(new),
+            f"bits_{name}": bits_a_letter(step, dots, unseen),
+        }
     return row
 
 
-def _words_held(rows):
-    return all(row["real_table"] > 4 * row["real_gru"] and row["bits_table"] > row["bits_gru"]
-               and row["new_table"] < 0.03 and row["new_gru"] > 0.05
-               and row["real_leaning"] < 0.6 * row["real_table"] and row["bits_leaning"] < row["bits_gru"] - 0.2
-               for row in rows)
+def _words_holds(rows):
+    return all(
+        row["real_table"] > 4 * row["real_gru"]
+        and row["bits_table"] > row["bits_gru"]
+        and row["new_table"] < 0.03
+        and row["new_gru"] > 0.05
+        and row["real_leaning"] < 0.6 * row["real_table"]
+        and row["bits_leaning"] < row["bits_gru"] - 0.2
+        for row in rows
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -225,7 +246,7 @@ def learn_text(ids, size, rng, updates, units=128):
     adam, update = Adam(), 0
     while update < updates:
         states = None
-        for x, y in stream(ids[rng.integers(50):], 32, 50):
+        for x, y in stream(ids[rng.integers(50) :], 32, 50):
             adam.learning_rate = 0.01 * (1 - update / updates)
             model.train_on_batch(one_hot(x, size), y, optimizer=adam, clip_norm=1.0, initial_states=states)
             states, update = model.states, update + 1
@@ -245,14 +266,18 @@ def table_bits(read, unseen, size):
 
     Each with that number of imagined characters that suits it best on the unseen text itself: in the table's favour.
     """
-    return {f"table_{n}": min(
-        float(NGram(n, size, imagined=imagined, leaning=True).read(read).surprise(unseen).mean())
-        for imagined in (3, 10, 20, 40)) for n in (6, 8)}
+    return {
+        f"table_{n}": min(
+            float(NGram(n, size, pseudocount=pseudocount, interpolated=True).read(read).surprisal(unseen).mean())
+            for pseudocount in (3, 10, 20, 40)
+        )
+        for n in (6, 8)
+    }
 
 
 def loops(row, longest=250):
     """Does a text end in going round: its last 2 x ``longest`` symbols the same again after at most ``longest``?"""
-    tail = np.asarray(row)[-2 * longest:]
+    tail = np.asarray(row)[-2 * longest :]
     return any((tail[period:] == tail[:-period]).all() for period in range(1, longest + 1))
 
 
@@ -262,12 +287,12 @@ def manual_parts():
     text = "\n".join(paragraphs)
     vocabulary = Vocabulary(sorted(set(text)))
     ids = vocabulary.encode(text)
-    return vocabulary, ids[:len(ids) * 9 // 10], ids[len(ids) * 9 // 10:]
+    return vocabulary, ids[: len(ids) * 9 // 10], ids[len(ids) * 9 // 10 :]
 
 
 def texts_that_loop(model, unseen, rng, count=20):
     """Of texts of 2,000 characters after a piece of unseen text, how many end in going round: greedy, and sampled."""
-    step, seeds = generation.model_step(model), unseen[:count * 50].reshape(count, 50)
+    step, seeds = generation.model_step(model), unseen[: count * 50].reshape(count, 50)
     greedy = generation.greedy(step, seeds, length=2000)
     sampled = generation.sample(step, seeds, length=2000, rng=rng)
     return [sum(loops(row) for row in written.symbols) for written in (greedy, sampled)]
@@ -284,11 +309,17 @@ def measure_prose(seed):
     return row | table_bits(read, unseen, size)
 
 
-def _prose_held(rows):
-    return all(row["short"] > row["table_6"] + 0.5 and row["greedy_short"] >= 15 and row["sampled_short"] == 0
-               for row in rows) and all(
-        abs(row["long"] - row["table_6"]) < 0.1 and row["long"] > row["table_8"]
-        and row["greedy_long"] >= 15 and row["sampled_long"] == 0 for row in rows if "long" in row)
+def _prose_holds(rows):
+    return all(
+        row["short"] > row["table_6"] + 0.5 and row["greedy_short"] >= 15 and row["sampled_short"] == 0 for row in rows
+    ) and all(
+        abs(row["long"] - row["table_6"]) < 0.1
+        and row["long"] > row["table_8"]
+        and row["greedy_long"] >= 15
+        and row["sampled_long"] == 0
+        for row in rows
+        if "long" in row
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -389,9 +420,13 @@ def judged(free, planted, random, forced):
             row |= {f"{kind}_{judge}_{k}": rate for k, rate in enumerate(rates, 1)}
     errors = errors_in(free)[:, 1:]
     before = errors.cumsum(axis=1) - errors == 0  # no error so far, in which both judges agree
-    row |= {"until_first": errors[before].mean(), "flawless": (~errors.any(axis=1)).mean(),
-            "flawless_predicted": (1 - forced) ** errors.shape[1],
-            "first_half": errors[:, :150].mean(), "second_half": errors[:, 150:].mean()}
+    row |= {
+        "until_first": errors[before].mean(),
+        "flawless": (~errors.any(axis=1)).mean(),
+        "flawless_predicted": (1 - forced) ** errors.shape[1],
+        "first_half": errors[:, :150].mean(),
+        "second_half": errors[:, 150:].mean(),
+    }
     return {name: float(value) for name, value in row.items()}
 
 
@@ -403,16 +438,21 @@ def measure_exposure(seed):
     return judged(free, planted, random, forced_rate(model, rng))
 
 
-def _exposure_held(rows):
+def _exposure_holds(rows):
     def after(row, judge, steps):
         return [np.mean([row[f"{kind}_{judge}_{k}"] for k in steps]) for kind in ("own", "planted")]
 
     return all(
-        0.65 < row["until_first"] / row["forced"] < 1.5 and row["second_half"] < 1.6 * row["first_half"]
-        and 1.15 < row["free_strict"] / row["forced"] < 2.5 and 0.7 < row["free_forgiving"] / row["forced"] < 1.35
-        and min(after(row, "strict", [1])) > 0.15 and max(after(row, "forgiving", [1])) < 0.03
+        0.65 < row["until_first"] / row["forced"] < 1.5
+        and row["second_half"] < 1.6 * row["first_half"]
+        and 1.15 < row["free_strict"] / row["forced"] < 2.5
+        and 0.7 < row["free_forgiving"] / row["forced"] < 1.35
+        and min(after(row, "strict", [1])) > 0.15
+        and max(after(row, "forgiving", [1])) < 0.03
         and max(*after(row, "strict", range(7, 13)), *after(row, "forgiving", range(7, 13))) < 0.015
-        and row["random_forgiving"] > 0.2 for row in rows)
+        and row["random_forgiving"] > 0.2
+        for row in rows
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -432,76 +472,114 @@ def _endless(rows):
     return sum(not row["greedy_ends"] for row in rows)
 
 
-_GRAMMAR = tuple(f"course_lib.{name}" for name in (
-    "generation", "layers", "model", "optimizers", "recurrent", "sequences", "tasks"))
-_TEXT = tuple(f"course_lib.{name}" for name in (
-    "datasets", "generation", "layers", "model", "ngrams", "optimizers", "recurrent", "sequences"))
+_GRAMMAR = tuple(
+    f"course_lib.{name}" for name in ("generation", "layers", "model", "optimizers", "recurrent", "sequences", "tasks")
+)
+_TEXT = tuple(
+    f"course_lib.{name}"
+    for name in ("datasets", "generation", "layers", "model", "ngrams", "optimizers", "recurrent", "sequences")
+)
 
 REPRODUCTIONS = (
     Reproduction(
-        key="reber-decoding", lesson="09", paper="Holtzman et al. 2020, on Reber's grammar",
+        key="reber-decoding",
+        lesson="09",
+        paper="Holtzman et al. 2020, on Reber's grammar",
         claim="the model's unlikely tail is not to be trusted; a nucleus cuts it away",
-        said="shown there on English prose, judged by people and by statistics; no such figure",
-        bound="valid strings: more than .95 at temperature 1, less than .85 at 2, more than .98 at 2 with a nucleus of "
-              ".9; greedy writes one string only",
-        seeds=range(10), measure=measure_fair, held=_fair_held,
-        ours=lambda rows: f"T=1 {_range(rows, 'valid T1')}, T=2 {_range(rows, 'valid T2')}, T=2 with top-p .9 "
-                          f"{_range(rows, 'valid p0.9 at T2')}; greedy never ends on {_endless(rows)} of {len(rows)}",
+        reported="shown there on English prose, judged by people and by statistics; no such figure",
+        criterion="valid strings: more than .95 at temperature 1, less than .85 at 2, more than .98 at 2 with a "
+        "nucleus of "
+        ".9; greedy writes one string only",
+        seeds=range(10),
+        measure=measure_fair,
+        holds=_fair_holds,
+        measured=lambda rows: (
+            f"T=1 {_range(rows, 'valid T1')}, T=2 {_range(rows, 'valid T2')}, T=2 with top-p .9 "
+            f"{_range(rows, 'valid p0.9 at T2')}; greedy never ends on {_endless(rows)} of {len(rows)}"
+        ),
         code=_GRAMMAR,
     ),
     Reproduction(
-        key="loaded-coins", lesson="09", paper="Caccia et al. 2020: temperature trades quality for diversity",
+        key="loaded-coins",
+        lesson="09",
+        paper="Caccia et al. 2020: temperature trades quality for diversity",
         claim="a low temperature buys valid strings and pays with variety",
-        said="shown there by curves on text, quality against diversity; no such figure",
-        bound="with coins loaded .7 and temperature .5, more than .98 of the strings are valid and their variety is "
-              "below .6 of the truth's; at temperature 1 it is within a third of the truth's",
-        seeds=range(10), measure=measure_loaded, held=_loaded_held,
-        ours=lambda rows: f"variety of the truth {true_variety(loaded_reber(0.7)):.1f}; at T=1 "
-                          f"{_range(rows, 'variety T1', '.1f')}, at .5 {_range(rows, 'variety T0.5', '.1f')}, of which "
-                          f"valid {_range(rows, 'valid T0.5')}",
+        reported="shown there by curves on text, quality against diversity; no such figure",
+        criterion="with coins loaded .7 and temperature .5, more than .98 of the strings are valid and their "
+        "variety is "
+        "below .6 of the truth's; at temperature 1 it is within a third of the truth's",
+        seeds=range(10),
+        measure=measure_loaded,
+        holds=_loaded_holds,
+        measured=lambda rows: (
+            f"variety of the truth {true_variety(loaded_reber(0.7)):.1f}; at T=1 "
+            f"{_range(rows, 'variety T1', '.1f')}, at .5 {_range(rows, 'variety T0.5', '.1f')}, of which "
+            f"valid {_range(rows, 'valid T0.5')}"
+        ),
         code=_GRAMMAR,
     ),
     Reproduction(
-        key="words-never-read", lesson="09", paper="Our control: a tenth of the dictionary held back",
+        key="words-never-read",
+        lesson="09",
+        paper="Our control: a tenth of the dictionary held back",
         claim="a share of real words tells neither who copies nor who knows the words that it has not read",
-        said="not a paper's figure",
-        bound="a table of 7 letters that trusts its counts (1 imagined letter) writes more than 4 times as many real "
-              "words as the GRU, and predicts unseen words worse; of its real words less than .03 are new, of the "
-              "GRU's more than .05, where .10 would mean that it remembers none; with 30 imagined letters the table "
-              "writes less than .6 times as many real words, and predicts unseen ones more than .2 bit better than the "
-              "GRU",
-        seeds=range(5), measure=measure_words, held=_words_held,
-        ours=lambda rows: f"real: GRU {_range(rows, 'real_gru')}, 7-gram {_range(rows, 'real_table')} and, leaning "
-                          f"more, {_range(rows, 'real_leaning')}; new among them: {_range(rows, 'new_gru', '.3f')}, "
-                          f"{_range(rows, 'new_table', '.3f')}, {_range(rows, 'new_leaning', '.3f')}; bits a letter "
-                          f"{_range(rows, 'bits_gru')}, {_range(rows, 'bits_table')}, {_range(rows, 'bits_leaning')}",
+        reported="not a paper's figure",
+        criterion="a table of 7 letters that trusts its counts (1 imagined letter) writes more than 4 times as many "
+        "real "
+        "words as the GRU, and predicts unseen words worse; of its real words less than .03 are new, of the "
+        "GRU's more than .05, where .10 would mean that it remembers none; with 30 imagined letters the table "
+        "writes less than .6 times as many real words, and predicts unseen ones more than .2 bit better than the "
+        "GRU",
+        seeds=range(5),
+        measure=measure_words,
+        holds=_words_holds,
+        measured=lambda rows: (
+            f"real: GRU {_range(rows, 'real_gru')}, 7-gram {_range(rows, 'real_table')} and, leaning "
+            f"more, {_range(rows, 'real_leaning')}; new among them: {_range(rows, 'new_gru', '.3f')}, "
+            f"{_range(rows, 'new_table', '.3f')}, {_range(rows, 'new_leaning', '.3f')}; bits a letter "
+            f"{_range(rows, 'bits_gru')}, {_range(rows, 'bits_table')}, {_range(rows, 'bits_leaning')}"
+        ),
         code=_TEXT,
     ),
     Reproduction(
-        key="manual-prose", lesson="09", paper="Holtzman et al. 2020: greedy prose goes round in circles",
+        key="manual-prose",
+        lesson="09",
+        paper="Holtzman et al. 2020: greedy prose goes round in circles",
         claim="taking the likeliest next symbol ends in a loop; the same model, sampled, does not",
-        said="shown there for GPT-2 and beam search; no such figure",
-        bound="of 20 greedy texts at least 15 end in a loop, of 20 sampled ones none; after 300 updates the network is "
-              "more than .5 bit behind a 6-gram, after 2,000 (recorded only) within .1 bit of it and behind an 8-gram",
-        seeds=range(4), measure=measure_prose, held=_prose_held,
-        ours=lambda rows: f"bits a character: 300 updates {_range(rows, 'short')}, 2,000 {_range(rows, 'long')}, "
-                          f"6-gram {_range(rows, 'table_6')}, 8-gram {_range(rows, 'table_8')}; greedy loops "
-                          f"{_range(rows, 'greedy_short', '.0f')} and {_range(rows, 'greedy_long', '.0f')} of 20",
+        reported="shown there for GPT-2 and beam search; no such figure",
+        criterion="of 20 greedy texts at least 15 end in a loop, of 20 sampled ones none; after 300 updates the "
+        "network is "
+        "more than .5 bit behind a 6-gram, after 2,000 (recorded only) within .1 bit of it and behind an 8-gram",
+        seeds=range(4),
+        measure=measure_prose,
+        holds=_prose_holds,
+        measured=lambda rows: (
+            f"bits a character: 300 updates {_range(rows, 'short')}, 2,000 {_range(rows, 'long')}, "
+            f"6-gram {_range(rows, 'table_6')}, 8-gram {_range(rows, 'table_8')}; greedy loops "
+            f"{_range(rows, 'greedy_short', '.0f')} and {_range(rows, 'greedy_long', '.0f')} of 20"
+        ),
         code=_TEXT,
     ),
     Reproduction(
-        key="exposure-bias", lesson="09", paper="Bengio et al. 2015; He et al. 2021: exposure bias",
+        key="exposure-bias",
+        lesson="09",
+        paper="Bengio et al. 2015; He et al. 2021: exposure bias",
         claim="Bengio: errors can accumulate quickly along what it writes; He: the harm is limited, models recover",
-        said="no such figure: theirs are of image captions, and of open-ended text",
-        bound="until its first error a network errs as often as on true text (ratio .65 to 1.5), in the second half "
-              "less than 1.6 times as often as in the first; by a judge who takes a wrong symbol at its word, in all "
-              "1.15 to 2.5 times as often as on true text, and after more than .15 of first errors at once again; by "
-              "one who allows for a slip .7 to 1.35 times, and after less than .03 (a random symbol: more than .2); "
-              "after 7 to 12 steps less than .015 by both, be the error its own or ours",
-        seeds=range(10), measure=measure_exposure, held=_exposure_held,
-        ours=lambda rows: f"free running against true text: strict judge {_times(rows, 'strict')}, forgiving "
-                          f"{_times(rows, 'forgiving')}; right after a planted error "
-                          f"{_range(rows, 'planted_strict_1')} and {_range(rows, 'planted_forgiving_1', '.3f')}",
+        reported="no such figure: theirs are of image captions, and of open-ended text",
+        criterion="until its first error a network errs as often as on true text (ratio .65 to 1.5), in the second "
+        "half "
+        "less than 1.6 times as often as in the first; by a judge who takes a wrong symbol at its word, in all "
+        "1.15 to 2.5 times as often as on true text, and after more than .15 of first errors at once again; by "
+        "one who allows for a slip .7 to 1.35 times, and after less than .03 (a random symbol: more than .2); "
+        "after 7 to 12 steps less than .015 by both, be the error its own or ours",
+        seeds=range(10),
+        measure=measure_exposure,
+        holds=_exposure_holds,
+        measured=lambda rows: (
+            f"free running against true text: strict judge {_times(rows, 'strict')}, forgiving "
+            f"{_times(rows, 'forgiving')}; right after a planted error "
+            f"{_range(rows, 'planted_strict_1')} and {_range(rows, 'planted_forgiving_1', '.3f')}"
+        ),
         code=(*_GRAMMAR, "course_lib.ngrams"),
     ),
 )

@@ -1,4 +1,5 @@
 """Lesson 09: what temperature and top-p do to one distribution, and to what is written with them."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -7,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from course_lib import datasets, plotting
-from course_lib.generation import keep_nucleus, ngram_step, nucleus, temper
+from course_lib.generation import apply_temperature, keep_top_p, ngram_step, nucleus
 from course_lib.ngrams import NGram
 from course_lib.sequences import Vocabulary
 from course_lib.teaching.panel import Slider, TextBox, panel
@@ -22,7 +23,7 @@ def _step():
     """A table of the dictionary's runs of five letters: an exact model, the same on every machine."""
     dots = "." * (_N - 1)
     text = "".join(dots + word for word in datasets.load_words()) + "."
-    return ngram_step(NGram(_N, len(LETTERS), leaning=True).read(LETTERS.encode(text)))
+    return ngram_step(NGram(_N, len(LETTERS), interpolated=True).read(LETTERS.encode(text)))
 
 
 def _beginning(text):
@@ -52,14 +53,21 @@ def next_letter(text, temperature, p):
     state = None
     for symbol in seed:
         log_p, state = _step()(np.array([symbol]), state)
-    return np.exp(log_p[0]), np.exp(keep_nucleus(temper(log_p, temperature), p)[0])
+    return np.exp(log_p[0]), np.exp(keep_top_p(apply_temperature(log_p, temperature), p)[0])
 
 
 def words_after(text, temperature, p, count=_WORDS):
     """Words written after a beginning, always with the same random numbers: a list of str."""
     typed, seed = _beginning(text)
-    written = nucleus(_step(), np.tile(seed, (count, 1)), length=18, stop=0, p=p, temperature=temperature,
-                      rng=np.random.default_rng(9))
+    written = nucleus(
+        _step(),
+        np.tile(seed, (count, 1)),
+        length=18,
+        stop=0,
+        p=p,
+        temperature=temperature,
+        rng=np.random.default_rng(9),
+    )
     return [typed + (LETTERS.decode(row) if len(row) else "") for row in written.symbols]
 
 
@@ -67,8 +75,13 @@ def _draw_row(bars, words_ax, text, temperature, p):
     before, after = next_letter(text, temperature, p)
     shown, places = words_after(text, temperature, p), np.arange(len(LETTERS))
     bars.bar(places, after, color=plotting.COLORS["output"], width=0.8)
-    bars.step(np.append(places, places[-1] + 1) - 0.5, np.append(before, before[-1]), where="post",
-              color=plotting.INK, linewidth=1.1)
+    bars.step(
+        np.append(places, places[-1] + 1) - 0.5,
+        np.append(before, before[-1]),
+        where="post",
+        color=plotting.INK,
+        linewidth=1.1,
+    )
     bars.set_xticks(places, ["end", *LETTERS.symbols[1:]], fontsize=8)
     bars.tick_params(axis="x", length=0, pad=1)
     bars.get_xticklabels()[0].set_rotation(90)
@@ -81,8 +94,10 @@ def _draw_row(bars, words_ax, text, temperature, p):
         lines = "\n".join(word if len(word) < 14 else word[:12] + "…" for word in part)
         words_ax.text(0.53 * column, 0.97, lines, va="top", fontsize=9, transform=words_ax.transAxes)
     many = int((after > 0.001).sum())
-    return (f"At temperature {temperature:g} and top-p {p:g}, {many} of 27 symbols have more than a thousandth, the "
-            f"likeliest has {after.max():.2f}; among the words: {', '.join(shown[:4])}.")
+    return (
+        f"At temperature {temperature:g} and top-p {p:g}, {many} of 27 symbols have more than a thousandth, the "
+        f"likeliest has {after.max():.2f}; among the words: {', '.join(shown[:4])}."
+    )
 
 
 def _figure(rows, height):
@@ -94,8 +109,10 @@ def _figure(rows, height):
 def _alt(text, said):
     typed, _ = _beginning(text)
     where = f"after “{typed}”" if typed else "at the beginning of a word"
-    return (f"Chances of the next letter {where} by a table of the dictionary: the model's own as outlines, and as "
-            f"bars what is left after temperature and cut; beside them, words written so. {said}")
+    return (
+        f"Chances of the next letter {where} by a table of the dictionary: the model's own as outlines, and as "
+        f"bars what is left after temperature and cut; beside them, words written so. {said}"
+    )
 
 
 def _draw_live(text, temperature, p):

@@ -1,4 +1,5 @@
 """Exercises of lesson 10, encoder and decoder: blame for the code, masks, a beam's step, lengths, the exact best."""
+
 from __future__ import annotations
 
 import itertools
@@ -12,7 +13,7 @@ from course_lib.teaching.running import Review, array_of_shape
 # ---------------------------------------------------------------------------------------------------------------------
 # 10.1  blame for the code
 # ---------------------------------------------------------------------------------------------------------------------
-def blame_for_the_code(d_start, dx, units):
+def gradient_of_the_code(d_start, dx, units):
     """All blame that the code gets in Cho's decoder: (batch, units)."""
     return d_start + dx[:, :, -units:].sum(axis=1)
 
@@ -45,7 +46,7 @@ def _from_column_units_on(d_start, dx, units):
     return d_start + dx[:, :, units:].sum(axis=1)
 
 
-def _check_blame(attempt):
+def _check_gradient_of_the_code(attempt):
     rng = np.random.default_rng(101)
     d_start, dx = rng.normal(size=(2, 3)), rng.normal(size=(2, 4, 8))
     try:
@@ -53,8 +54,10 @@ def _check_blame(attempt):
     except Review as review:
         if "(2,5)" not in review.args[0]:  # not the five columns after the first `units`
             raise
-        return ("From column `units` on, `dx` has five columns here, of which only the last three were the code: count "
-                "the `units` columns from the end.")
+        return (
+            "From column `units` on, `dx` has five columns here, of which only the last three were the code: count "
+            "the `units` columns from the end."
+        )
     got = array_of_shape(got, (2, 3), "the blame for the code, (batch, units)")
     known = (
         (_start_only, "This is Sutskever's model: the code is used once. In Cho's it is also an input, at every step."),
@@ -62,13 +65,15 @@ def _check_blame(attempt):
         (_first_step_only, "You counted one step of `dx`. The same code went into each of them."),
         (_last_step_only, "You counted one step of `dx`. The same code went into each of them."),
         (_averaged, "This is the average over the steps. What is used T times gets the blame of all T uses, added."),
-        (_from_the_symbols, "You took the first columns of `dx`, which belong to the embedded symbol. The code was "
-                            "appended after it."),
+        (
+            _from_the_symbols,
+            "You took the first columns of `dx`, which belong to the embedded symbol. The code was appended after it.",
+        ),
     )
     for wrong, answer in known:
         if np.allclose(got, wrong(d_start, dx, 3)):
             return answer
-    if not np.allclose(got, blame_for_the_code(d_start, dx, 3)):
+    if not np.allclose(got, gradient_of_the_code(d_start, dx, 3)):
         return "Count the uses of the code: once as initial state, and once as an input at each step. Add their blame."
 
 
@@ -84,7 +89,7 @@ $x_t = [\,e_t,\ c\,]$ with the embedded symbol $e_t$ first. Backpropagation thro
 How much blame does the code get in all?
 """,
     stub='''
-def blame_for_the_code(d_start, dx, units):
+def gradient_of_the_code(d_start, dx, units):
     """All blame that the code gets in Cho's decoder: (batch, units)."""
     return ...
 ''',
@@ -93,10 +98,10 @@ def blame_for_the_code(d_start, dx, units):
         "Its uses: the initial state, and the last `units` columns of the input at each step.",
         "dx[:, :, -units:] is the part of the inputs that was the code. Sum it over time and add d_start.",
     ),
-    solution=blame_for_the_code,
+    solution=gradient_of_the_code,
     why="One vector, used T + 1 times: its blame need not travel through the whole decoder to come back. That is what "
-        "Cho's arrangement buys.",
-    check=_check_blame,
+    "Cho's arrangement buys.",
+    check=_check_gradient_of_the_code,
     misconceptions=(
         (_start_only, "Sutskever's model"),
         (_inputs_only, "start is missing"),
@@ -143,17 +148,27 @@ def _check_last(attempt):
     mask = np.arange(6) < lengths[:, None]
     got = attempt(h, mask)
     if getattr(got, "shape", None) == (4, 4, 3):
-        return ("What came has shape (4, 4, 3): `h[:, steps]` takes all four steps of every row. Give the rows as an "
-                "index too, `np.arange(len(h))`, and each row gets its own step.")
+        return (
+            "What came has shape (4, 4, 3): `h[:, steps]` takes all four steps of every row. Give the rows as an "
+            "index too, `np.arange(len(h))`, and each row gets its own step."
+        )
     got = array_of_shape(got, (4, 3), "the states, (batch, units)")
     known = (
-        (_last_column, "This is the last column. In a row that is filled up, the network has read filling since its "
-                       "last letter."),
+        (
+            _last_column,
+            "This is the last column. In a row that is filled up, the network has read filling since its last letter.",
+        ),
         (_one_too_far, "One step too far: a row of n real steps has its last one at index n - 1."),
-        (_mean_of_real, "This is the average over the real steps. A recurrent network's last real state has read all "
-                        "of them already."),
-        (_zeroed_then_last, "You have set the filling to zero and taken the last column: for a short row that is a "
-                            "state of zeros, a code that says nothing."),
+        (
+            _mean_of_real,
+            "This is the average over the real steps. A recurrent network's last real state has read all "
+            "of them already.",
+        ),
+        (
+            _zeroed_then_last,
+            "You have set the filling to zero and taken the last column: for a short row that is a "
+            "state of zeros, a code that says nothing.",
+        ),
     )
     for wrong, answer in known:
         if np.allclose(got, wrong(h, mask)):
@@ -183,7 +198,7 @@ def last_real_state(h, mask):
     ),
     solution=last_real_state,
     why="With filling at the end, reading it cannot change what came before it, so the right states are there: you "
-        "only have to stop at them. With filling in front, as pad_sequences has it by default, this would not help.",
+    "only have to stop at them. With filling in front, as pad_sequences has it by default, this would not help.",
     check=_check_last,
     misconceptions=(
         (_last_column, "last column"),
@@ -257,16 +272,26 @@ def _check_beam(attempt):
     names = ("parents", "symbols", "totals")
     got = [array_of_shape(g, (3,), f"the {name}, (width,)") for g, name in zip(got, names, strict=True)]
     known = (
-        (_one_child_each, "Every beginning gets one child here. The best beginnings may have several children among "
-                          "the best, and a bad one none: let all beams × V candidates compete."),
-        (_past_forgotten, "Only the new symbol is counted. A beginning's total goes on: add it to each of its "
-                          "children."),
+        (
+            _one_child_each,
+            "Every beginning gets one child here. The best beginnings may have several children among "
+            "the best, and a bad one none: let all beams × V candidates compete.",
+        ),
+        (
+            _past_forgotten,
+            "Only the new symbol is counted. A beginning's total goes on: add it to each of its children.",
+        ),
         (_multiplied, "You multiplied logarithms. Probabilities multiply, so their logarithms add."),
-        (_wrong_way_round, "`parents` and `symbols` are the wrong way round: parents number the rows of log_p, symbols "
-                           "its columns."),
+        (
+            _wrong_way_round,
+            "`parents` and `symbols` are the wrong way round: parents number the rows of log_p, symbols its columns.",
+        ),
         (_worst_first, "The right ones, worst first. The best comes first."),
-        (_divided_by_beams, "The totals are right, their addresses are not: a place in the flat array is parent * V + "
-                            "symbol. Divide by V, the number of columns, not by the number of beginnings."),
+        (
+            _divided_by_beams,
+            "The totals are right, their addresses are not: a place in the flat array is parent * V + "
+            "symbol. Divide by V, the number of columns, not by the number of beginnings.",
+        ),
         (_kept_the_worst, "You kept the worst three: `argsort` sorts upwards."),
     )
     for wrong, answer in known:
@@ -274,8 +299,10 @@ def _check_beam(attempt):
             return answer
     for name, g, right in zip(names, got, beam_step(totals, log_p, 3), strict=True):
         if not np.allclose(g, right):
-            return (f"The {name} are not yet right. With three beginnings and four symbols there are twelve "
-                    f"candidates, each with ln P(beginning) + ln P(symbol | beginning); keep the best three.")
+            return (
+                f"The {name} are not yet right. With three beginnings and four symbols there are twelve "
+                f"candidates, each with ln P(beginning) + ln P(symbol | beginning); keep the best three."
+            )
     wide = np.random.default_rng(103)
     totals, log_p = wide.normal(size=5), np.log(wide.dirichlet(np.ones(7), 5))
     for width in (1, 6):
@@ -360,15 +387,21 @@ def _check_exponent(attempt):
         if np.isclose(got, _divided_by_length(*case)):
             return f"{asked} you have divided by the lengths themselves. This formula divides by powers of (5 + n)/6."
         if np.isclose(got, _turned_round(*case)):
-            return (f"{asked} you return {got:.2f}. A negative exponent favours the short one still more: is the "
-                    f"quotient upside down?")
+            return (
+                f"{asked} you return {got:.2f}. A negative exponent favours the short one still more: is the "
+                f"quotient upside down?"
+            )
         if np.isclose(got, _per_symbol(*case)):
             return f"{asked} you compare ln P per symbol. The question is at which exponent the two scores are equal."
         if np.isclose(got, _difference(*case)):
-            return (f"{asked} your number would be right for a bonus that is added for each symbol. Here ln P is "
-                    f"divided by a power.")
-        return (f"{asked} and your exponent of {got:.3f} the scores are {scores[0]:.3f} and {scores[1]:.3f}. They "
-                f"should be equal: write the equation down and take logarithms of both sides.")
+            return (
+                f"{asked} your number would be right for a bonus that is added for each symbol. Here ln P is "
+                f"divided by a power."
+            )
+        return (
+            f"{asked} and your exponent of {got:.3f} the scores are {scores[0]:.3f} and {scores[1]:.3f}. They "
+            f"should be equal: write the equation down and take logarithms of both sides."
+        )
 
 
 EXPONENT = Exercise(
@@ -392,7 +425,7 @@ def overtaking_exponent(short, n_short, long, n_long):
     ),
     solution=overtaking_exponent,
     why="For nothing at ln P = -8 against twenty letters at -20 it takes about .6. The exponent is not a law of "
-        "nature; it is set by trying, and it repairs the ranking, not the model.",
+    "nature; it is set by trying, and it repairs the ranking, not the model.",
     check=_check_exponent,
     misconceptions=(
         (_divided_by_length, "lengths themselves"),
@@ -460,13 +493,22 @@ def _total(row, log_start, log_P):
 def _check_row(attempt):
     rng = np.random.default_rng(105)
     known = (
-        (_greedy_row, "This is greedy decoding: the likeliest first symbol may lead nowhere good. Keep the best way to "
-                      "each symbol, not only the best."),
-        (_best_place_by_place, "You wrote down the best end of each step. The best row of three need not begin with "
-                               "the best row of two: remember for each symbol where its best way came from, and walk "
-                               "back at the end."),
-        (_likeliest_symbols, "This is the likeliest symbol at each place, summed over all rows; put side by side they "
-                             "may form a row that is quite unlikely."),
+        (
+            _greedy_row,
+            "This is greedy decoding: the likeliest first symbol may lead nowhere good. Keep the best way to "
+            "each symbol, not only the best.",
+        ),
+        (
+            _best_place_by_place,
+            "You wrote down the best end of each step. The best row of three need not begin with "
+            "the best row of two: remember for each symbol where its best way came from, and walk "
+            "back at the end.",
+        ),
+        (
+            _likeliest_symbols,
+            "This is the likeliest symbol at each place, summed over all rows; put side by side they "
+            "may form a row that is quite unlikely.",
+        ),
         (_backwards_row, "The right row, last symbol first. Walking back gives it the wrong way round."),
     )
     cases = [(np.log(rng.dirichlet(np.ones(4))), np.log(rng.dirichlet(np.ones(4), 4)), 5) for _ in range(12)]
@@ -482,8 +524,10 @@ def _check_row(attempt):
             if rows == [wrong(*case) for case in cases]:
                 return answer
         i = next(i for i, (row, best) in enumerate(zip(rows, right, strict=True)) if row != best)
-        return (f"For one chain you give {rows[i]} with ln P = {_total(rows[i], *cases[i][:2]):.3f}; {right[i]} has "
-                f"{_total(right[i], *cases[i][:2]):.3f}.")
+        return (
+            f"For one chain you give {rows[i]} with ln P = {_total(rows[i], *cases[i][:2]):.3f}; {right[i]} has "
+            f"{_total(right[i], *cases[i][:2]):.3f}."
+        )
     log_start, log_P = np.log(rng.dirichlet(np.ones(30))), np.log(rng.dirichlet(np.ones(30), 30))
     if np.shape(attempt(log_start, log_P, 1)) != (1,):
         return "For `steps` = 1 the row has one symbol."
@@ -492,8 +536,10 @@ def _check_row(attempt):
     except Review as review:
         if "seconds" not in review.args[0]:
             raise
-        return ("Right for rows of 5. Rows of 60 out of 30 symbols cannot all be tried: there are more of them than "
-                "atoms in the universe. Keep, for each symbol, only the best way that ends in it.")
+        return (
+            "Right for rows of 5. Rows of 60 out of 30 symbols cannot all be tried: there are more of them than "
+            "atoms in the universe. Keep, for each symbol, only the best way that ends in it."
+        )
     if [int(symbol) for symbol in long] != likeliest_row(log_start, log_P, 60):
         return "Right for rows of 5 and wrong for one of 60 out of 30 symbols."
 
@@ -521,7 +567,7 @@ def likeliest_row(log_start, log_P, steps):
     ),
     solution=likeliest_row,
     why="This is Viterbi's algorithm: a beam as wide as the alphabet that keeps one beginning for each last symbol. "
-        "It is exact because a chain forgets. An encoder-decoder does not, so for it there is only the beam.",
+    "It is exact because a chain forgets. An encoder-decoder does not, so for it there is only the beam.",
     check=_check_row,
     misconceptions=(
         (_greedy_row, "greedy"),

@@ -2,6 +2,7 @@
 
 The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
 """
+
 from __future__ import annotations
 
 import itertools
@@ -16,8 +17,10 @@ from course_lib.sequences import Vocabulary
 from course_lib.speaker import error_rates
 from course_lib.teaching.experiment import Reproduction
 
-CODE = tuple(f"course_lib.{name}" for name in (
-    "generation", "layers", "model", "optimizers", "recurrent", "seq2seq", "sequences", "tasks"))
+CODE = tuple(
+    f"course_lib.{name}"
+    for name in ("generation", "layers", "model", "optimizers", "recurrent", "seq2seq", "sequences", "tasks")
+)
 
 ALPHABET = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 
@@ -31,20 +34,18 @@ def train(model, draw, updates, rate=0.01):
     for update in range(updates):
         adam.learning_rate = rate * (1 - update / updates)
         pairs = draw()
-        model.train_on_batch(pairs, pairs.target_out, pairs.target_mask,
-                             optimizer=adam, clip_norm=1.0)
+        model.train_on_batch(pairs, pairs.target_out, pairs.target_mask, optimizer=adam, clip_norm=1.0)
     return model
 
 
 def wanted(pairs):
     """The targets as a list, without the stop symbol."""
-    return [row[:mask.sum() - 1]
-            for row, mask in zip(pairs.target_out, pairs.target_mask, strict=True)]
+    return [row[: mask.sum() - 1] for row, mask in zip(pairs.target_out, pairs.target_mask, strict=True)]
 
 
 def write(model, pairs, choose=greedy, **how):
     """What the model writes about the sources; its last two symbols are start and stop."""
-    start, stop = len(model.read_out.bias) - 2, len(model.read_out.bias) - 1
+    start, stop = len(model.output_layer.bias) - 2, len(model.output_layer.bias) - 1
     state = model.read(pairs.source, pairs.source_mask)
     seed = np.full((len(pairs), 1), start)
     return choose(model.step, seed, state, length=pairs.target_out.shape[1] + 5, stop=stop, **how)
@@ -58,9 +59,8 @@ def share_right(model, pairs):
 def bits_kept(model, pairs, letters):
     """Of the log2(letters) bits of each letter, how many arrive: by position; one length only."""
     log_p = log_softmax(model.forward(pairs))[:, :-1]
-    surprise = -np.take_along_axis(
-        log_p, pairs.target_out[:, :-1, None], axis=2)[:, :, 0] / np.log(2)
-    return np.log2(letters) - surprise.mean(axis=0)
+    surprisal = -np.take_along_axis(log_p, pairs.target_out[:, :-1, None], axis=2)[:, :, 0] / np.log(2)
+    return np.log2(letters) - surprisal.mean(axis=0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ def measure_reversal(seed, updates=1000):
     return row
 
 
-def _reversal_ours(rows):
+def _reversal_measured(rows):
     before, after = (np.median([row[name] for row in rows]) for name in ("forwards", "backwards"))
     worst = max(row["backwards"] / row["forwards"] for row in rows)
     return f"perplexity {before:.2f} to {after:.2f} (median), ratio at most {worst:.2f}, {len(rows)} seeds"
@@ -142,11 +142,12 @@ WIDTHS = (1, 2, 3, 5, 10)
 
 
 def measure_beams(seed):
-    return {f"width_{width}": share
-            for width, share in found_by_beams(200, WIDTHS, np.random.default_rng(seed)).items()}
+    return {
+        f"width_{width}": share for width, share in found_by_beams(200, WIDTHS, np.random.default_rng(seed)).items()
+    }
 
 
-def _beams_held(rows):
+def _beams_holds(rows):
     shares = [[row[f"width_{width}"] for width in WIDTHS] for row in rows]
     return all(s[0] < 0.75 and s[-1] >= 0.95 and s == sorted(s) for s in shares)
 
@@ -172,16 +173,22 @@ def measure_nothing(seed, updates=500):
     return row | {f"longer_{length}": nothing_is_likelier(longer, some) for length, some in pairs.items()}
 
 
-def _nothing_held(rows):
-    return all(row["nothing_4"] < 0.1 and row["nothing_20"] > 0.5 and row["wide_empty"] > 0.5
-               and row["normalised_empty"] < 0.1 for row in rows)
+def _nothing_holds(rows):
+    return all(
+        row["nothing_4"] < 0.1 and row["nothing_20"] > 0.5 and row["wide_empty"] > 0.5 and row["normalised_empty"] < 0.1
+        for row in rows
+    )
 
 
-def _nothing_ours(rows):
-    short, long, wide, cured = (100 * np.median([row[name] for row in rows]) for name in (
-        "nothing_4", "nothing_20", "wide_empty", "normalised_empty"))
-    ours = (f"nothing likelier: {short:.0f} % of strings of 4, {long:.0f} % of 20; a beam of 30 writes nothing for "
-            f"{wide:.0f} %, with length normalisation {cured:.0f} % (medians, {len(rows)} seeds)")
+def _nothing_measured(rows):
+    short, long, wide, cured = (
+        100 * np.median([row[name] for row in rows])
+        for name in ("nothing_4", "nothing_20", "wide_empty", "normalised_empty")
+    )
+    ours = (
+        f"nothing likelier: {short:.0f} % of strings of 4, {long:.0f} % of 20; a beam of 30 writes nothing for "
+        f"{wide:.0f} %, with length normalisation {cured:.0f} % (medians, {len(rows)} seeds)"
+    )
     if "longer_20" in rows[0]:  # recorded; the lesson has no time for it
         ours += f"; trained six times as long, {100 * np.median([row['longer_20'] for row in rows]):.0f} % of 20"
     return ours
@@ -208,8 +215,12 @@ LENGTHS = (2, 4, 6, 8, 10, 12)
 
 def measure_code(seed):
     row = {}
-    for name, units, summary in (("16", 16, "start"), ("32", 32, "start"), ("64", 64, "start"),
-                                 ("cho_32", 32, "every step")):
+    for name, units, summary in (
+        ("16", 16, "start"),
+        ("32", 32, "start"),
+        ("64", 64, "start"),
+        ("cho_32", 32, "every step"),
+    ):
         model = autoencoder(units, seed, summary=summary)
         rng = np.random.default_rng(1000 + seed)
         for length in LENGTHS:
@@ -219,12 +230,16 @@ def measure_code(seed):
     return row
 
 
-def _code_held(rows):
-    return all(row["bits_16_12"] < row["bits_32_12"] < row["bits_64_12"] < 0.9 * 36
-               and row["right_64_2"] > 0.9 and row["right_64_12"] < 0.5 for row in rows)
+def _code_holds(rows):
+    return all(
+        row["bits_16_12"] < row["bits_32_12"] < row["bits_64_12"] < 0.9 * 36
+        and row["right_64_2"] > 0.9
+        and row["right_64_12"] < 0.5
+        for row in rows
+    )
 
 
-def _code_ours(rows):
+def _code_measured(rows):
     kept = [np.median([row[f"bits_{units}_12"] for row in rows]) for units in (16, 32, 64)]
     return "of 36 bits a code of 16, 32, 64 numbers keeps " + ", ".join(f"{k:.0f}" for k in kept) + " (medians)"
 
@@ -237,20 +252,22 @@ def spellings(part, count, rng, phonemes):
     words, accepted = datasets.load_spellings(part)
     chosen = rng.choice(len(words), count, replace=False)
     words, accepted = [words[i] for i in chosen], [accepted[i] for i in chosen]
-    pairs = teacher_forcing(map_all([word[::-1] for word in words]),
-                            [phonemes.encode(ways[0]) for ways in accepted], start=39, stop=40)
+    pairs = teacher_forcing(
+        map_all([word[::-1] for word in words]), [phonemes.encode(ways[0]) for ways in accepted], start=39, stop=40
+    )
     return pairs, words, accepted
 
 
-def first_speaker(pairs, seed, updates, forcing=1.0):
+def first_speaker(pairs, seed, updates, teacher_forcing_ratio=1.0):
     """A GRU encoder-decoder of 96 units; the share of true symbols that it is fed falls from 1 to ``forcing``."""
     rng = np.random.default_rng(seed)
     model, seen = EncoderDecoder(26, 41, 96, rng=rng), itertools.count()
 
     def draw():
         batch = pairs[rng.choice(len(pairs), 64, replace=False)]
-        fed = 1 - (1 - forcing) * next(seen) / updates
-        return batch if forcing == 1 else scheduled_sampling(model, batch, fed, rng)
+        fed = 1 - (1 - teacher_forcing_ratio) * next(seen) / updates
+        return batch if teacher_forcing_ratio == 1 else scheduled_sampling(model, batch, fed, rng)
+
     return train(model, draw, updates)
 
 
@@ -282,15 +299,19 @@ def measure_speaker(seed, updates=1200):
     return row
 
 
-def _speaker_held(rows):
-    return all(0.5 < row["words"] < 0.95 and row["words_11"] > row["words_5"] + 0.1
-               and row["phonemes_11"] > row["phonemes_5"] for row in rows)
+def _speaker_holds(rows):
+    return all(
+        0.5 < row["words"] < 0.95 and row["words_11"] > row["words_5"] + 0.1 and row["phonemes_11"] > row["phonemes_5"]
+        for row in rows
+    )
 
 
-def _speaker_ours(rows):
+def _speaker_measured(rows):
     middle = {name: np.median([row[name] for row in rows]) for name in rows[0]}
-    return (f"word error rate {middle['words']:.3f}, {middle['words_5']:.2f} with 5 or 6 letters, "
-            f"{middle['words_11']:.2f} with 11 or more (medians, {len(rows)} seeds)")
+    return (
+        f"word error rate {middle['words']:.3f}, {middle['words_5']:.2f} with 5 or 6 letters, "
+        f"{middle['words_11']:.2f} with 11 or more (medians, {len(rows)} seeds)"
+    )
 
 
 def measure_scheduled(seed, updates=3000):
@@ -298,68 +319,118 @@ def measure_scheduled(seed, updates=3000):
     pairs = spellings("train", 100_000, rng, phonemes)[0]
     unseen, _, accepted = spellings("validation", 1000, rng, phonemes)
     row = {}
-    for name, forcing in (("forced", 1.0), ("scheduled", 0.5)):
-        model = first_speaker(pairs, seed, updates, forcing)
+    for name, teacher_forcing_ratio in (("forced", 1.0), ("scheduled", 0.5)):
+        model = first_speaker(pairs, seed, updates, teacher_forcing_ratio)
         rates = error_rates(say(model, unseen, phonemes), accepted)
-        row |= {name: float(rates.words), f"{name}_phonemes": float(rates.phonemes),
-                f"{name}_loss": float(model.evaluate(unseen))}
+        row |= {
+            name: float(rates.words),
+            f"{name}_phonemes": float(rates.phonemes),
+            f"{name}_loss": float(model.evaluate(unseen)),
+        }
     return row
 
 
-def _scheduled_held(rows):
+def _scheduled_holds(rows):
     return all(row["forced"] < 0.6 and abs(row["scheduled"] - row["forced"]) < 0.05 for row in rows)
 
 
-def _scheduled_ours(rows):
+def _scheduled_measured(rows):
     without = np.median([row["forced"] for row in rows])
     return f"word error rate {without:.3f} without (median); with scheduled sampling minus without: " + ", ".join(
-        f"{row['scheduled'] - row['forced']:+.3f}" for row in rows)
+        f"{row['scheduled'] - row['forced']:+.3f}" for row in rows
+    )
 
 
 REPRODUCTIONS = [
     Reproduction(
-        key="source-backwards", lesson="10", paper="After Sutskever, Vinyals & Le 2014, section 3.3, on our cipher",
+        key="source-backwards",
+        lesson="10",
+        paper="After Sutskever, Vinyals & Le 2014, section 3.3, on our cipher",
         claim="an encoder that reads the source backwards is easier to train",
-        said="perplexity 5.8 to 4.7, BLEU 25.9 to 30.6, English to French",
-        bound="the perplexity with the source read backwards is below .85 of that forwards", seeds=range(3),
+        reported="perplexity 5.8 to 4.7, BLEU 25.9 to 30.6, English to French",
+        criterion="the perplexity with the source read backwards is below .85 of that forwards",
+        seeds=range(3),
         measure=measure_reversal,
-        held=lambda rows: all(row["backwards"] / row["forwards"] < 0.85 for row in rows), ours=_reversal_ours,
-        code=CODE),
+        holds=lambda rows: all(row["backwards"] / row["forwards"] < 0.85 for row in rows),
+        measured=_reversal_measured,
+        code=CODE,
+    ),
     Reproduction(
-        key="beam-exact", lesson="10", paper="After Sutskever, Vinyals & Le 2014, section 3.2, on our chains",
+        key="beam-exact",
+        lesson="10",
+        paper="After Sutskever, Vinyals & Le 2014, section 3.2, on our chains",
         claim="a narrow beam does most of what a wide one can do (in BLEU; in finding the exact optimum it does not)",
-        said="a beam of 2 gives most of the gain in BLEU",
-        bound="the likeliest row is found more often the wider the beam: by greedy in less than .75 of random Markov "
-              "models, by a beam of 10 in at least .95", seeds=range(5), measure=measure_beams, held=_beams_held,
-        ours=lambda rows: "found by widths " + ", ".join(
-            f"{w}: {np.median([row[f'width_{w}'] for row in rows]):.2f}" for w in WIDTHS) + f" ({len(rows)} seeds)",
-        code=CODE),
+        reported="a beam of 2 gives most of the gain in BLEU",
+        criterion="the likeliest row is found more often the wider the beam: by greedy in less than .75 of random "
+        "Markov "
+        "models, by a beam of 10 in at least .95",
+        seeds=range(5),
+        measure=measure_beams,
+        holds=_beams_holds,
+        measured=lambda rows: (
+            "found by widths "
+            + ", ".join(f"{w}: {np.median([row[f'width_{w}'] for row in rows]):.2f}" for w in WIDTHS)
+            + f" ({len(rows)} seeds)"
+        ),
+        code=CODE,
+    ),
     Reproduction(
-        key="nothing-is-likeliest", lesson="10", paper="Stahlberg & Byrne 2019",
+        key="nothing-is-likeliest",
+        lesson="10",
+        paper="Stahlberg & Byrne 2019",
         claim="a model's likeliest translation is often the empty one, and beams hide it by not finding it",
-        said="more than 50 % of the sentences, WMT15 English-German",
-        bound="stopping at once is likelier than the best of a beam of 5 for more than half of the strings of 20 "
-              "letters and fewer than 1 in 10 of 4; a beam of 30 then writes nothing for more than half, and with "
-              "length normalisation for fewer than 1 in 10",
-        seeds=range(3), measure=measure_nothing, held=_nothing_held, ours=_nothing_ours, code=CODE),
+        reported="more than 50 % of the sentences, WMT15 English-German",
+        criterion="stopping at once is likelier than the best of a beam of 5 for more than half of the strings of 20 "
+        "letters and fewer than 1 in 10 of 4; a beam of 30 then writes nothing for more than half, and with "
+        "length normalisation for fewer than 1 in 10",
+        seeds=range(3),
+        measure=measure_nothing,
+        holds=_nothing_holds,
+        measured=_nothing_measured,
+        code=CODE,
+    ),
     Reproduction(
-        key="code-bits", lesson="10", paper="The conjecture of Bahdanau, Cho & Bengio 2015, abstract",
-        claim="a vector of fixed length is a bottleneck", said="a conjecture",
-        bound="a larger code keeps more of the bits of 12 letters and none keeps 9 in 10 of them; 64 numbers give back "
-              "more than .9 of the strings of 2 letters and fewer than half of those of 12",
-        seeds=range(3), measure=measure_code, held=_code_held, ours=_code_ours, code=CODE),
+        key="code-bits",
+        lesson="10",
+        paper="The conjecture of Bahdanau, Cho & Bengio 2015, abstract",
+        claim="a vector of fixed length is a bottleneck",
+        reported="a conjecture",
+        criterion="a larger code keeps more of the bits of 12 letters and none keeps 9 in 10 of them; 64 numbers "
+        "give back "
+        "more than .9 of the strings of 2 letters and fewer than half of those of 12",
+        seeds=range(3),
+        measure=measure_code,
+        holds=_code_holds,
+        measured=_code_measured,
+        code=CODE,
+    ),
     Reproduction(
-        key="sounds-first", lesson="10", paper="The task of Yao & Zweig 2015, with a far smaller model",
-        claim="letters to sounds with an encoder-decoder and no attention", said="rivals the best of its day",
-        bound="more than half of unseen words wrong, not all; words of 11 letters or more at least 10 points worse "
-              "than those of 5 or 6, and their single phonemes more often wrong, too", seeds=range(3),
-        measure=measure_speaker, held=_speaker_held, ours=_speaker_ours,
-        code=(*CODE, "course_lib.datasets")),
+        key="sounds-first",
+        lesson="10",
+        paper="The task of Yao & Zweig 2015, with a far smaller model",
+        claim="letters to sounds with an encoder-decoder and no attention",
+        reported="rivals the best of its day",
+        criterion="more than half of unseen words wrong, not all; words of 11 letters or more at least 10 points worse "
+        "than those of 5 or 6, and their single phonemes more often wrong, too",
+        seeds=range(3),
+        measure=measure_speaker,
+        holds=_speaker_holds,
+        measured=_speaker_measured,
+        code=(*CODE, "course_lib.datasets"),
+    ),
     Reproduction(
-        key="scheduled-sampling", lesson="10", paper="Bengio, Vinyals, Jaitly & Shazeer 2015",
+        key="scheduled-sampling",
+        lesson="10",
+        paper="Bengio, Vinyals, Jaitly & Shazeer 2015",
         claim="feeding the model its own picks while it trains makes it better (on their tasks; no gain on ours)",
-        said="significant improvements on several tasks, image captions among them",
-        bound="teacher forcing leaves less than .6 of unseen words wrong; after equally many updates with scheduled "
-              "sampling the rate differs from that by less than 5 points", seeds=range(4), measure=measure_scheduled,
-        held=_scheduled_held, ours=_scheduled_ours, code=(*CODE, "course_lib.datasets")),
+        reported="significant improvements on several tasks, image captions among them",
+        criterion="teacher forcing leaves less than .6 of unseen words wrong; after equally many updates with "
+        "scheduled "
+        "sampling the rate differs from that by less than 5 points",
+        seeds=range(4),
+        measure=measure_scheduled,
+        holds=_scheduled_holds,
+        measured=_scheduled_measured,
+        code=(*CODE, "course_lib.datasets"),
+    ),
 ]

@@ -1,4 +1,5 @@
 """Lesson 10: beam search as a tree that grows step by step, over a chain of a few words."""
+
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
@@ -50,8 +51,9 @@ def sentence_beams(width, length_exponent=0.0, steps=LONGEST):
     -------
     Beams
     """
-    return beam_search(word_step, [len(WORDS)], length=steps, stop=WORDS.index(STOP), width=width,
-                       length_exponent=length_exponent)
+    return beam_search(
+        word_step, [len(WORDS)], length=steps, stop=WORDS.index(STOP), width=width, length_exponent=length_exponent
+    )
 
 
 def draw_tree(ax, beams, names, row=0):
@@ -80,26 +82,53 @@ def draw_tree(ax, beams, names, row=0):
         height[node] = -np.mean([-height[child] for child in own]) if own else -float(next(leaves))
 
     place(-1)
-    path, node = set(), next(number for number, branch in enumerate(tree)  # the best leaf, and back to the root
-                             if branch.step == len(best.symbols) + best.ended
-                             and branch.log_probability == best.log_probability)
+    path, node = (
+        set(),
+        next(
+            number
+            for number, branch in enumerate(tree)  # the best leaf, and back to the root
+            if branch.step == len(best.symbols) + best.ended and branch.log_probability == best.log_probability
+        ),
+    )
     while node >= 0:
         path.add(node)
         node = tree[node].parent
     for number, branch in enumerate(tree):
         on_path = number in path
         x, y = branch.step, height[number]
-        ax.plot([x - 1, x], [height[branch.parent], y], color=plotting.COLORS["output"] if on_path else plotting.PENCIL,
-                linestyle="-", linewidth=3 if on_path else 1.2, zorder=1)
-        ax.text(x, y, f"{names[branch.symbol]}  {np.exp(branch.log_probability):.2g}", ha="center", va="center",
-                fontsize=10, fontweight="bold" if on_path else "normal", color=plotting.INK, zorder=2,
-                bbox={"boxstyle": "round,pad=0.25", "facecolor": plotting.PAPER,
-                      "edgecolor": plotting.COLORS["output"] if on_path else plotting.PENCIL,
-                      "linewidth": 2 if on_path else 1})
+        ax.plot(
+            [x - 1, x],
+            [height[branch.parent], y],
+            color=plotting.COLORS["output"] if on_path else plotting.PENCIL,
+            linestyle="-",
+            linewidth=3 if on_path else 1.2,
+            zorder=1,
+        )
+        ax.text(
+            x,
+            y,
+            f"{names[branch.symbol]}  {np.exp(branch.log_probability):.2g}",
+            ha="center",
+            va="center",
+            fontsize=10,
+            fontweight="bold" if on_path else "normal",
+            color=plotting.INK,
+            zorder=2,
+            bbox={
+                "boxstyle": "round,pad=0.25",
+                "facecolor": plotting.PAPER,
+                "edgecolor": plotting.COLORS["output"] if on_path else plotting.PENCIL,
+                "linewidth": 2 if on_path else 1,
+            },
+        )
     ax.plot(0, height[-1], "o", color=plotting.INK, markersize=8, zorder=2)
     deepest = max(branch.step for branch in tree)
-    ax.set(xlim=(-0.25, max(deepest, LONGEST) + 0.5), ylim=(min(height.values()) - 0.6, max(height.values()) + 0.6),
-           yticks=(), xticks=range(1, max(deepest, LONGEST) + 1))
+    ax.set(
+        xlim=(-0.25, max(deepest, LONGEST) + 0.5),
+        ylim=(min(height.values()) - 0.6, max(height.values()) + 0.6),
+        yticks=(),
+        xticks=range(1, max(deepest, LONGEST) + 1),
+    )
     ax.grid(visible=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.tick_params(length=0)
@@ -118,10 +147,15 @@ def _draw_live(width, steps, length_exponent):
     ax.set_xlabel("word")
     best = "best" if beams.hypotheses[0][0].ended else "best so far"
     ax.set_title(f"{best}: {_said(beams)}", loc="left", fontsize=11)
-    kept = "; ".join(f"{' '.join(WORDS[i] for i in h.symbols) or 'nothing'} {STOP if h.ended else '…'} "
-                     f"{np.exp(h.log_probability):.2g}" for h in beams.hypotheses[0])
-    return fig, (f"The tree of a beam search of width {width} after {steps} words, length exponent "
-                 f"{length_exponent:g}. Kept, best first: {kept}.")
+    kept = "; ".join(
+        f"{' '.join(WORDS[i] for i in h.symbols) or 'nothing'} {STOP if h.ended else '…'} "
+        f"{np.exp(h.log_probability):.2g}"
+        for h in beams.hypotheses[0]
+    )
+    return fig, (
+        f"The tree of a beam search of width {width} after {steps} words, length exponent "
+        f"{length_exponent:g}. Kept, best first: {kept}."
+    )
 
 
 def _draw_static():
@@ -133,8 +167,10 @@ def _draw_static():
         ax.set_title(f"width {width}: {_said(beams)}", loc="left", fontsize=11)
         said.append(f"Width {width}: {_said(beams)}.")
     axes[-1].set_xlabel("word")
-    return fig, ("Three trees of a beam search over the same chain of words; each box is a beginning that was kept, "
-                 "with its probability, and the best path is bold. " + " ".join(said))
+    return fig, (
+        "Three trees of a beam search over the same chain of words; each box is a beginning that was kept, "
+        "with its probability, and the best path is bold. " + " ".join(said)
+    )
 
 
 def beam_panel():

@@ -1,4 +1,5 @@
 """Exercises of lesson 11, attention: a mask, a pointer that is counted, a test for looking ahead, and a price."""
+
 from __future__ import annotations
 
 from numbers import Real
@@ -45,17 +46,32 @@ def _over_the_targets(scores, mask):
 
 
 WRONG_WEIGHTS = (
-    (_mask_forgotten, "The softmax is right, and the mask is not used: filling gets a share of each look. Which score "
-                      "would give a step the weight 0?"),
-    (_score_zero, "You gave the filling a score of 0, but a softmax makes e⁰ = 1 of that, more than it makes of a "
-                  "score below 0. Which score does exp turn into 0?"),
-    (_not_shared_out_again, "The filling has weight 0 now, but it had its share before you took it away: what is left "
-                            "no longer sums to 1. Take it out of the scores, before the softmax."),
-    (_targets_masked, "You masked along the wrong axis. `mask` says which *source* steps are real, and the source is "
-                      "the last axis of `scores`: `mask[:, None, :]`. With as many source as target steps NumPy does "
-                      "not complain."),
-    (_over_the_targets, "Your weights sum to 1 over the target steps: each source step shares itself out. Each *look*, "
-                        "a row of one target step, has to share itself out over the source, the last axis."),
+    (
+        _mask_forgotten,
+        "The softmax is right, and the mask is not used: filling gets a share of each look. Which score "
+        "would give a step the weight 0?",
+    ),
+    (
+        _score_zero,
+        "You gave the filling a score of 0, but a softmax makes e⁰ = 1 of that, more than it makes of a "
+        "score below 0. Which score does exp turn into 0?",
+    ),
+    (
+        _not_shared_out_again,
+        "The filling has weight 0 now, but it had its share before you took it away: what is left "
+        "no longer sums to 1. Take it out of the scores, before the softmax.",
+    ),
+    (
+        _targets_masked,
+        "You masked along the wrong axis. `mask` says which *source* steps are real, and the source is "
+        "the last axis of `scores`: `mask[:, None, :]`. With as many source as target steps NumPy does "
+        "not complain.",
+    ),
+    (
+        _over_the_targets,
+        "Your weights sum to 1 over the target steps: each source step shares itself out. Each *look*, "
+        "a row of one target step, has to share itself out over the source, the last axis.",
+    ),
 )
 
 
@@ -66,21 +82,27 @@ def _check_masked_weights(attempt):
         mask = np.arange(time) < np.array([[time], [2], [1]])
         got = array_of_shape(attempt(scores, mask), scores.shape, "the weights, (batch, target time, source time)")
         if np.isnan(got).any():
-            return ("There is NaN among your weights: somewhere all scores of one sum are -inf. Is True a *real* step "
-                    "in your `where`? Do you sum over the last axis? Is the largest score, which you subtract, a real "
-                    "step's?")
+            return (
+                "There is NaN among your weights: somewhere all scores of one sum are -inf. Is True a *real* step "
+                "in your `where`? Do you sum over the last axis? Is the largest score, which you subtract, a real "
+                "step's?"
+            )
         if np.allclose(got, masked_weights(scores, mask)):
             continue
         if says := first_match(got, (scores, mask), WRONG_WEIGHTS if time == 4 else WRONG_WEIGHTS[:3]):
             return says
         if not np.allclose(got.sum(axis=-1), 1):
-            return ("Each row of weights, one look, sums to 1 over the source steps, the last axis. Yours sum to "
-                    f"{got.sum(axis=-1).min():.2f} up to {got.sum(axis=-1).max():.2f}.")
-        return ("Weight 0 where the mask is False, and elsewhere exp(score) divided by the sum over the real steps of "
-                "its row. Compare one row with that by hand.")
+            return (
+                "Each row of weights, one look, sums to 1 over the source steps, the last axis. Yours sum to "
+                f"{got.sum(axis=-1).min():.2f} up to {got.sum(axis=-1).max():.2f}."
+            )
+        return (
+            "Weight 0 where the mask is False, and elsewhere exp(score) divided by the sum over the real steps of "
+            "its row. Compare one row with that by hand."
+        )
 
 
-FILLING = Exercise(
+PADDING = Exercise(
     number="11.1",
     title="Nothing to see in the filling",
     prompt=r"""
@@ -127,11 +149,11 @@ def share_on_truth(weights, truth, target_mask):
     return hits[target_mask].mean()
 
 
-def _filling_counted(weights, truth, target_mask):
+def _padding_counted(weights, truth, target_mask):
     return (weights.argmax(axis=-1) == truth).mean()
 
 
-def _filling_counted_as_wrong(weights, truth, target_mask):
+def _padding_counted_as_wrong(weights, truth, target_mask):
     return ((weights.argmax(axis=-1) == truth) & target_mask).mean()
 
 
@@ -145,14 +167,25 @@ def _mean_of_means(weights, truth, target_mask):
 
 
 SHARE_ANSWERS = (
-    (_filling_counted, "Target steps that are filling count in your share. Where `target_mask` is False there is no "
-                       "truth, whatever stands there; leave these steps out."),
-    (_filling_counted_as_wrong, "The hits are right, but you divide by all steps, filling included. Divide by the real "
-                                "ones."),
-    (_mean_weight, "This is the mean weight on the true step. The question is how often the *largest* weight lies "
-                   "there, which is a count: a map that is right, and unsure, counts as right."),
-    (_mean_of_means, "You averaged within each word and then over the words, so that a letter of a short word counts "
-                     "more than one of a long word. Here each target step counts the same."),
+    (
+        _padding_counted,
+        "Target steps that are filling count in your share. Where `target_mask` is False there is no "
+        "truth, whatever stands there; leave these steps out.",
+    ),
+    (
+        _padding_counted_as_wrong,
+        "The hits are right, but you divide by all steps, filling included. Divide by the real ones.",
+    ),
+    (
+        _mean_weight,
+        "This is the mean weight on the true step. The question is how often the *largest* weight lies "
+        "there, which is a count: a map that is right, and unsure, counts as right.",
+    ),
+    (
+        _mean_of_means,
+        "You averaged within each word and then over the words, so that a letter of a short word counts "
+        "more than one of a long word. Here each target step counts the same.",
+    ),
 )
 
 
@@ -173,8 +206,10 @@ def _check_share(attempt):
         return says
     if not 0 <= got <= 1:
         return f"A share lies between 0 and 1, but {got:.3g} came. Divide the hits by the number of real target steps."
-    return ("For each target step take the source step with the largest weight, along the last axis, and compare it "
-            "with `truth`. Then the share of hits among the steps where `target_mask` is True.")
+    return (
+        "For each target step take the source step with the largest weight, along the last axis, and compare it "
+        "with `truth`. Then the share of hits among the steps where `target_mask` is True."
+    )
 
 
 SHARE = Exercise(
@@ -227,7 +262,7 @@ def _present_counts(layer, x):
     for t in range(1, x.shape[1]):
         changed = x.copy()
         changed[:, t:] += 1.7
-        if not np.allclose(layer(changed)[:, :t + 1], layer(x)[:, :t + 1]):
+        if not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1]):
             return True
     return False
 
@@ -306,15 +341,17 @@ def _watched(layer, x, seen):
     def watched(y):
         y = np.asarray(y)
         if y.ndim != 3 or y.shape[1:] != x.shape[1:]:
-            raise Review(f"Your test gave the layer an array of shape {y.shape}, but it takes sequences of the full "
-                         f"length, {x.shape}. Change what comes later instead of cutting it off.")
+            raise Review(
+                f"Your test gave the layer an array of shape {y.shape}, but it takes sequences of the full "
+                f"length, {x.shape}. Change what comes later instead of cutting it off."
+            )
         if not first:
             first.extend((y, y.copy()))
         elif (first[0] != first[1]).any():
             seen.add("changed in place")
         if not np.isfinite(y).all():
             seen.add("not a number")
-        elif (y != first[1][:len(y)]).any() and np.allclose(y, first[1][:len(y)]):
+        elif (y != first[1][: len(y)]).any() and np.allclose(y, first[1][: len(y)]):
             seen.add("hardly changed")
         return layer(y)
 
@@ -327,29 +364,43 @@ def _check_looks_ahead(attempt):
     for layer, truth, what in LAYERS:
         answer = attempt(_watched(layer, x, seen), x)
         if not isinstance(answer, bool | np.bool_):
-            raise Review(f"Expected: True or False. What came is of type `{type(answer).__name__}`. `bool(...)` or "
-                         f"`np.allclose(...)` make one of an array.")
+            raise Review(
+                f"Expected: True or False. What came is of type `{type(answer).__name__}`. `bool(...)` or "
+                f"`np.allclose(...)` make one of an array."
+            )
         said.append((bool(answer), truth, what))
     false_alarms = [what for answer, truth, what in said if answer and not truth]
     missed = [what for answer, truth, what in said if truth and not answer]
     if (false_alarms or missed) and "changed in place" in seen:
-        return ("You changed `x` itself, so the earlier changes are still in it when the next trial begins, and what "
-                "you compare with may have moved too. Take a fresh `x.copy()` for each trial.")
+        return (
+            "You changed `x` itself, so the earlier changes are still in it when the next trial begins, and what "
+            "you compare with may have moved too. Take a fresh `x.copy()` for each trial."
+        )
     if false_alarms and "not a number" in seen:
-        return ("Your test put NaN or inf in the future, and a weight of 0 times NaN is NaN, so the past moves even "
-                "where nobody looks. Change by ordinary numbers.")
+        return (
+            "Your test put NaN or inf in the future, and a weight of 0 times NaN is NaN, so the past moves even "
+            "where nobody looks. Change by ordinary numbers."
+        )
     if missed and "hardly changed" in seen:
-        return ("Your change is so small that `np.allclose` overlooks it, in the input as in the outputs. Change by "
-                "something of the size of `x` itself.")
+        return (
+            "Your change is so small that `np.allclose` overlooks it, in the input as in the outputs. Change by "
+            "something of the size of `x` itself."
+        )
     if false_alarms and len(false_alarms) == 3:
-        return ("Your test cries out at every layer, even one that treats each step alone. When the input at step t "
-                "changes, the output at step t may change: only outputs *before* the first change are evidence.")
+        return (
+            "Your test cries out at every layer, even one that treats each step alone. When the input at step t "
+            "changes, the output at step t may change: only outputs *before* the first change are evidence."
+        )
     if false_alarms:
-        return (f"A false alarm: {false_alarms[0]}. Change something at step t or later, and compare the outputs "
-                f"before t: those of the past may not notice a change of the future. The other way round they may.")
+        return (
+            f"A false alarm: {false_alarms[0]}. Change something at step t or later, and compare the outputs "
+            f"before t: those of the past may not notice a change of the future. The other way round they may."
+        )
     if missed:
-        return (f"Your test misses {missed[0]}{f' (and {len(missed) - 1} more)' if len(missed) > 1 else ''}. Cut the "
-                f"sequence at each step in turn, change everything from there on, and compare all outputs before it.")
+        return (
+            f"Your test misses {missed[0]}{f' (and {len(missed) - 1} more)' if len(missed) > 1 else ''}. Cut the "
+            f"sequence at each step in turn, change everything from there on, and compare all outputs before it."
+        )
 
 
 AHEAD = Exercise(
@@ -377,7 +428,7 @@ def looks_ahead(layer, x):
     ),
     solution=looks_ahead,
     why="A causal mask is an invariance: change the future, and the past stays what it was. You can test that without "
-        "reading a line of the model's code.",
+    "reading a line of the model's code.",
     check=_check_looks_ahead,
     misconceptions=(
         (_compares_everything, "cries out at every layer"),
@@ -395,7 +446,7 @@ def looks_ahead(layer, x):
 # ---------------------------------------------------------------------------------------------------------------------
 # 11.4  the price
 # ---------------------------------------------------------------------------------------------------------------------
-def length_where_looks_cost_more(features):
+def length_where_attention_costs_more(features):
     """The length at which scores and answers take as many multiplications as the four matrices."""
     return 2 * features
 
@@ -422,12 +473,19 @@ def _first_above(features):
 
 PRICE_ANSWERS = (
     (_one_matrix, "You counted one matrix. There are four: for queries, keys, values, and for the answers at the end."),
-    (_scores_alone, "You counted the scores, T² products of d numbers each. The answers, weights times values, cost "
-                    "as much again."),
-    (_squares_equated, "Right in kind: one side grows with T d², the other with T² d. But there are four of the first "
-                       "and two of the second."),
-    (_three_matrices, "Did you count four matrices? The answers, the heads' side by side, go through one more at the "
-                      "end."),
+    (
+        _scores_alone,
+        "You counted the scores, T² products of d numbers each. The answers, weights times values, cost as much again.",
+    ),
+    (
+        _squares_equated,
+        "Right in kind: one side grows with T d², the other with T² d. But there are four of the first "
+        "and two of the second.",
+    ),
+    (
+        _three_matrices,
+        "Did you count four matrices? The answers, the heads' side by side, go through one more at the end.",
+    ),
     (_first_above, "Right but for the 1: that is the first length at which they cost *more*. At which is it as much?"),
 )
 
@@ -435,12 +493,14 @@ PRICE_ANSWERS = (
 def _check_price(attempt):
     for features in (64, 512):
         got = _number(attempt(features), "a number, the length T")
-        if np.isclose(got, length_where_looks_cost_more(features)):
+        if np.isclose(got, length_where_attention_costs_more(features)):
             continue
         if says := first_match(got, (features,), PRICE_ANSWERS):
             return says
-        return ("Write down both sides for a sequence of T steps of d numbers: a (T, d) matrix times a (d, d) matrix "
-                "takes T·d·d multiplications, and q kᵀ takes T·T·d. Then set them equal and solve for T.")
+        return (
+            "Write down both sides for a sequence of T steps of d numbers: a (T, d) matrix times a (d, d) matrix "
+            "takes T·d·d multiplications, and q kᵀ takes T·T·d. Then set them equal and solve for T."
+        )
 
 
 PRICE = Exercise(
@@ -454,7 +514,7 @@ change the number; leave the softmax out). At which length $T$ do scores and ans
 matrices?
 """,
     stub='''
-def length_where_looks_cost_more(features):
+def length_where_attention_costs_more(features):
     """The length at which scores and answers take as many multiplications as the four matrices."""
     return ...
 ''',
@@ -463,13 +523,13 @@ def length_where_looks_cost_more(features):
         "The four matrices: 4 T d². The scores: T² d. The answers: as many again.",
         "4 T d² = 2 T² d. Divide by T and by d.",
     ),
-    solution=length_where_looks_cost_more,
+    solution=length_where_attention_costs_more,
     why="For words, T is far below that, and the matrices are the price. For books it is the other way round: what a "
-        "recurrence pays per step does not grow with what came before.",
+    "recurrence pays per step does not grow with what came before.",
     check=_check_price,
     misconceptions=PRICE_ANSWERS,
 )
 
 
-EXERCISES = [FILLING, SHARE, AHEAD, PRICE]
+EXERCISES = [PADDING, SHARE, AHEAD, PRICE]
 check, hint, solution = bank(EXERCISES)

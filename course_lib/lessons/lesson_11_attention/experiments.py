@@ -1,5 +1,5 @@
-"""Lesson 11's reproductions: what looking back is worth on a cipher, and letters to sounds with and without recurrence.
-"""
+"""Lesson 11's experiments: what attention is worth on a cipher, and letters to sounds with and without recurrence."""
+
 from __future__ import annotations
 
 import time
@@ -16,8 +16,10 @@ from course_lib.speaker.train import align, letter_table, spelling_pairs
 from course_lib.teaching.experiment import Reproduction
 from course_lib.transformer import Transformer
 
-CODE = tuple(f"course_lib.{name}" for name in ("generation", "layers", "model", "optimizers", "recurrent", "seq2seq",
-                                               "sequences", "tasks"))
+CODE = tuple(
+    f"course_lib.{name}"
+    for name in ("generation", "layers", "model", "optimizers", "recurrent", "seq2seq", "sequences", "tasks")
+)
 SPEAKING = (*CODE, *(f"course_lib.{name}" for name in ("datasets", "speaker", "train_speaker", "transformer")))
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -31,8 +33,12 @@ LENGTHS = (5, 10, 15, 20, 25, 30)  # the last two are longer than anything in tr
 def cipher_batch(key, count, shortest, longest, rng, backwards=False):
     """Strings, to be read forwards or backwards, and their ciphers: pairs for teacher forcing."""
     sources, targets = tasks.cipher_pairs(count, key, rng, shortest, longest)
-    return teacher_forcing([ALPHABET.encode(s[::-1] if backwards else s) for s in sources],
-                           [ALPHABET.encode(t) for t in targets], START, STOP)
+    return teacher_forcing(
+        [ALPHABET.encode(s[::-1] if backwards else s) for s in sources],
+        [ALPHABET.encode(t) for t in targets],
+        START,
+        STOP,
+    )
 
 
 def train_cipher(model, key, updates, rng, backwards=False):
@@ -50,11 +56,11 @@ def letters_right(model, key, length, rng, count=200, backwards=False):
     pairs = cipher_batch(key, count, length, length, rng, backwards)
     state = model.read(pairs.source, pairs.source_mask)
     written = greedy(model.step, pairs.target_in[:, :1], state, length=length, stop=STOP).symbols
-    right = sum((row == wanted[:len(row)]).sum() for row, wanted in zip(written, pairs.target_out, strict=True))
+    right = sum((row == wanted[: len(row)]).sum() for row, wanted in zip(written, pairs.target_out, strict=True))
     return float(right / (count * length))
 
 
-def looks_right(model, key, length, rng, count=200):
+def attention_right(model, key, length, rng, count=200):
     """How often the largest attention weight lies on the letter that the output stands for."""
     pairs = cipher_batch(key, count, length, length, rng)
     model.forward(pairs)
@@ -87,7 +93,7 @@ def make_reader(name, rng):
     if name == "transformer":
         return Transformer(26, 41, 64, hidden=64, rng=rng)
     units, attention = {"attention": (128, "dot"), "additive": (114, "additive"), "no_attention": (148, None)}[name]
-    return EncoderDecoder(26, 41, units, both_ways=True, attention=attention, rng=rng)
+    return EncoderDecoder(26, 41, units, bidirectional=True, attention=attention, rng=rng)
 
 
 def train_readers(names, seed, seconds):
@@ -101,6 +107,7 @@ def train_readers(names, seed, seconds):
     dict of str to (model, int)
         Each with the number of words that it has seen, the repeated ones counted again.
     """
+
     def words(rng):
         while True:
             yield from sound_pairs("train").batches(64, rng)
@@ -126,10 +133,15 @@ def say_words(model, words, most=512):
     said = [None] * len(words)
     order = sorted(range(len(words)), key=lambda n: len(words[n]))
     for first in range(0, len(words), most):
-        chosen = order[first:first + most]
+        chosen = order[first : first + most]
         pairs = teacher_forcing([ALPHABET.encode(words[n]) for n in chosen], [()] * len(chosen), BEGIN, END)
-        written = greedy(model.step, pairs.target_in, model.read(pairs.source, pairs.source_mask),
-                         length=2 + 2 * max(len(words[n]) for n in chosen), stop=END).symbols
+        written = greedy(
+            model.step,
+            pairs.target_in,
+            model.read(pairs.source, pairs.source_mask),
+            length=2 + 2 * max(len(words[n]) for n in chosen),
+            stop=END,
+        ).symbols
         for n, ids in zip(chosen, written, strict=True):
             said[n] = tuple(symbols[i] for i in ids)
     return said
@@ -148,14 +160,14 @@ def most_missed(model, letters, sounds):
     """For each sound of a word the place of the letter that is missed most when hidden."""
     copies = teacher_forcing([letters] * (1 + len(letters)), [sounds] * (1 + len(letters)), BEGIN, END)
     copies.source_mask[1:] &= ~np.eye(len(letters), dtype=bool)  # row i + 1 does not see letter i
-    log_p = log_p_of_sounds(model, copies)[:, :len(sounds)]
+    log_p = log_p_of_sounds(model, copies)[:, : len(sounds)]
     return (log_p[:1] - log_p[1:]).argmax(axis=0)
 
 
-def looked_at(model, letters, sounds):
+def attended(model, letters, sounds):
     """For each sound the place of the letter with the largest attention weight: (sounds,)."""
     model.forward(teacher_forcing([letters], [sounds], BEGIN, END))
-    return model.attention_weights[0, :len(sounds)].argmax(axis=1)
+    return model.attention_weights[0, : len(sounds)].argmax(axis=1)
 
 
 def pointers(model, count, seed):
@@ -175,14 +187,16 @@ def pointers(model, count, seed):
     others, rights = spellings("train")
     table = letter_table([(others[n], rights[n][0]) for n in rng.permutation(len(others))[:10_000]])
     sizes = align(right, table)
-    right, sizes = zip(*[(pair, steps) for pair, steps in zip(right, sizes, strict=True) if steps is not None],
-                       strict=True)
+    right, sizes = zip(
+        *[(pair, steps) for pair, steps in zip(right, sizes, strict=True) if steps is not None], strict=True
+    )
     ids = [(ALPHABET.encode(word), SOUNDS.encode(sounds)) for word, sounds in right]
-    found = {"missed": [most_missed(model, *pair) for pair in ids],
-             "looked": [looked_at(model, *pair) for pair in ids],
-             "counted": [np.repeat(np.arange(len(steps)), steps) for steps in sizes],
-             "diagonal": [np.linspace(0, len(letters) - 1, len(sounds)).round().astype(int)
-                          for letters, sounds in ids]}
+    found = {
+        "missed": [most_missed(model, *pair) for pair in ids],
+        "looked": [attended(model, *pair) for pair in ids],
+        "counted": [np.repeat(np.arange(len(steps)), steps) for steps in sizes],
+        "diagonal": [np.linspace(0, len(letters) - 1, len(sounds)).round().astype(int) for letters, sounds in ids],
+    }
     return {name: np.concatenate(places) for name, places in found.items()}
 
 
@@ -197,15 +211,17 @@ GROUPS = {"short": (1, 6), "middle": (7, 9), "long": (10, 40)}  # letters of a w
 def measure_cipher(seed):
     rng = np.random.default_rng(seed)
     key, row = tasks.cipher_key(rng), {}
-    for name, kind, attention, updates in (("with", EncoderDecoder, "dot", 1000),
-                                           ("bahdanau", BahdanauEncoderDecoder, "additive", 1000),
-                                           ("without", EncoderDecoder, None, 3000),
-                                           ("backwards", EncoderDecoder, None, 3000)):
+    for name, kind, attention, updates in (
+        ("with", EncoderDecoder, "dot", 1000),
+        ("bahdanau", BahdanauEncoderDecoder, "additive", 1000),
+        ("without", EncoderDecoder, None, 3000),
+        ("backwards", EncoderDecoder, None, 3000),
+    ):
         backwards = name == "backwards"
         model = train_cipher(kind(26, 28, 64, attention=attention, rng=rng), key, updates, rng, backwards)
         row |= {f"{name}_{length}": letters_right(model, key, length, rng, backwards=backwards) for length in LENGTHS}
         if attention:
-            row |= {f"{name}_looks_{length}": looks_right(model, key, length, rng) for length in LENGTHS}
+            row |= {f"{name}_looks_{length}": attention_right(model, key, length, rng) for length in LENGTHS}
     return row
 
 
@@ -214,8 +230,12 @@ def measure_sounds(seed):
     for name, (model, seen) in train_readers(READERS, seed, SECONDS).items():
         said = say_words(model, words)
         rates = speaker.error_rates(said, accepted)
-        row |= {name: rates.words, f"{name}_phonemes": rates.phonemes, f"{name}_seen": seen,
-                f"{name}_parameters": sum(w.size for w in model.weights)}
+        row |= {
+            name: rates.words,
+            f"{name}_phonemes": rates.phonemes,
+            f"{name}_seen": seen,
+            f"{name}_parameters": sum(w.size for w in model.weights),
+        }
         for group, (shortest, longest) in GROUPS.items():
             some = [n for n, word in enumerate(words) if shortest <= len(word) <= longest]
             rates = speaker.error_rates([said[n] for n in some], [accepted[n] for n in some])
@@ -226,64 +246,93 @@ def measure_sounds(seed):
 def measure_pointers(seed):
     model, _ = train_readers(("attention",), seed, SECONDS / 2)["attention"]
     found = pointers(model, 300, seed)
-    return {f"{name}_{what}": float((abs(found[name] - found["missed"]) <= within).mean())
-            for name in ("looked", "counted", "diagonal") for what, within in (("there", 0), ("near", 1))}
+    return {
+        f"{name}_{what}": float((abs(found[name] - found["missed"]) <= within).mean())
+        for name in ("looked", "counted", "diagonal")
+        for what, within in (("there", 0), ("near", 1))
+    }
 
 
 def _spread(rows, name, form=".2f"):
     return f"{min(row[name] for row in rows):{form}}-{max(row[name] for row in rows):{form}}"
 
 
-def _cipher_held(rows):
-    return all(min(row[f"{name}_{length}"] for name in ("with", "bahdanau") for length in (5, 10, 15, 20)) >= 0.98
-               and row["with_looks_20"] >= 0.95
-               and row["without_20"] < 0.8 and row["without_5"] > row["without_20"] + 0.2 for row in rows)
+def _cipher_holds(rows):
+    return all(
+        min(row[f"{name}_{length}"] for name in ("with", "bahdanau") for length in (5, 10, 15, 20)) >= 0.98
+        and row["with_looks_20"] >= 0.95
+        and row["without_20"] < 0.8
+        and row["without_5"] > row["without_20"] + 0.2
+        for row in rows
+    )
 
 
-def _sounds_held(rows):
+def _sounds_holds(rows):
     return all(row["attention"] <= 0.52 for row in rows)
 
 
-def _pointers_held(rows):
+def _pointers_holds(rows):
     return all(row["counted_there"] > row["looked_there"] > row["diagonal_there"] for row in rows)
 
 
 REPRODUCTIONS = (
     Reproduction(
-        key="attention-length", lesson="11", paper="Bahdanau et al. 2015, Table 1 and Fig. 2",
+        key="attention-length",
+        lesson="11",
+        paper="Bahdanau et al. 2015, Table 1 and Fig. 2",
         claim="without attention quality falls with length, with it it does not",
-        said="English to French, BLEU: 26.75 with and 17.82 without (trained on up to 50 words); without, it drops as "
-             "sentences grow, with attention not even at 50 words and more",
-        bound="substitution cipher, lengths 4 to 20 in training: with attention, in Luong's arrangement and in "
-              "Bahdanau's, at least .98 of the letters right up to 20, and (Luong's) the largest weight on the true "
-              "letter at least .95 of the time; without, after three times as many updates, below .8 at 20, and .2 "
-              "less than at 5",
-        seeds=range(3), measure=measure_cipher, held=_cipher_held,
-        ours=lambda rows: "letters right at 5, 10, 15, 20: " + "; ".join(
-            f"{name} " + ", ".join(_spread(rows, f"{name}_{length}") for length in (5, 10, 15, 20))
-            for name in ("with", "bahdanau", "without", "backwards")),
+        reported="English to French, BLEU: 26.75 with and 17.82 without (trained on up to 50 words); without, it "
+        "drops as "
+        "sentences grow, with attention not even at 50 words and more",
+        criterion="substitution cipher, lengths 4 to 20 in training: with attention, in Luong's arrangement and in "
+        "Bahdanau's, at least .98 of the letters right up to 20, and (Luong's) the largest weight on the true "
+        "letter at least .95 of the time; without, after three times as many updates, below .8 at 20, and .2 "
+        "less than at 5",
+        seeds=range(3),
+        measure=measure_cipher,
+        holds=_cipher_holds,
+        measured=lambda rows: (
+            "letters right at 5, 10, 15, 20: "
+            + "; ".join(
+                f"{name} " + ", ".join(_spread(rows, f"{name}_{length}") for length in (5, 10, 15, 20))
+                for name in ("with", "bahdanau", "without", "backwards")
+            )
+        ),
         code=CODE,
     ),
     Reproduction(
-        key="letters-to-sounds", lesson="11", paper="Yao & Zweig 2015; Toshniwal & Livescu 2016",
+        key="letters-to-sounds",
+        lesson="11",
+        paper="Yao & Zweig 2015; Toshniwal & Livescu 2016",
         claim="a recurrent encoder-decoder with attention learns to pronounce words that it has never seen",
-        said="on an older release and another split, not comparable: 20-25 % of words wrong",
-        bound="60 processor seconds of training, 140,000 parameters: GRUs with dot attention say at most .52 of the "
-              "unseen words wrong (additive attention, none, and a Transformer beside it are measured without a bound)",
-        seeds=range(3), measure=measure_sounds, held=_sounds_held,
-        ours=lambda rows: "words wrong: " + "; ".join(f"{name.replace('_', ' ')} {_spread(rows, name)}"
-                                                       for name in READERS),
+        reported="on an older release and another split, not comparable: 20-25 % of words wrong",
+        criterion="60 processor seconds of training, 140,000 parameters: GRUs with dot attention say at most .52 of "
+        "the "
+        "unseen words wrong (additive attention, none, and a Transformer beside it are measured without a bound)",
+        seeds=range(3),
+        measure=measure_sounds,
+        holds=_sounds_holds,
+        measured=lambda rows: (
+            "words wrong: " + "; ".join(f"{name.replace('_', ' ')} {_spread(rows, name)}" for name in READERS)
+        ),
         code=SPEAKING,
     ),
     Reproduction(
-        key="attention-pointers", lesson="11", paper="In the spirit of Jain & Wallace 2019",
+        key="attention-pointers",
+        lesson="11",
+        paper="In the spirit of Jain & Wallace 2019",
         claim="the largest attention weight need not be what the answer hangs on",
-        said="on other tasks: attention weights often disagree with gradients and with leaving words out",
-        bound="letters to sounds: the letter whose loss harms a sound most is found more often by an alignment from "
-              "counting than by the largest attention weight, and more often by that than by the diagonal",
-        seeds=range(3), measure=measure_pointers, held=_pointers_held,
-        ours=lambda rows: "found by " + "; ".join(f"{name} {_spread(rows, name + '_there')}"
-                                                   for name in ("looked", "counted", "diagonal")),
+        reported="on other tasks: attention weights often disagree with gradients and with leaving words out",
+        criterion="letters to sounds: the letter whose loss harms a sound most is found more often by an alignment "
+        "from "
+        "counting than by the largest attention weight, and more often by that than by the diagonal",
+        seeds=range(3),
+        measure=measure_pointers,
+        holds=_pointers_holds,
+        measured=lambda rows: (
+            "found by "
+            + "; ".join(f"{name} {_spread(rows, name + '_there')}" for name in ("looked", "counted", "diagonal"))
+        ),
         code=SPEAKING,
     ),
 )

@@ -1,4 +1,5 @@
 """Lesson 11: type a word and see where the network of lesson 00 looks while it says it."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -22,7 +23,7 @@ def load_reader():
     return load_speaker().model
 
 
-def map_of_looks(model, word):
+def attention_map(model, word):
     """What a model says for a word, and where it looks at each sound.
 
     Parameters
@@ -39,8 +40,9 @@ def map_of_looks(model, word):
         Rows sum to 1; the last is the look before the stop symbol.
     """
     (sounds,) = experiments.say_words(model, [word])
-    pairs = experiments.teacher_forcing([experiments.ALPHABET.encode(word)], [experiments.SOUNDS.encode(sounds)],
-                                        experiments.BEGIN, experiments.END)
+    pairs = experiments.teacher_forcing(
+        [experiments.ALPHABET.encode(word)], [experiments.SOUNDS.encode(sounds)], experiments.BEGIN, experiments.END
+    )
     model.forward(pairs)
     return sounds, model.attention_weights[0]
 
@@ -64,15 +66,17 @@ def _said(word, sounds, weights):
 
 
 def _draw_word(word):
-    sounds, weights = map_of_looks(load_reader(), word)
+    sounds, weights = attention_map(load_reader(), word)
     narrow = len(weights) > _MANY
     fig, ax = plt.subplots(figsize=(min(7, 1.5 + 0.45 * len(word)), 1.2 + (0.12 if narrow else 0.32) * len(weights)))
     draw_map(ax, word, sounds, weights)
     ax.set_title(word)
     if narrow:
         ax.tick_params(axis="y", labelsize=6.5)
-    return fig, ("A map of attention weights, a row for each sound, a column for each letter, light where the weight "
-                 f"is large. {_said(word, sounds, weights)}")
+    return fig, (
+        "A map of attention weights, a row for each sound, a column for each letter, light where the weight "
+        f"is large. {_said(word, sounds, weights)}"
+    )
 
 
 def _draw_live(word):
@@ -80,8 +84,13 @@ def _draw_live(word):
         return _draw_word(words_of(word)[0])
     except ValueError as error:
         fig = plt.figure(figsize=(7, 0.9), layout="none")
-        fig.text(0.02, 0.5, f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.",
-                 va="center", fontsize=11.5)
+        fig.text(
+            0.02,
+            0.5,
+            f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.",
+            va="center",
+            fontsize=11.5,
+        )
         return fig, f"No word to say. {error}"
 
 
@@ -89,14 +98,16 @@ STILL = ("phone", "knight", "wicked", "extra")
 
 
 def _draw_still():
-    maps = [(word, *map_of_looks(load_reader(), word)) for word in STILL]
+    maps = [(word, *attention_map(load_reader(), word)) for word in STILL]
     fig, axes = plt.subplots(2, 2, figsize=(7, 5.2))
     for ax, (word, sounds, weights) in zip(axes.flat, maps, strict=True):
         draw_map(ax, word, sounds, weights)
         ax.set_title(word)
-    return fig, ("Four maps of attention weights, each with a row for each sound and a column for each letter, light "
-                 "where the weight is large: in each, the light squares run down from the upper left to the lower "
-                 "right. " + " ".join(_said(*one) for one in maps))
+    return fig, (
+        "Four maps of attention weights, each with a row for each sound and a column for each letter, light "
+        "where the weight is large: in each, the light squares run down from the upper left to the lower "
+        "right. " + " ".join(_said(*one) for one in maps)
+    )
 
 
 def attention_panel():

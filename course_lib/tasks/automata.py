@@ -1,11 +1,5 @@
-"""Generated problems whose best possible score is known exactly.
+"""Strings with an exact optimum: unifilar automata, Reber's grammars, Markov languages, brackets, Elman's words."""
 
-A loss of 0.44 says little until you know that no predictor can reach 0.43. Each problem here comes with that figure
-(its floor), or with the score of a predictor that has not understood the point of it (its baseline).
-
-Entropies and losses are in nats, unless a function's name ends in ``_bits``. Arrays are batch first,
-``(count, time, features)``. Every choice is drawn from the ``numpy.random.Generator`` that is passed in.
-"""
 from __future__ import annotations
 
 from bisect import bisect
@@ -17,13 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from course_lib.sequences import Vocabulary, one_hot, pad
-
-
-def _at_least(least, **sizes):
-    """Refuse sizes that are too small, by name."""
-    for name, value in sizes.items():
-        if value < least:
-            raise ValueError(f"{name} is a whole number of at least {least} here, but {value} came.")
+from course_lib.tasks.checks import _at_least
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -70,19 +58,25 @@ class Automaton:
         for state, out in arcs.items():
             total = sum(p for p, _ in out.values())
             if out and (abs(total - 1) > 1e-9 or min(p for p, _ in out.values()) <= 0):
-                raise ValueError(f"The probabilities of the arcs from a state are above 0 and sum to 1, but those from "
-                                 f"{state!r} are {[p for p, _ in out.values()]}. Leave impossible arcs out.")
+                raise ValueError(
+                    f"The probabilities of the arcs from a state are above 0 and sum to 1, but those from "
+                    f"{state!r} are {[p for p, _ in out.values()]}. Leave impossible arcs out."
+                )
             for symbol, (p, target) in out.items():
                 if target not in row:
-                    raise ValueError(f"From state {state!r} the symbol {symbol!r} leads to {target!r}, which is not a "
-                                     f"state. A state that ends the string needs an entry too: {target!r}: {{}}.")
+                    raise ValueError(
+                        f"From state {state!r} the symbol {symbol!r} leads to {target!r}, which is not a "
+                        f"state. A state that ends the string needs an entry too: {target!r}: {{}}."
+                    )
                 self.probability[row[state], column[symbol]] = p
                 self.next_state[row[state], column[symbol]] = row[target]
         self._start, self._column = row[start], column
         # For drawing one symbol at a time plain lists are faster than arrays.
         self._cumulative = [np.cumsum(p[p > 0]).tolist()[:-1] for p in self.probability]
-        self._choices = [[(self.symbols[j], int(self.next_state[i, j])) for j in np.flatnonzero(p)]
-                         for i, p in enumerate(self.probability)]
+        self._choices = [
+            [(self.symbols[j], int(self.next_state[i, j])) for j in np.flatnonzero(p)]
+            for i, p in enumerate(self.probability)
+        ]
 
     # --- strings ---
     def sample(self, rng, length=None):
@@ -99,8 +93,9 @@ class Automaton:
         str
         """
         if length is None and self.endless:
-            raise ValueError("This source never ends a string by itself: say how many symbols to draw, "
-                             "sample(rng, length=1000).")
+            raise ValueError(
+                "This source never ends a string by itself: say how many symbols to draw, sample(rng, length=1000)."
+            )
         row, drawn = self._start, []
         while self._choices[row] and len(drawn) != length:
             symbol, row = self._choices[row][bisect(self._cumulative[row], rng.random())]
@@ -122,8 +117,10 @@ class Automaton:
         if rows[-1] == -1:
             at = len(rows) - 2
             legal = " ".join(sorted(self.legal(string[:at]))) or "nothing, the string had ended"
-            raise ValueError(f"This source does not produce {string!r}: {string[at]!r} at position {at} is not legal "
-                             f"there. Legal: {legal}.")
+            raise ValueError(
+                f"This source does not produce {string!r}: {string[at]!r} at position {at} is not legal "
+                f"there. Legal: {legal}."
+            )
         return rows
 
     def path(self, string):
@@ -223,8 +220,10 @@ class Automaton:
             If strings have no end; use :meth:`stationary`.
         """
         if self.endless:
-            raise ValueError("This source never ends a string, so a state is visited without limit. Use stationary() "
-                             "and entropy_rate().")
+            raise ValueError(
+                "This source never ends a string, so a state is visited without limit. Use stationary() "
+                "and entropy_rate()."
+            )
         going_on = np.array([bool(choices) for choices in self._choices])
         q = self._transitions()[np.ix_(going_on, going_on)]
         e0 = np.eye(len(self.states))[self._start][going_on]
@@ -293,8 +292,10 @@ def grammar_batch(grammar, strings):
         If a string is not legal or too short.
     """
     if min(map(len, strings), default=0) < 2:
-        raise ValueError("Next-symbol prediction needs strings of at least two symbols, one to read and one to "
-                         "predict, but a shorter one came, or none at all.")
+        raise ValueError(
+            "Next-symbol prediction needs strings of at least two symbols, one to read and one to "
+            "predict, but a shorter one came, or none at all."
+        )
     vocabulary = Vocabulary(grammar.symbols)
     rows, mask = pad([grammar._legal_walk(string)[1:-1] for string in strings])  # states where a symbol is predicted
     ids, _ = pad([vocabulary.encode(string) for string in strings])
@@ -304,53 +305,26 @@ def grammar_batch(grammar, strings):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Temporal XOR
-# ---------------------------------------------------------------------------------------------------------------------
-def temporal_xor(length, rng):
-    """Bits in triples, two random and then their exclusive or, written one after the other without a mark between.
-
-    The task is to predict the next bit.
-
-    Parameters
-    ----------
-    length : int
-        A multiple of 3.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    (length,) float32
-        0 or 1.
-
-    References
-    ----------
-    Elman 1990, Finding structure in time, section "Exclusive-OR".
-    """
-    if length < 3 or length % 3:
-        raise ValueError(f"Temporal XOR comes in triples, so its length is a multiple of 3, but {length} came.")
-    triples = rng.integers(0, 2, (length // 3, 3))
-    triples[:, 2] = triples[:, 0] ^ triples[:, 1]
-    return triples.reshape(-1).astype(np.float32)
-
-
-def temporal_xor_floor():
-    """Root mean squared error of the best predictor of the bit at t, by t mod 3.
-
-    The first two bits of a triple are coins: the best guess is ½ and it is always ½ off. The third is known.
-
-    Returns
-    -------
-    (3,) array
-    """
-    return np.array([0.5, 0.5, 0.0])
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Words without gaps
 # ---------------------------------------------------------------------------------------------------------------------
 # The fourteen words of the passage in Elman's Fig. 6. The paper does not list its lexicon; the fifteenth word is ours.
-ELMAN_WORDS = ("many", "years", "ago", "a", "boy", "and", "girl", "lived", "by", "the", "sea", "they", "played",
-               "happily", "home")
+ELMAN_WORDS = (
+    "many",
+    "years",
+    "ago",
+    "a",
+    "boy",
+    "and",
+    "girl",
+    "lived",
+    "by",
+    "the",
+    "sea",
+    "they",
+    "played",
+    "happily",
+    "home",
+)
 
 
 class ElmanLetters(NamedTuple):
@@ -393,8 +367,9 @@ def elman_letters(sentences, rng):
     words = [ELMAN_WORDS[i] for i in rng.integers(0, len(ELMAN_WORDS), count)]
     onsets = np.concatenate([np.arange(len(word)) == 0 for word in words])
     alphabet = sorted(set("".join(ELMAN_WORDS)))
-    codes = {letter: np.array([int(bit) for bit in f"{ord(letter) - ord('a') + 1:05b}"], np.float32)
-             for letter in alphabet}
+    codes = {
+        letter: np.array([int(bit) for bit in f"{ord(letter) - ord('a') + 1:05b}"], np.float32) for letter in alphabet
+    }
     return ElmanLetters("".join(words), onsets, codes, words)
 
 
@@ -428,13 +403,15 @@ def lexicon_source(words):
         if belief in arcs:
             continue
         if len(arcs) == 1000:
-            raise ValueError("With this lexicon a reader's doubt about where words begin takes more than 1000 states. "
-                             "Avoid words that other words can be cut into.")
+            raise ValueError(
+                "With this lexicon a reader's doubt about where words begin takes more than 1000 states. "
+                "Avoid words that other words can be cut into."
+            )
         joint = defaultdict(lambda: defaultdict(Fraction))  # letter -> beginning -> probability
         for beginning, weight in belief:
             open_words = [w for w in words if w.startswith(beginning) and w != beginning]
             for word in open_words:
-                longer = word[:len(beginning) + 1]
+                longer = word[: len(beginning) + 1]
                 joint[longer[-1]]["" if longer == word else longer] += weight / len(open_words)
         arcs[belief] = {}
         for letter, beginnings in joint.items():
@@ -649,12 +626,16 @@ def markov_language(transitions, symbols=ascii_lowercase):
     transitions = np.asarray(transitions)
     size = transitions.shape[-1]
     if transitions.ndim < 2 or set(transitions.shape) != {size}:
-        raise ValueError(f"Transitions have shape (V, ..., V), one axis for each remembered symbol and one for the "
-                         f"next, but {transitions.shape} came.")
+        raise ValueError(
+            f"Transitions have shape (V, ..., V), one axis for each remembered symbol and one for the "
+            f"next, but {transitions.shape} came."
+        )
     if len(symbols) < size:
         raise ValueError(f"These transitions need {size} symbols but {len(symbols)} came: {symbols!r}.")
-    arcs = {context: {symbols[j]: (p, (*context[1:], j)) for j, p in enumerate(transitions[context]) if p > 0}
-            for context in np.ndindex(transitions.shape[:-1])}
+    arcs = {
+        context: {symbols[j]: (p, (*context[1:], j)) for j, p in enumerate(transitions[context]) if p > 0}
+        for context in np.ndindex(transitions.shape[:-1])
+    }
     return Automaton(arcs, (0,) * (transitions.ndim - 1), symbols[:size])
 
 
@@ -726,330 +707,3 @@ def brackets(length, rng, max_depth=4):
 def brackets_floor(max_depth=4):
     """Nats per symbol of the best predictor, which knows depth and quotes at every place."""
     return brackets_source(max_depth).entropy_rate()
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Memory: parity, adding, copy, reverse, temporal order, first symbol
-# ---------------------------------------------------------------------------------------------------------------------
-def parity(count, time, rng):
-    """Has the number of ones so far been odd?
-
-    Parameters
-    ----------
-    count, time : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    inputs : (count, time, 1) float32
-        Random bits.
-    targets : (count, time) int64
-        1 where the bits up to and including this step contain an odd number of ones. Each is known exactly: floor 0.
-    """
-    _at_least(1, count=count, time=time)
-    bits = rng.integers(0, 2, (count, time))
-    return bits[..., None].astype(np.float32), bits.cumsum(axis=1) % 2
-
-
-def parity_baseline():
-    """Nats per step of a predictor that misses as much as one bit of the past: ln 2, no better than a coin."""
-    return float(np.log(2))
-
-
-def adding(count, time, rng):
-    """Add the two marked numbers of a long sequence.
-
-    The common variant of Hochreiter and Schmidhuber's problem, as Arjovsky, Shah and Bengio set it: numbers from
-    [0, 1], one mark in each half, the target is the plain sum, all sequences have one length. The original has numbers
-    from [-1, 1], a first mark among the first ten steps, markers of -1 at both ends, sequences of T to 1.1 T steps and
-    the target .5 + (x₁ + x₂) / 4.
-
-    Parameters
-    ----------
-    count : int
-    time : int
-        At least 2.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    inputs : (count, time, 2) float32
-        A number and a mark (0 or 1) at each step.
-    targets : (count, 1) float32
-        The sum, between 0 and 2. It is known exactly at the last step: floor 0.
-
-    References
-    ----------
-    Hochreiter and Schmidhuber 1997, Long short-term memory, Table 7 (the original); Arjovsky, Shah and Bengio 2016,
-    Unitary evolution recurrent neural networks (this variant).
-    """
-    _at_least(1, count=count)
-    _at_least(2, time=time)
-    inputs = np.zeros((count, time, 2), np.float32)
-    inputs[..., 0] = rng.random((count, time))
-    rows = np.arange(count)
-    inputs[rows, rng.integers(0, time // 2, count), 1] = 1
-    inputs[rows, rng.integers(time // 2, time, count), 1] = 1
-    return inputs, inputs.prod(axis=2).sum(axis=1, keepdims=True)
-
-
-def adding_baseline():
-    """Mean squared error of always saying 1: the variance of the sum of two uniform numbers, 2/12."""
-    return 1 / 6
-
-
-def _recall(count, delay, rng, symbols, length, turn):
-    _at_least(1, count=count, delay=delay, symbols=symbols, length=length)
-    shown = rng.integers(0, symbols, (count, length))
-    blank, go = symbols, symbols + 1
-    inputs = np.full((count, delay + 2 * length), blank)
-    inputs[:, :length] = shown
-    inputs[:, length + delay - 1] = go
-    targets = np.full(inputs.shape, blank)
-    targets[:, length + delay:] = shown[:, ::turn]
-    return one_hot(inputs, symbols + 2), targets
-
-
-def copy_task(count, delay, rng, symbols=8, length=10):
-    """See some symbols, wait, and repeat them when told to.
-
-    Parameters
-    ----------
-    count : int
-    delay : int
-        Steps from the last symbol shown to the signal, at least 1.
-    rng : numpy.random.Generator
-    symbols, length : int
-        Size of the alphabet; how many symbols to repeat.
-
-    Returns
-    -------
-    inputs : (count, delay + 2·length, symbols + 2) float32
-        One-hot: the symbols, blanks (id ``symbols``) with the signal (id ``symbols + 1``) as the last of the delay, and
-        blanks while the network answers.
-    targets : (count, delay + 2·length) int64
-        Blank until the signal has come, then the symbols. All are known exactly: floor 0.
-
-    References
-    ----------
-    The layout is that of Arjovsky, Shah and Bengio 2016, Unitary evolution recurrent neural networks.
-    """
-    return _recall(count, delay, rng, symbols, length, 1)
-
-
-def reverse_task(count, delay, rng, symbols=8, length=10):
-    """:func:`copy_task` with the answer backwards: the last symbol shown comes first."""
-    return _recall(count, delay, rng, symbols, length, -1)
-
-
-def copy_baseline(delay, symbols=8, length=10):
-    """Nats per step of copy or reverse for a predictor that knows when to answer and has forgotten what."""
-    return length * np.log(symbols) / (delay + 2 * length)
-
-
-TEMPORAL_ORDER_SYMBOLS = "abcdXYEB"
-
-
-def temporal_order(count, time, rng):
-    """In which order did the two symbols that matter come: XX, XY, YX or YY?
-
-    A sequence begins with E, ends with B, and holds X or Y at two places; the rest are distractors a to d. With 100
-    steps the places lie among steps 10 to 20 and 50 to 60, as in Hochreiter and Schmidhuber, otherwise in proportion.
-    Theirs have 100 to 110 steps; here all sequences have the same length.
-
-    Parameters
-    ----------
-    count : int
-    time : int
-        At least 10.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    inputs : (count, time, 8) float32
-        One-hot in the order of TEMPORAL_ORDER_SYMBOLS.
-    targets : (count,) int64
-        0 for XX, 1 for XY, 2 for YX, 3 for YY. Known exactly at the last step: floor 0.
-
-    References
-    ----------
-    Hochreiter and Schmidhuber 1997, Long short-term memory, task 6a, Table 9.
-    """
-    _at_least(1, count=count)
-    _at_least(10, time=time)
-    vocabulary = Vocabulary(TEMPORAL_ORDER_SYMBOLS)
-    x, first, last = vocabulary.encode("XEB")
-    ids = rng.integers(0, 4, (count, time))
-    ids[:, 0], ids[:, -1] = first, last
-    chosen = rng.integers(0, 2, (count, 2))  # 0 for X, 1 for Y
-    rows = np.arange(count)
-    for which, tenths in enumerate((1, 5)):
-        place = rng.integers(time * tenths // 10, time * (tenths + 1) // 10 + 1, count)
-        ids[rows, place] = x + chosen[:, which]
-    return one_hot(ids, len(vocabulary)), 2 * chosen[:, 0] + chosen[:, 1]
-
-
-def temporal_order_baseline():
-    """Nats of guessing among the four classes, ln 4; remembering one of the two symbols brings it to ln 2."""
-    return float(np.log(4))
-
-
-def first_symbol(count, time, rng, symbols=8):
-    """Read a sequence of random symbols and tell at its end what the first one was.
-
-    Parameters
-    ----------
-    count : int
-    time : int
-        Length of the sequences; time - 1 further symbols follow the one to remember.
-    rng : numpy.random.Generator
-    symbols : int
-        Size of the alphabet.
-
-    Returns
-    -------
-    inputs : (count, time, symbols) float32
-        One-hot.
-    targets : (count,) int64
-        Id of the first symbol. Known exactly: floor 0.
-    """
-    _at_least(1, count=count, time=time, symbols=symbols)
-    ids = rng.integers(0, symbols, (count, time))
-    return one_hot(ids, symbols), ids[:, 0].copy()
-
-
-def first_symbol_baseline(symbols=8):
-    """Nats of a predictor that has forgotten the first symbol: ln(symbols)."""
-    return float(np.log(symbols))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# From sequence to sequence: a substitution cipher
-# ---------------------------------------------------------------------------------------------------------------------
-def cipher_key(rng, letters=ascii_lowercase):
-    """A secret alphabet: each letter with the letter that stands for it, as a dict."""
-    return dict(zip(letters, (letters[i] for i in rng.permutation(len(letters))), strict=True))
-
-
-def cipher_pairs(count, key, rng, shortest=4, longest=20):
-    """Random strings and the same strings in cipher.
-
-    Parameters
-    ----------
-    count : int
-    key : dict of str to str
-        As :func:`cipher_key` returns it.
-    rng : numpy.random.Generator
-    shortest, longest : int
-        Lengths are drawn from these and all between, each alike; letters too.
-
-    Returns
-    -------
-    sources, targets : list of str
-        ``targets[i][j]`` is the cipher of ``sources[i][j]``. It is known exactly: floor 0.
-    """
-    _at_least(1, count=count, shortest=shortest)
-    _at_least(shortest, longest=longest)
-    letters = np.array(list(key))
-    lengths = rng.integers(shortest, longest + 1, count)
-    sources = ["".join(letters[rng.integers(0, len(letters), length)]) for length in lengths]
-    table = str.maketrans(key)
-    return sources, [source.translate(table) for source in sources]
-
-
-def cipher_alignment(length, source_reversed=False):
-    """Which source position each target position needs: the truth that an attention map should find.
-
-    Parameters
-    ----------
-    length : int
-    source_reversed : bool
-        True if the source is fed to the network last letter first.
-
-    Returns
-    -------
-    (length, length) float32
-        Row: target position; column: source position as fed; 1 where they belong together.
-    """
-    _at_least(1, length=length)
-    alignment = np.eye(length, dtype=np.float32)
-    return alignment[:, ::-1].copy() if source_reversed else alignment
-
-
-def cipher_baseline(letters=26):
-    """Nats per letter of a predictor that does not see the source: ln(letters)."""
-    return float(np.log(letters))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Real numbers: the Mackey-Glass series
-# ---------------------------------------------------------------------------------------------------------------------
-MACKEY_GLASS_STEP = 0.1  # of the integration, in units of time
-
-
-def mackey_glass(length, rng, tau=17.0, spacing=1.0):
-    """A chaotic series: dx/dt = 0.2 x(t - τ) / (1 + x(t - τ)¹⁰) - 0.1 x(t).
-
-    Integrated by the classical Runge-Kutta method in steps of 0.1, with the delayed value in the middle of a step taken
-    as the mean of its ends. The past before the start is a constant drawn from [1.1, 1.3], and the first 1000 units of
-    time are thrown away.
-
-    The equation has no noise, so the floor is 0 for a predictor that knows the equation and the curve over the last τ;
-    :func:`persistence_mse` of the series is the baseline.
-
-    Parameters
-    ----------
-    length : int
-        Number of samples.
-    rng : numpy.random.Generator
-        Draws the past; from there on nothing is random.
-    tau : float
-        The delay τ, a multiple of 0.1. 17 is the usual, chaotic, choice.
-    spacing : float
-        Time between samples, a multiple of 0.1.
-
-    Returns
-    -------
-    (length,) float32
-
-    References
-    ----------
-    Mackey and Glass 1977, Oscillation and chaos in physiological control systems, Science 197:287-289.
-    """
-    _at_least(1, length=length)
-    h = MACKEY_GLASS_STEP
-    lag, every = round(tau / h), round(spacing / h)
-    if lag < 1 or every < 1 or abs(lag * h - tau) > 1e-9 or abs(every * h - spacing) > 1e-9:
-        raise ValueError(f"tau and spacing are multiples of the integration step {h}, at least one step, but "
-                         f"{tau} and {spacing} came.")
-
-    def slope_at(x_now, x_delayed):
-        return 0.2 * x_delayed / (1 + x_delayed**10) - 0.1 * x_now
-
-    x = [rng.uniform(1.1, 1.3)] * (lag + 1)
-    warm_up = round(1000 / h)
-    for n in range(warm_up + (length - 1) * every):
-        now, before, after = x[-1], x[n], x[n + 1]  # the delayed values at the step's two ends
-        middle = (before + after) / 2
-        k1 = slope_at(now, before)
-        k2 = slope_at(now + h * k1 / 2, middle)
-        k3 = slope_at(now + h * k2 / 2, middle)
-        k4 = slope_at(now + h * k3, after)
-        x.append(now + h * (k1 + 2 * k2 + 2 * k3 + k4) / 6)
-    return np.array(x[lag + warm_up::every], np.float32)
-
-
-def persistence_mse(series, ahead=1):
-    """Mean squared error of the forecast "it stays as it is".
-
-    Parameters
-    ----------
-    series : (time,) array
-    ahead : int
-        Steps to forecast.
-    """
-    _at_least(1, ahead=ahead)
-    series = np.asarray(series, np.float64)
-    if len(series) <= ahead:
-        raise ValueError(f"A forecast {ahead} steps ahead needs more than {ahead} values, but {len(series)} came.")
-    return float(np.mean((series[ahead:] - series[:-ahead]) ** 2))

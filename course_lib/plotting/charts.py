@@ -1,0 +1,192 @@
+"""Parts of plots that lessons share: heatmaps, the reader's guess, recorded beside live."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
+
+from course_lib.plotting.style import _STROKES, COLORS, INK, PAPER, PENCIL
+
+
+def heatmap(ax, matrix, *, label, xlabel, ylabel, rows=None, columns=None, vmin=None, vmax=None):
+    """Draw a matrix as colours, row 0 on top, with a colour bar; numbers of both signs get 0 in the middle.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    matrix : (rows, columns) array
+        NaN is left blank.
+    label : str
+        What the colours measure, with its unit.
+    xlabel, ylabel : str
+        What the columns and the rows are.
+    rows, columns : list of str, optional
+        A name for each row and column.
+    vmin, vmax : float, optional
+        Ends of the scale; the matrix's own if not given.
+
+    Returns
+    -------
+    matplotlib image
+
+    Raises
+    ------
+    ValueError
+        If the matrix has no two axes, holds no number, or the names do not match its size.
+    """
+    matrix = np.asarray(matrix, float)
+    if matrix.ndim != 2 or not np.isfinite(matrix).any():
+        raise ValueError(
+            f"A heatmap draws a matrix (rows, columns) with numbers in it, but an array of shape "
+            f"{matrix.shape} came with {int(np.isfinite(matrix).sum())} finite numbers."
+        )
+    for names, size, what in ((rows, matrix.shape[0], "rows"), (columns, matrix.shape[1], "columns")):
+        if names is not None and len(names) != size:
+            raise ValueError(f"The matrix has {size} {what} but {len(names)} names came for them.")
+    finite = matrix[np.isfinite(matrix)]
+    low = float(finite.min()) if vmin is None else vmin
+    high = float(finite.max()) if vmax is None else vmax
+    if low < 0 < high:
+        reach = max(-low, high)
+        norm, cmap = TwoSlopeNorm(0, -reach, reach), "PuOr_r"
+    else:
+        norm, cmap = mpl.colors.Normalize(low, high), "cividis"
+    image = ax.imshow(matrix, norm=norm, cmap=cmap, aspect="auto", interpolation="nearest")
+    ax.grid(False)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    for axis, names in ((ax.yaxis, rows), (ax.xaxis, columns)):
+        if names is None:
+            axis.set_major_locator(MaxNLocator(integer=True))
+        else:
+            axis.set_ticks(range(len(names)), names)
+    ax.figure.colorbar(image, ax=ax, label=label)
+    return image
+
+
+def mark_guess(ax, value, *, axis="x", label="your guess"):
+    """Draw the reader's guess as a dashed line; nothing if there is none yet. Call it after the curves are drawn.
+
+    A guess beyond the axes becomes a note with an arrow at the edge, so that it does not squash the curves.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+    value : float, None or ...
+        The guess; ``None`` and ``...`` mean that the reader made none.
+    axis : {"x", "y"}
+        The axis that the guess is a number on.
+    label : str
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the guess is not a number, or cannot stand on a logarithmic axis.
+    """
+    if value is None or value is ...:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+        raise TypeError(
+            f"A guess is one finite number, but {value!r} came. Write it like my_guess = 12, without "
+            f"quotes; leave it as ... to go on without a guess."
+        )
+    scale, (start, end) = (ax.get_xscale(), ax.get_xlim()) if axis == "x" else (ax.get_yscale(), ax.get_ylim())
+    if scale == "log" and value <= 0:
+        raise ValueError(f"This axis is logarithmic, so the guess must be above zero, but {value} came.")
+    text, in_view = f"{label}: {value:g}", min(start, end) <= value <= max(start, end)
+    if in_view:
+        draw = ax.axvline if axis == "x" else ax.axhline
+        draw(
+            value,
+            color=COLORS["guess"],
+            linestyle=_STROKES["guess"][0],
+            linewidth=2,
+            zorder=3,
+            path_effects=[withStroke(linewidth=4.5, foreground=PAPER)],
+        )
+        point = (value, end) if axis == "x" else (end, value)
+        place = (ax.transData - ax.transAxes).transform(point)[0 if axis == "x" else 1]
+    else:
+        place = 1 if (value > start) == (end > start) else 0  # at the edge it lies beyond
+        text = f"{text} {('←→' if axis == 'x' else '↓↑')[place]}"
+    inward = "right" if place > 0.5 else "left"
+    shift = (-6 if place > 0.5 else 6, 0) if axis == "x" else (0, 3 if place < 0.9 else -3)
+    ax.annotate(
+        text,
+        (place, 0.95) if axis == "x" else (0.98, place),
+        shift,
+        xycoords="axes fraction",
+        textcoords="offset points",
+        color=COLORS["guess"],
+        zorder=6,
+        ha=inward if axis == "x" else "right",
+        va="top" if axis == "x" or place >= 0.9 else "bottom",
+        path_effects=[withStroke(linewidth=3, foreground=PAPER)],
+    )
+
+
+def recorded_and_live(ax, recorded, live, *, xlabel, marks=None):
+    """One row for each thing measured: a dot for every recorded seed, a diamond for what was measured just now.
+
+    Parameters
+    ----------
+    ax : matplotlib axes
+        Set ``ax.set_xscale("log")`` before, if wanted.
+    recorded : dict of str to list of float
+        Row name -> one number a seed, as ``make reproduce`` recorded them. A name in :data:`COLORS` gives the colour.
+    live : dict of str to float
+        Row name -> the number measured in this lesson's run; rows may be missing, even all of them.
+    xlabel : str
+        What the numbers are, with their unit.
+    marks : dict of str to float, optional
+        Vertical lines to compare with, such as a bound or a baseline, by name.
+
+    Raises
+    ------
+    ValueError
+        If nothing was recorded, or a live row has no recorded one to stand beside.
+    """
+    if not recorded or not all(len(values) for values in recorded.values()):
+        raise ValueError(f"There must be at least one row with at least one recorded number, but {recorded!r} came.")
+    if extra := set(live) - set(recorded):
+        raise ValueError(f"Live results came for {sorted(extra)}, but the recorded rows are {list(recorded)}.")
+    for row, (name, values) in enumerate(recorded.items()):
+        color = COLORS.get(name, COLORS["hidden"])
+        spread = row + np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else [row]
+        ax.plot(values, spread, "o", color=color, markersize=6.5, alpha=0.6, markeredgewidth=0)
+        if name in live:
+            ax.plot(
+                live[name],
+                row,
+                "D",
+                markerfacecolor=PAPER,
+                markeredgecolor=color,
+                markersize=10,
+                markeredgewidth=2.2,
+                zorder=4,
+            )
+    ax.plot([], [], "o", color=PENCIL, alpha=0.7, markeredgewidth=0, label="recorded, one dot a seed")
+    if live:
+        ax.plot(
+            [],
+            [],
+            "D",
+            markerfacecolor=PAPER,
+            markeredgecolor=PENCIL,
+            markersize=9,
+            markeredgewidth=2,
+            label="live, just now",
+        )
+    for number, (name, value) in enumerate((marks or {}).items()):
+        dashes = ("--", ":", "-.")[number % 3]
+        ax.axvline(value, color=INK, linestyle=dashes, linewidth=1.5, zorder=1, label=f"{name}: {value:g}")
+    ax.set_yticks(range(len(recorded)), list(recorded))
+    ax.set(xlabel=xlabel, ylim=(len(recorded) - 0.4, -0.6))
+    ax.grid(axis="y", visible=False)
+    below = ax.transAxes + ScaledTranslation(0, -42 / 72, ax.figure.dpi_scale_trans)  # clear of the axis' label
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=2)

@@ -1,0 +1,245 @@
+"""Tasks that ask for memory: temporal XOR, parity, adding, copying, temporal order, first symbol."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from course_lib.sequences import Vocabulary, one_hot
+from course_lib.tasks.checks import _at_least
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Temporal XOR
+# ---------------------------------------------------------------------------------------------------------------------
+def temporal_xor(length, rng):
+    """Bits in triples, two random and then their exclusive or, written one after the other without a mark between.
+
+    The task is to predict the next bit.
+
+    Parameters
+    ----------
+    length : int
+        A multiple of 3.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    (length,) float32
+        0 or 1.
+
+    References
+    ----------
+    Elman 1990, Finding structure in time, section "Exclusive-OR".
+    """
+    if length < 3 or length % 3:
+        raise ValueError(f"Temporal XOR comes in triples, so its length is a multiple of 3, but {length} came.")
+    triples = rng.integers(0, 2, (length // 3, 3))
+    triples[:, 2] = triples[:, 0] ^ triples[:, 1]
+    return triples.reshape(-1).astype(np.float32)
+
+
+def temporal_xor_floor():
+    """Root mean squared error of the best predictor of the bit at t, by t mod 3.
+
+    The first two bits of a triple are coins: the best guess is ½ and it is always ½ off. The third is known.
+
+    Returns
+    -------
+    (3,) array
+    """
+    return np.array([0.5, 0.5, 0.0])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Memory: parity, adding, copy, reverse, temporal order, first symbol
+# ---------------------------------------------------------------------------------------------------------------------
+def parity(count, time, rng):
+    """Has the number of ones so far been odd?
+
+    Parameters
+    ----------
+    count, time : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : (count, time, 1) float32
+        Random bits.
+    targets : (count, time) int64
+        1 where the bits up to and including this step contain an odd number of ones. Each is known exactly: floor 0.
+    """
+    _at_least(1, count=count, time=time)
+    bits = rng.integers(0, 2, (count, time))
+    return bits[..., None].astype(np.float32), bits.cumsum(axis=1) % 2
+
+
+def parity_baseline():
+    """Nats per step of a predictor that misses as much as one bit of the past: ln 2, no better than a coin."""
+    return float(np.log(2))
+
+
+def adding(count, time, rng):
+    """Add the two marked numbers of a long sequence.
+
+    The common variant of Hochreiter and Schmidhuber's problem, as Arjovsky, Shah and Bengio set it: numbers from
+    [0, 1], one mark in each half, the target is the plain sum, all sequences have one length. The original has numbers
+    from [-1, 1], a first mark among the first ten steps, markers of -1 at both ends, sequences of T to 1.1 T steps and
+    the target .5 + (x₁ + x₂) / 4.
+
+    Parameters
+    ----------
+    count : int
+    time : int
+        At least 2.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : (count, time, 2) float32
+        A number and a mark (0 or 1) at each step.
+    targets : (count, 1) float32
+        The sum, between 0 and 2. It is known exactly at the last step: floor 0.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber 1997, Long short-term memory, Table 7 (the original); Arjovsky, Shah and Bengio 2016,
+    Unitary evolution recurrent neural networks (this variant).
+    """
+    _at_least(1, count=count)
+    _at_least(2, time=time)
+    inputs = np.zeros((count, time, 2), np.float32)
+    inputs[..., 0] = rng.random((count, time))
+    rows = np.arange(count)
+    inputs[rows, rng.integers(0, time // 2, count), 1] = 1
+    inputs[rows, rng.integers(time // 2, time, count), 1] = 1
+    return inputs, inputs.prod(axis=2).sum(axis=1, keepdims=True)
+
+
+def adding_baseline():
+    """Mean squared error of always saying 1: the variance of the sum of two uniform numbers, 2/12."""
+    return 1 / 6
+
+
+def _recall(count, delay, rng, symbols, length, turn):
+    _at_least(1, count=count, delay=delay, symbols=symbols, length=length)
+    shown = rng.integers(0, symbols, (count, length))
+    blank, go = symbols, symbols + 1
+    inputs = np.full((count, delay + 2 * length), blank)
+    inputs[:, :length] = shown
+    inputs[:, length + delay - 1] = go
+    targets = np.full(inputs.shape, blank)
+    targets[:, length + delay :] = shown[:, ::turn]
+    return one_hot(inputs, symbols + 2), targets
+
+
+def copy_task(count, delay, rng, symbols=8, length=10):
+    """See some symbols, wait, and repeat them when told to.
+
+    Parameters
+    ----------
+    count : int
+    delay : int
+        Steps from the last symbol shown to the signal, at least 1.
+    rng : numpy.random.Generator
+    symbols, length : int
+        Size of the alphabet; how many symbols to repeat.
+
+    Returns
+    -------
+    inputs : (count, delay + 2·length, symbols + 2) float32
+        One-hot: the symbols, blanks (id ``symbols``) with the signal (id ``symbols + 1``) as the last of the delay, and
+        blanks while the network answers.
+    targets : (count, delay + 2·length) int64
+        Blank until the signal has come, then the symbols. All are known exactly: floor 0.
+
+    References
+    ----------
+    The layout is that of Arjovsky, Shah and Bengio 2016, Unitary evolution recurrent neural networks.
+    """
+    return _recall(count, delay, rng, symbols, length, 1)
+
+
+def reverse_task(count, delay, rng, symbols=8, length=10):
+    """:func:`copy_task` with the answer backwards: the last symbol shown comes first."""
+    return _recall(count, delay, rng, symbols, length, -1)
+
+
+def copy_baseline(delay, symbols=8, length=10):
+    """Nats per step of copy or reverse for a predictor that knows when to answer and has forgotten what."""
+    return length * np.log(symbols) / (delay + 2 * length)
+
+
+TEMPORAL_ORDER_SYMBOLS = "abcdXYEB"
+
+
+def temporal_order(count, time, rng):
+    """In which order did the two symbols that matter come: XX, XY, YX or YY?
+
+    A sequence begins with E, ends with B, and holds X or Y at two places; the rest are distractors a to d. With 100
+    steps the places lie among steps 10 to 20 and 50 to 60, as in Hochreiter and Schmidhuber, otherwise in proportion.
+    Theirs have 100 to 110 steps; here all sequences have the same length.
+
+    Parameters
+    ----------
+    count : int
+    time : int
+        At least 10.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : (count, time, 8) float32
+        One-hot in the order of TEMPORAL_ORDER_SYMBOLS.
+    targets : (count,) int64
+        0 for XX, 1 for XY, 2 for YX, 3 for YY. Known exactly at the last step: floor 0.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber 1997, Long short-term memory, task 6a, Table 9.
+    """
+    _at_least(1, count=count)
+    _at_least(10, time=time)
+    vocabulary = Vocabulary(TEMPORAL_ORDER_SYMBOLS)
+    x, first, last = vocabulary.encode("XEB")
+    ids = rng.integers(0, 4, (count, time))
+    ids[:, 0], ids[:, -1] = first, last
+    chosen = rng.integers(0, 2, (count, 2))  # 0 for X, 1 for Y
+    rows = np.arange(count)
+    for which, tenths in enumerate((1, 5)):
+        place = rng.integers(time * tenths // 10, time * (tenths + 1) // 10 + 1, count)
+        ids[rows, place] = x + chosen[:, which]
+    return one_hot(ids, len(vocabulary)), 2 * chosen[:, 0] + chosen[:, 1]
+
+
+def temporal_order_baseline():
+    """Nats of guessing among the four classes, ln 4; remembering one of the two symbols brings it to ln 2."""
+    return float(np.log(4))
+
+
+def first_symbol(count, time, rng, symbols=8):
+    """Read a sequence of random symbols and tell at its end what the first one was.
+
+    Parameters
+    ----------
+    count : int
+    time : int
+        Length of the sequences; time - 1 further symbols follow the one to remember.
+    rng : numpy.random.Generator
+    symbols : int
+        Size of the alphabet.
+
+    Returns
+    -------
+    inputs : (count, time, symbols) float32
+        One-hot.
+    targets : (count,) int64
+        Id of the first symbol. Known exactly: floor 0.
+    """
+    _at_least(1, count=count, time=time, symbols=symbols)
+    ids = rng.integers(0, symbols, (count, time))
+    return one_hot(ids, symbols), ids[:, 0].copy()
+
+
+def first_symbol_baseline(symbols=8):
+    """Nats of a predictor that has forgotten the first symbol: ln(symbols)."""
+    return float(np.log(symbols))
