@@ -11,7 +11,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from course_lib.plotting.style import _STROKES, COLORS, INK, PAPER, PENCIL
+from course_lib.plotting.style import _STROKES, BACKGROUND, COLORS, FOREGROUND, MUTED
 
 
 def heatmap(ax, matrix, *, label, xlabel, ylabel, rows=None, columns=None, vmin=None, vmax=None):
@@ -107,7 +107,7 @@ def mark_guess(ax, value, *, axis="x", label="your guess"):
             linestyle=_STROKES["guess"][0],
             linewidth=2,
             zorder=3,
-            path_effects=[withStroke(linewidth=4.5, foreground=PAPER)],
+            path_effects=[withStroke(linewidth=4.5, foreground=BACKGROUND)],
         )
         point = (value, end) if axis == "x" else (end, value)
         place = (ax.transData - ax.transAxes).transform(point)[0 if axis == "x" else 1]
@@ -126,7 +126,7 @@ def mark_guess(ax, value, *, axis="x", label="your guess"):
         zorder=6,
         ha=inward if axis == "x" else "right",
         va="top" if axis == "x" or place >= 0.9 else "bottom",
-        path_effects=[withStroke(linewidth=3, foreground=PAPER)],
+        path_effects=[withStroke(linewidth=3, foreground=BACKGROUND)],
     )
 
 
@@ -164,27 +164,27 @@ def recorded_and_live(ax, recorded, live, *, xlabel, marks=None):
                 live[name],
                 row,
                 "D",
-                markerfacecolor=PAPER,
+                markerfacecolor=BACKGROUND,
                 markeredgecolor=color,
                 markersize=10,
                 markeredgewidth=2.2,
                 zorder=4,
             )
-    ax.plot([], [], "o", color=PENCIL, alpha=0.7, markeredgewidth=0, label="recorded, one dot a seed")
+    ax.plot([], [], "o", color=MUTED, alpha=0.7, markeredgewidth=0, label="recorded, one dot a seed")
     if live:
         ax.plot(
             [],
             [],
             "D",
-            markerfacecolor=PAPER,
-            markeredgecolor=PENCIL,
+            markerfacecolor=BACKGROUND,
+            markeredgecolor=MUTED,
             markersize=9,
             markeredgewidth=2,
             label="live, just now",
         )
     for number, (name, value) in enumerate((marks or {}).items()):
         dashes = ("--", ":", "-.")[number % 3]
-        ax.axvline(value, color=INK, linestyle=dashes, linewidth=1.5, zorder=1, label=f"{name}: {value:g}")
+        ax.axvline(value, color=FOREGROUND, linestyle=dashes, linewidth=1.5, zorder=1, label=f"{name}: {value:g}")
     ax.set_yticks(range(len(recorded)), list(recorded))
     ax.set(xlabel=xlabel, ylim=(len(recorded) - 0.4, -0.6))
     ax.grid(axis="y", visible=False)

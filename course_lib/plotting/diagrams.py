@@ -11,12 +11,12 @@ from matplotlib.colors import TwoSlopeNorm, to_rgb
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon
 from matplotlib.ticker import MaxNLocator
 
-from course_lib.plotting.style import COLORS, INK, PAPER, PENCIL
+from course_lib.plotting.style import BACKGROUND, COLORS, FOREGROUND, MUTED
 
 
 def _mix(color, share):
     """``color`` thinned with paper: share 1 is the color itself, 0 is paper."""
-    return tuple(share * np.array(to_rgb(color)) + (1 - share) * np.array(to_rgb(PAPER)))
+    return tuple(share * np.array(to_rgb(color)) + (1 - share) * np.array(to_rgb(BACKGROUND)))
 
 
 def _arrow(ax, start, end, size):
@@ -28,7 +28,7 @@ def _arrow(ax, start, end, size):
             mutation_scale=size,
             shrinkA=0,
             shrinkB=0,
-            color=PENCIL,
+            color=MUTED,
             linewidth=1.4,
             zorder=2,
         )
@@ -143,7 +143,7 @@ def draw_unrolled(steps, *, inputs=None, outputs=None, losses=(), gradient=None,
         Circle(
             (0, 0),
             radius * 0.85,
-            facecolor=PAPER,
+            facecolor=BACKGROUND,
             edgecolor=COLORS["hidden"],
             linestyle=(0, (2.5, 2)),
             linewidth=1.4,
@@ -171,18 +171,18 @@ def draw_unrolled(steps, *, inputs=None, outputs=None, losses=(), gradient=None,
             va="center",
             fontsize=big,
             zorder=5,
-            color="white" if shade > 0.85 else INK,
+            color="white" if shade > 0.85 else FOREGROUND,
         )
         _arrow(ax, (t - 1 + radius * (0.85 if t == 1 else 1), 0), (t - radius, 0), head)
         labelled = roomy or t == 1
         if labelled:
-            ax.text(t - 0.5, -0.09 / inch, "$W_h$", ha="center", va="top", fontsize=small, color=PENCIL)
+            ax.text(t - 0.5, -0.09 / inch, "$W_h$", ha="center", va="top", fontsize=small, color=MUTED)
         if inputs[t - 1] is not None:
             _box(ax, t, -gap, half, COLORS["input"], f"$x_{{{t}}}$", inputs[t - 1], big)
             _arrow(ax, (t, -gap + half), (t, -radius), head)
             if inputs[t - 1]:
                 ax.text(
-                    t, -gap - half - 0.06 / inch, f"$x_{{{t}}}$", ha="center", va="top", fontsize=small, color=PENCIL
+                    t, -gap - half - 0.06 / inch, f"$x_{{{t}}}$", ha="center", va="top", fontsize=small, color=MUTED
                 )
             if labelled:
                 ax.text(
@@ -192,7 +192,7 @@ def draw_unrolled(steps, *, inputs=None, outputs=None, losses=(), gradient=None,
                     ha="left",
                     va="center",
                     fontsize=small,
-                    color=PENCIL,
+                    color=MUTED,
                 )
         if outputs[t - 1] is not None:
             _box(ax, t, gap, half, COLORS["output"], rf"$\hat{{y}}_{{{t}}}$", outputs[t - 1], big)
@@ -205,7 +205,7 @@ def draw_unrolled(steps, *, inputs=None, outputs=None, losses=(), gradient=None,
                     ha="right",
                     va="top",
                     fontsize=small,
-                    color=PENCIL,
+                    color=MUTED,
                 )
         if t in losses:
             bottom, height = (gap + half, 1.8 * gap) if outputs[t - 1] is not None else (radius, gap)
@@ -227,7 +227,7 @@ def _draw_gradients(ax, sizes, outputs, losses, cuts, radius, half, gap, inch):
             ax.plot(
                 [t + 0.5, t + 0.5],
                 [lift - 0.02 / inch, lift + rise + 0.08 / inch],
-                color=INK,
+                color=FOREGROUND,
                 linewidth=4,
                 solid_capstyle="round",
                 zorder=6,
@@ -289,11 +289,11 @@ def gradient_triangle(ax, shares, kept, *, title):
         np.ma.array(shares, mask=~(kept & past)),
         cmap="PuOr_r",
         norm=TwoSlopeNorm(0, -reach, reach),
-        edgecolors=PAPER,
+        edgecolors=BACKGROUND,
         linewidth=1,
     )
     t, s = np.nonzero(past & ~kept)
-    ax.plot(s + 1, t + 1, ".", color=_mix(PENCIL, 0.5), markersize=4)
+    ax.plot(s + 1, t + 1, ".", color=_mix(MUTED, 0.5), markersize=4)
     ax.set(
         xlabel="step $s$ that is blamed",
         ylabel="step $t$ of the loss",
@@ -403,9 +403,9 @@ def draw_spoken(words):
                 va="center",
                 zorder=5,
                 fontsize=11.5,
-                color="white" if certainty > 0.78 else INK,
+                color="white" if certainty > 0.78 else FOREGROUND,
             )
-            ax.text(x, lower - half - 0.04, f"{certainty:.0%}", ha="center", va="top", fontsize=10, color=PENCIL)
+            ax.text(x, lower - half - 0.04, f"{certainty:.0%}", ha="center", va="top", fontsize=10, color=MUTED)
     return fig
 
 
@@ -468,7 +468,7 @@ def draw_course_map(lessons):
                 va="top",
                 fontsize=10,
                 zorder=5,
-                color=PENCIL,
+                color=MUTED,
             )
             ax.text(
                 left + width / 2,
@@ -490,7 +490,7 @@ def draw_course_map(lessons):
                 [x + width / 2, x + width / 2, 0.09, 0.09],
                 [y - height / 2, below, below, y_next],
                 "-",
-                color=PENCIL,
+                color=MUTED,
                 linewidth=1.4,
                 solid_joinstyle="round",
             )

@@ -10,9 +10,9 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-PAPER = "#fdfcf8"  # the ground of every figure: opaque, so that ink stays readable on a dark page
-INK = "#1b1b24"
-PENCIL = "#5d5d68"  # axes, grids, and whatever should be seen second
+BACKGROUND = "#fdfcf8"  # the ground of every figure: opaque, so that ink stays readable on a dark page
+FOREGROUND = "#1b1b24"
+MUTED = "#5d5d68"  # axes, grids, and whatever should be seen second
 
 # Same colour, same thing, in all lessons. Those that meet in one figure stay apart under protanopia, deuteranopia and
 # tritanopia as well, and each has at least 3 : 1 contrast with the paper (both tested).
@@ -23,7 +23,7 @@ COLORS = {
     "cell": "#2b6460",
     "output": "#6e2a8c",
     "prediction": "#6e2a8c",  # an output is a prediction
-    "target": INK,
+    "target": FOREGROUND,
     "gradient": "#c6290b",
     # gates of an LSTM
     "input_gate": "#1ca472",
@@ -42,7 +42,7 @@ COLORS = {
     "transformer": "#4b2784",
     "cnn": "#81480c",
     # measuring sticks
-    "optimum": INK,
+    "optimum": FOREGROUND,
     "guess": "#ba3171",
     "full": "#1d439f",
     "truncated": "#c77f2f",
@@ -84,9 +84,9 @@ def use_style():
             "figure.constrained_layout.use": True,
             "figure.constrained_layout.w_pad": 0.1,
             "figure.constrained_layout.h_pad": 0.1,
-            "figure.facecolor": PAPER,
-            "savefig.facecolor": PAPER,
-            "axes.facecolor": PAPER,
+            "figure.facecolor": BACKGROUND,
+            "savefig.facecolor": BACKGROUND,
+            "axes.facecolor": BACKGROUND,
             "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same on every machine
             "mathtext.fontset": "stix",
             "font.size": 11.5,
@@ -97,13 +97,13 @@ def use_style():
             "xtick.labelsize": 10.5,
             "ytick.labelsize": 10.5,
             "legend.fontsize": 10.5,
-            "text.color": INK,
-            "axes.labelcolor": INK,
-            "axes.edgecolor": PENCIL,
-            "xtick.color": PENCIL,
-            "ytick.color": PENCIL,
-            "xtick.labelcolor": INK,
-            "ytick.labelcolor": INK,
+            "text.color": FOREGROUND,
+            "axes.labelcolor": FOREGROUND,
+            "axes.edgecolor": MUTED,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+            "xtick.labelcolor": FOREGROUND,
+            "ytick.labelcolor": FOREGROUND,
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.grid": True,
@@ -112,7 +112,7 @@ def use_style():
             "grid.linewidth": 0.8,
             "lines.linewidth": 2,
             "lines.markersize": 6,
-            "legend.facecolor": PAPER,
+            "legend.facecolor": BACKGROUND,
             "legend.edgecolor": "none",
             "legend.framealpha": 0.9,
             "legend.handlelength": 2.8,
@@ -126,7 +126,7 @@ def use_style():
     )
 
 
-def line(name):
+def line_style(name):
     """Keywords for ``ax.plot`` that draw the thing ``name`` with its own colour, dashes and marker.
 
     Parameters
@@ -189,7 +189,7 @@ class Picture:
             )
         fig.patch.set_alpha(1)
         png = io.BytesIO()
-        fig.savefig(png, format="png", dpi=_DPI, facecolor=PAPER, metadata={"Software": None})
+        fig.savefig(png, format="png", dpi=_DPI, facecolor=BACKGROUND, metadata={"Software": None})
         plt.close(fig)
         data = base64.b64encode(png.getvalue()).decode("ascii")
         self.html = (

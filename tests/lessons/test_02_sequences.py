@@ -276,7 +276,7 @@ def test_the_two_curves_can_be_told_from_the_paper_and_from_each_other():
         channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
         return np.dot([0.2126, 0.7152, 0.0722], channels)
 
-    paper = luminance(plotting.PAPER)
+    paper = luminance(plotting.BACKGROUND)
     for color in (panels.READ, panels.UNSEEN):
         assert (paper + 0.05) / (luminance(color) + 0.05) > 3
     ax = plt.figure().add_subplot()

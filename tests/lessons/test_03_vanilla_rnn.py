@@ -304,7 +304,7 @@ def test_colours_can_be_seen_on_the_paper():
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     for look in panel.STARTS.values():
-        assert (luminance(plotting.PAPER) + 0.05) / (luminance(look["color"]) + 0.05) >= 3
+        assert (luminance(plotting.BACKGROUND) + 0.05) / (luminance(look["color"]) + 0.05) >= 3
     assert len({(look["linestyle"], look["marker"]) for look in panel.STARTS.values()}) == 3
 
 

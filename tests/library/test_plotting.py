@@ -116,18 +116,18 @@ def test_colors_that_meet_stay_apart(group, vision):
 
 @pytest.mark.parametrize("name", plotting.COLORS)
 def test_colors_stand_out_from_the_paper(name):
-    assert contrast(plotting.COLORS[name], plotting.PAPER) >= 3
+    assert contrast(plotting.COLORS[name], plotting.BACKGROUND) >= 3
 
 
 def test_ink_is_readable_and_every_color_is_checked_with_its_company():
-    assert contrast(plotting.INK, plotting.PAPER) >= 7
-    assert contrast(plotting.PENCIL, plotting.PAPER) >= 4.5
+    assert contrast(plotting.FOREGROUND, plotting.BACKGROUND) >= 7
+    assert contrast(plotting.MUTED, plotting.BACKGROUND) >= 4.5
     assert set(plotting.COLORS) == set(itertools.chain(*TOGETHER.values())) | {"gradient"}
 
 
 @pytest.mark.parametrize("group", ["models", "an LSTM", "a GRU", "truncation", "a forecast"])
 def test_color_is_never_the_only_sign(group):
-    looks = [plotting.line(name) for name in TOGETHER[group] if name not in ("cell", "hidden")]
+    looks = [plotting.line_style(name) for name in TOGETHER[group] if name not in ("cell", "hidden")]
     signs = [(str(look["linestyle"]), look["marker"]) for look in looks]
     shared = {sign for sign in signs if signs.count(sign) > 1}
     assert shared <= {("--", None)}  # prediction and guess: a guess is a straight line with its own words beside it
@@ -135,11 +135,11 @@ def test_color_is_never_the_only_sign(group):
 
 def test_line_draws_on_any_scale_and_names_what_it_knows():
     fig, ax = plt.subplots()
-    ax.plot(np.arange(1, 200), np.exp(-np.arange(1, 200)), **plotting.line("lstm"))
+    ax.plot(np.arange(1, 200), np.exp(-np.arange(1, 200)), **plotting.line_style("lstm"))
     ax.set_yscale("log")
     fig.canvas.draw()
     with pytest.raises(ValueError, match=r"no colour for 'lstn'.*lstm"):
-        plotting.line("lstn")
+        plotting.line_style("lstn")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_picture_is_deterministic_opaque_and_closed():
     assert not {"Software", "Creation Time", "date", "Title"} & set(image.info)
     pixels = np.asarray(image.convert("RGBA"))
     assert (pixels[..., 3] == 255).all()
-    assert tuple(pixels[0, 0, :3]) == tuple(round(255 * c) for c in mpl.colors.to_rgb(plotting.PAPER))
+    assert tuple(pixels[0, 0, :3]) == tuple(round(255 * c) for c in mpl.colors.to_rgb(plotting.BACKGROUND))
 
 
 def test_picture_is_800_pixels_wide_or_as_wide_as_there_is_room():

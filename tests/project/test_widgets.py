@@ -163,7 +163,7 @@ def test_the_corners_of_the_panel_can_be_drawn(setting):
     plotting.use_style()
     fig, alt = panels._draw_bptt(*setting)
     assert f"weight {setting[0]:g} " in alt
-    hollow = [line for line in fig.axes[0].lines if line.get_markerfacecolor() == plotting.PAPER]
+    hollow = [line for line in fig.axes[0].lines if line.get_markerfacecolor() == plotting.BACKGROUND]
     lost = sorted(x for line in hollow for x in line.get_xdata())
     assert lost == list(range(1, 13 - setting[2]))
     plotting.Picture(fig, alt)

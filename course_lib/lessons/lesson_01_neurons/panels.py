@@ -42,7 +42,7 @@ def _draw_trace(ax, drive, noise, last=True):
     time = _DT * np.arange(1, shown + 1)
     ax.plot(time, potential[:shown], color=plotting.COLORS["hidden"], linewidth=1.5)
     ax.vlines(time[spikes[:shown]], _THRESHOLD, 33, color=plotting.COLORS["output"], linewidth=2)
-    ax.axhline(_THRESHOLD, color=plotting.INK, linestyle="--", linewidth=1.2)
+    ax.axhline(_THRESHOLD, color=plotting.FOREGROUND, linestyle="--", linewidth=1.2)
     ax.set(xlim=(0, _SHOWN), ylim=(min(-2.0, 1.05 * potential[:shown].min()), 36), yticks=(0, 15), ylabel="$u$, mV")
     ax.set_title(f"drive {drive:g} mV, noise {noise:g} mV")
     ax.set_title(f"{rate:.0f} spikes a second, over 2 s", loc="right", color=plotting.COLORS["output"])
@@ -60,7 +60,7 @@ def _draw_curves(ax, noise):
     ax.plot(
         fine,
         lif_rate(fine, threshold=_THRESHOLD),
-        color=plotting.INK,
+        color=plotting.FOREGROUND,
         linestyle=":",
         linewidth=1.8,
         label="no noise, exact",
@@ -85,7 +85,7 @@ def _draw_neuron(drive, noise):
         rate,
         "D",
         markersize=11,
-        markerfacecolor=plotting.PAPER,
+        markerfacecolor=plotting.BACKGROUND,
         markeredgewidth=2.4,
         clip_on=False,
         color=plotting.COLORS["output"],
@@ -110,7 +110,7 @@ def _draw_neuron_static():
             rate,
             "D",
             markersize=9,
-            markerfacecolor=plotting.PAPER,
+            markerfacecolor=plotting.BACKGROUND,
             markeredgewidth=2.2,
             color=plotting.COLORS["output"],
             zorder=5,

@@ -35,7 +35,7 @@ def draw_bits(ax, read, unseen, floor, endless=()):
         ax.plot(
             range(1, len(endless) + 1),
             endless,
-            color=plotting.PENCIL,
+            color=plotting.MUTED,
             linestyle="-",
             linewidth=7,
             alpha=0.3,

@@ -40,7 +40,7 @@ def draw_eigenvalues(ax, matrices, radius):
         z = np.linalg.eigvals(matrix)
         ax.plot(z.real, z.imag, STARTS[start]["marker"], color=STARTS[start]["color"], markersize=4.5, label=start)
     turn = np.linspace(0, 2 * np.pi, 200)
-    ax.plot(radius * np.cos(turn), radius * np.sin(turn), color=plotting.INK, linestyle="--", linewidth=1.2)
+    ax.plot(radius * np.cos(turn), radius * np.sin(turn), color=plotting.FOREGROUND, linestyle="--", linewidth=1.2)
     reach = 1.3 * radius
     ax.set(aspect="equal", xlabel="real part", ylabel="imaginary part", xlim=(-reach, reach), ylim=(-reach, reach))
 
@@ -104,12 +104,7 @@ def _draw_states(fig, bottom, height, word, scale, step, *, last, aligned):
     share, edges = np.histogram(seen, bins=20, range=(-1, 1), weights=np.full(seen.shape, 100 / seen.size))
     middles = (edges[1:] + edges[:-1]) / 2
     bars.bar(
-        middles,
-        share,
-        width=0.1,
-        color=plt.get_cmap("PuOr_r")(_NORM(middles)),
-        edgecolor=plotting.PENCIL,
-        linewidth=0.6,
+        middles, share, width=0.1, color=plt.get_cmap("PuOr_r")(_NORM(middles)), edgecolor=plotting.MUTED, linewidth=0.6
     )
     bars.set(xlim=(-1.05, 1.05), ylim=(0, 60), xticks=[-1, 0, 1], yticks=[0, 50])
     bars.set_yticklabels(["0", "50 %"])
@@ -146,7 +141,7 @@ def _draw_panel(text, step, scale):
         3.35 / 4.5,
         f"step {step} of {len(word)}\njust read: {word[step - 1]}",
         ha="center",
-        color=plotting.PENCIL,
+        color=plotting.MUTED,
     )
     return fig, (
         f"A recurrent network of {_UNITS} units, unrolled over the letters of {word}, after step {step}; "

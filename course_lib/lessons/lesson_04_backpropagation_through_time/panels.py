@@ -90,9 +90,9 @@ def _draw_setting(fig, bottom, chart_height, weight, input_size, truncation, box
     color, lowest = plotting.COLORS["gradient"], 1e-6
     size, carried = abs(full), gradient != 0
     below, lost = size < lowest, ~carried & (size > 0)  # too small for the chart; taken away by the cut
-    chart.axhline(1, color=plotting.INK, linewidth=1.2, zorder=1)
+    chart.axhline(1, color=plotting.FOREGROUND, linewidth=1.2, zorder=1)
     chart.vlines(steps, np.minimum(1, size), np.maximum(1, size), color=color, alpha=0.4, linewidth=2)
-    for shown, face in ((carried, color), (lost, plotting.PAPER)):
+    for shown, face in ((carried, color), (lost, plotting.BACKGROUND)):
         for which, marker in ((shown & ~below, "o"), (shown & below, "v")):
             chart.plot(
                 steps[which],
@@ -123,7 +123,7 @@ def _draw_setting(fig, bottom, chart_height, weight, input_size, truncation, box
             ha="center",
             va="bottom",
             fontsize=10.5,
-            color=plotting.PENCIL,
+            color=plotting.MUTED,
         )
     after = f"; a cut leaves none for h_1 to h_{_STEPS - truncation}" if cut else ""
     return (

@@ -12,7 +12,7 @@ from course_lib.teaching.panel import Choice, Slider, panel
 _UNITS = 50
 _LOWEST, _HIGHEST = 1e-9, 1e6
 LOOKS = {  # a network without an activation function is what can be computed exactly
-    "linear": {"color": plotting.INK, "linestyle": "--"},
+    "linear": {"color": plotting.FOREGROUND, "linestyle": "--"},
     "tanh": {"color": plotting.COLORS["rnn"], "linestyle": "-"},
 }
 
@@ -72,7 +72,7 @@ def _draw_lags(ax, unit, radius, input_size, steps, label):
 
 
 def _frame(ax, steps):
-    ax.axhline(1e-3, color=plotting.PENCIL, linewidth=1, zorder=1)
+    ax.axhline(1e-3, color=plotting.MUTED, linewidth=1, zorder=1)
     ax.set(xlabel="steps back $k$", xlim=(0, steps), ylim=(_LOWEST / 3, 3 * _HIGHEST))
     ax.set_yticks([1e-9, 1e-6, 1e-3, 1, 1e3, 1e6])
     ax.minorticks_off()
@@ -82,7 +82,7 @@ def _draw_panel(radius, unit, input_size, steps):
     fig, ax = plt.subplots(figsize=(7, 3.8))
     lags = np.arange(steps + 1)
     norms = _draw_lags(ax, unit, radius, input_size, steps, f"measured, {unit}")
-    ax.semilogy(lags, radius**lags, ":", color=plotting.PENCIL, label=r"$\rho^{\,k}$")
+    ax.semilogy(lags, radius**lags, ":", color=plotting.MUTED, label=r"$\rho^{\,k}$")
     _frame(ax, steps)
     ax.set_ylabel(r"$\Vert\partial h_T/\partial h_{T-k}\Vert$")
     ax.legend(loc="lower left")

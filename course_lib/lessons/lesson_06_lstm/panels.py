@@ -78,7 +78,7 @@ def totals(belt):
 
 def _new_customers(ax, belt):
     for t in np.flatnonzero(belt[:, 2]):
-        ax.axvline(t + 0.5, color=plotting.INK, linestyle="--", linewidth=1.2, zorder=1)
+        ax.axvline(t + 0.5, color=plotting.FOREGROUND, linestyle="--", linewidth=1.2, zorder=1)
 
 
 def _steps(ax, belt, last):
@@ -110,7 +110,9 @@ def draw_gates(ax, belt, gates):
     t, pitch, rows = np.arange(1, len(belt) + 1), 1.3, [name for name in GATES if name in gates]
     middles = [pitch * (len(rows) - 1 - row) + 0.5 for row in range(len(rows))]
     for name, middle in zip(rows, middles, strict=True):
-        ax.bar(t, np.ones(len(t)), 0.9, bottom=middle - 0.5, color=plotting.PAPER, edgecolor="#d8d4c8", linewidth=0.8)
+        ax.bar(
+            t, np.ones(len(t)), 0.9, bottom=middle - 0.5, color=plotting.BACKGROUND, edgecolor="#d8d4c8", linewidth=0.8
+        )
         ax.bar(t, np.abs(gates[name]), 0.9, bottom=middle - 0.5, color=plotting.COLORS[GATES[name][1]])
     _new_customers(ax, belt)
     ax.set(ylim=(-0.15, len(rows) * pitch), yticks=middles)
@@ -126,7 +128,7 @@ def draw_cell(ax, belt, cell, wanted=None, *, last=False):
     t = np.arange(1, len(belt) + 1)
     _new_customers(ax, belt)
     if wanted is not None:
-        ax.step(t, wanted, where="mid", color=plotting.INK, linestyle=":", linewidth=1.6, label="total owed")
+        ax.step(t, wanted, where="mid", color=plotting.FOREGROUND, linestyle=":", linewidth=1.6, label="total owed")
     ax.step(t, cell, where="mid", color=plotting.COLORS["cell"], linestyle="-", label="cell $c_t$")
     ax.set_ylabel("cell")
     _steps(ax, belt, last)
@@ -142,12 +144,12 @@ def draw_shown(ax, belt, shown, wanted, *, last=True):
         wanted[asked],
         "D",
         markerfacecolor="none",
-        markeredgecolor=plotting.INK,
+        markeredgecolor=plotting.FOREGROUND,
         markeredgewidth=1.6,
         markersize=8,
         label="total asked for",
     )
-    ax.axhline(0, color=plotting.PENCIL, linewidth=1)
+    ax.axhline(0, color=plotting.MUTED, linewidth=1)
     ax.set_ylabel("shown")
     ax.margins(y=0.2)
     _steps(ax, belt, last)
@@ -252,7 +254,7 @@ def _gate_box(ax, x, y, symbol, color):
             0.48,
             boxstyle="round,pad=0,rounding_size=0.1",
             zorder=3,
-            facecolor=plotting.PAPER,
+            facecolor=plotting.BACKGROUND,
             edgecolor=plotting.COLORS[color],
             linewidth=2.4,
         )
@@ -261,11 +263,11 @@ def _gate_box(ax, x, y, symbol, color):
 
 
 def _node(ax, x, y, symbol):
-    ax.add_patch(Circle((x, y), 0.17, facecolor="white", edgecolor=plotting.INK, linewidth=1.4, zorder=4))
+    ax.add_patch(Circle((x, y), 0.17, facecolor="white", edgecolor=plotting.FOREGROUND, linewidth=1.4, zorder=4))
     ax.text(x, y - 0.01, symbol, ha="center", va="center", fontsize=13, zorder=5)
 
 
-def _path(ax, *points, color=plotting.PENCIL, width=1.5):
+def _path(ax, *points, color=plotting.MUTED, width=1.5):
     """A line along the points, with an arrowhead at its end."""
     if len(points) > 2:
         ax.plot(*zip(*points[:-1], strict=True), "-", color=color, linewidth=width, zorder=2, solid_capstyle="butt")
@@ -324,7 +326,9 @@ def draw_lstm_step():
         va="center",
         fontsize=12,
         zorder=5,
-        bbox=dict(boxstyle="round,pad=0.25", facecolor=plotting.PAPER, edgecolor=plotting.INK, linewidth=1.2),
+        bbox=dict(
+            boxstyle="round,pad=0.25", facecolor=plotting.BACKGROUND, edgecolor=plotting.FOREGROUND, linewidth=1.2
+        ),
     )
     _path(ax, (4.9, 1.92), (4.9, low + 0.17))
     _node(ax, *show, "×")
@@ -338,7 +342,7 @@ def draw_lstm_step():
     ):
         ax.text(x, y, name, ha=where, va="center", fontsize=15)
     for x, y, word in ((1.6, 3.2, "keep?"), (3.0, 3.2, "add"), (5.35, 1.72, "show?"), (2.02, 1.82, "let in?")):
-        ax.text(x, y, word, ha="center", va="center", fontsize=11.5, color=plotting.PENCIL)
+        ax.text(x, y, word, ha="center", va="center", fontsize=11.5, color=plotting.MUTED)
     return fig
 
 

@@ -42,7 +42,7 @@ def gru_update(z, r, h_before, input_sum):
 
 def _draw_row(ax, z, r, h_before, input_sum):
     candidate, h = gru_update(z, r, h_before, input_sum)
-    ax.axhline(0, color=plotting.PENCIL, linewidth=1, zorder=1)
+    ax.axhline(0, color=plotting.MUTED, linewidth=1, zorder=1)
     ax.plot([h_before, candidate], [0, 0], color=plotting.COLORS["update_gate"], linewidth=5, alpha=0.35, zorder=2)
     ax.plot(h_before, 0, "o", color=plotting.COLORS["hidden"], markersize=13, zorder=3, label="old state $h_{t-1}$")
     ax.plot(
@@ -52,8 +52,8 @@ def _draw_row(ax, z, r, h_before, input_sum):
         h,
         0,
         "D",
-        markerfacecolor=plotting.PAPER,
-        markeredgecolor=plotting.INK,
+        markerfacecolor=plotting.BACKGROUND,
+        markeredgecolor=plotting.FOREGROUND,
         markeredgewidth=2.2,
         markersize=10,
         zorder=4,
@@ -163,7 +163,7 @@ def draw_gru_step():
             ha="center",
             va="center" if y > 2 else "top",
             fontsize=11.5,
-            color=plotting.PENCIL,
+            color=plotting.MUTED,
             linespacing=0.95,
         )
     return fig
@@ -216,7 +216,7 @@ def draw_runs(ax, rows, *, never=None, unit=1):
                 never if value is None else value / unit,
                 place,
                 "D",
-                markerfacecolor=plotting.PAPER,
+                markerfacecolor=plotting.BACKGROUND,
                 markeredgecolor=color,
                 markersize=8.5,
                 markeredgewidth=2,
@@ -242,7 +242,7 @@ def draw_lags(ax, runs, lags, top=32):
         Upper end of the axis in thousands, where the crosses stand.
     """
     for (name, values), shift in zip(runs.items(), (-1, 0, 1), strict=True):
-        look, values = plotting.line(name), np.asarray(values, float) / 1000
+        look, values = plotting.line_style(name), np.asarray(values, float) / 1000
         middle = np.median(np.nan_to_num(values, nan=np.inf), axis=1)
         ax.plot(
             np.add(lags, shift),
@@ -280,15 +280,15 @@ def explain_runs(fig, never=True):
     """The legend below a figure of :func:`draw_runs`."""
     signs = [
         plt.Line2D(
-            [], [], linestyle="", marker="o", color=plotting.PENCIL, markersize=5.5, label="recorded, one a seed"
+            [], [], linestyle="", marker="o", color=plotting.MUTED, markersize=5.5, label="recorded, one a seed"
         ),
         plt.Line2D(
             [],
             [],
             linestyle="",
             marker="D",
-            markerfacecolor=plotting.PAPER,
-            markeredgecolor=plotting.PENCIL,
+            markerfacecolor=plotting.BACKGROUND,
+            markeredgecolor=plotting.MUTED,
             markeredgewidth=2,
             markersize=8.5,
             label="live, just now",
@@ -296,8 +296,6 @@ def explain_runs(fig, never=True):
     ]
     if never:
         signs.append(
-            plt.Line2D(
-                [], [], linestyle="", marker="x", color=plotting.PENCIL, markeredgewidth=1.8, label="not learned"
-            )
+            plt.Line2D([], [], linestyle="", marker="x", color=plotting.MUTED, markeredgewidth=1.8, label="not learned")
         )
     fig.legend(handles=signs, loc="outside lower center", ncols=len(signs))

@@ -79,7 +79,7 @@ def _draw_row(bars, words_ax, text, temperature, p):
         np.append(places, places[-1] + 1) - 0.5,
         np.append(before, before[-1]),
         where="post",
-        color=plotting.INK,
+        color=plotting.FOREGROUND,
         linewidth=1.1,
     )
     bars.set_xticks(places, ["end", *LETTERS.symbols[1:]], fontsize=8)

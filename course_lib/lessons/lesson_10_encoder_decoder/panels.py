@@ -99,7 +99,7 @@ def draw_tree(ax, beams, names, row=0):
         ax.plot(
             [x - 1, x],
             [height[branch.parent], y],
-            color=plotting.COLORS["output"] if on_path else plotting.PENCIL,
+            color=plotting.COLORS["output"] if on_path else plotting.MUTED,
             linestyle="-",
             linewidth=3 if on_path else 1.2,
             zorder=1,
@@ -112,16 +112,16 @@ def draw_tree(ax, beams, names, row=0):
             va="center",
             fontsize=10,
             fontweight="bold" if on_path else "normal",
-            color=plotting.INK,
+            color=plotting.FOREGROUND,
             zorder=2,
             bbox={
                 "boxstyle": "round,pad=0.25",
-                "facecolor": plotting.PAPER,
-                "edgecolor": plotting.COLORS["output"] if on_path else plotting.PENCIL,
+                "facecolor": plotting.BACKGROUND,
+                "edgecolor": plotting.COLORS["output"] if on_path else plotting.MUTED,
                 "linewidth": 2 if on_path else 1,
             },
         )
-    ax.plot(0, height[-1], "o", color=plotting.INK, markersize=8, zorder=2)
+    ax.plot(0, height[-1], "o", color=plotting.FOREGROUND, markersize=8, zorder=2)
     deepest = max(branch.step for branch in tree)
     ax.set(
         xlim=(-0.25, max(deepest, LONGEST) + 0.5),

@@ -51,7 +51,9 @@ def draw_map(ax, word, sounds, weights):
     """The map of one word on an axis: letters from left to right, sounds from top to bottom; the largest has a dot."""
     ax.imshow(weights, vmin=0, vmax=1, cmap="cividis", aspect="auto", interpolation="nearest")
     for row, column in enumerate(weights.argmax(axis=1)):
-        ax.plot(column, row, "o", markersize=6, markerfacecolor=plotting.PAPER, markeredgecolor=plotting.INK)
+        ax.plot(
+            column, row, "o", markersize=6, markerfacecolor=plotting.BACKGROUND, markeredgecolor=plotting.FOREGROUND
+        )
     ax.set_xticks(range(len(word)), word)
     ax.set_yticks(range(len(weights)), [*sounds, "stop"])
     ax.grid(visible=False)
