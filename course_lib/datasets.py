@@ -20,12 +20,20 @@ import bz2
 import hashlib
 import os
 import re
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-FOLDER = Path(__file__).resolve().parents[1] / "datasets"
+
+def _folder() -> Path:
+    """``datasets/`` in a copy of the course; ``course_lib/_data`` where a wheel was installed."""
+    packed = Path(str(resources.files("course_lib"))) / "_data"
+    return packed if packed.is_dir() else Path(__file__).resolve().parents[1] / "datasets"
+
+
+FOLDER = _folder()
 
 Phonemes = tuple[str, ...]
 
@@ -51,9 +59,8 @@ def checksums() -> dict[str, str]:
     path = FOLDER / "SHA256SUMS"
     if not path.is_file():
         raise FileNotFoundError(
-            f"Expected the course's data in {FOLDER}, with the list SHA256SUMS, but it is not there. The package reads "
-            "its data from the repository: get a whole copy of the course and install it with "
-            "`pip install --editable .` from there."
+            f"Expected the course's data in {FOLDER}, with the list SHA256SUMS, but it is not there. Get a whole "
+            "copy of the course and install it again, with `pip install --editable .` from there."
         )
     entries = re.findall(r"^([0-9a-f]{64})  (\S+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     if not entries:
@@ -209,7 +216,7 @@ def load_spellings(part: str) -> tuple[list[str], list[list[Phonemes]]]:
         If the file is missing or damaged; the message says how to mend it.
     """
     if part not in ("train", "validation", "test"):
-        raise ValueError(f"Expected a part of the dictionary, 'train', 'validation' or 'test', but {part!r} came.")
+        raise ValueError(f"Expected a part of the dictionary, 'train', 'validation' or 'test', got {part!r}.")
     known = load_pronunciations()
     words = [word for word in load_words() if split_of(word) == part]
     return words, [list(dict.fromkeys(map(without_stress, known[word]))) for word in words]
