@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -629,15 +628,3 @@ def test_environment_yml_names_the_same_python_and_the_same_packages():
     # The lock holds what pyproject.toml asks for (tested above); "-e ." then adds the package and nothing else.
     assert from_pip == {"pip": ["-r requirements.lock", "-e ."]}
     assert environment["name"] == PROJECT["project"]["name"]
-
-
-def test_import_course_lib_imports_nothing_slow():
-    code = (
-        "import sys, course_lib; "
-        "print([name for name in ('numpy', 'tensorflow', 'keras', 'matplotlib', 'IPython', 'ipywidgets') "
-        "if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
-    )
-    assert done.stdout.strip() == "[]"
