@@ -23,8 +23,8 @@ def numerical_gradient(loss, array, epsilon=1e-5):
     """
     if array.dtype != np.float64:
         raise TypeError(
-            f"A gradient check subtracts two nearly equal losses, which needs float64, but an array of {array.dtype} "
-            f"came. Make the layer with dtype=np.float64 and give it float64 inputs."
+            f"A gradient check subtracts two nearly equal losses, which needs float64, but got an array of "
+            f"{array.dtype}. Make the layer with dtype=np.float64 and give it float64 inputs."
         )
     gradient = np.empty_like(array)
     for index in np.ndindex(array.shape):
@@ -117,8 +117,8 @@ def jacobian_norms(recurrent_kernel, slopes):
     units = recurrent_kernel.shape[0]
     if recurrent_kernel.shape != (units, units) or slopes.ndim != 2 or slopes.shape[1] != units:
         raise ValueError(
-            f"Expected recurrent_kernel (units, units) and slopes (time, units), but "
-            f"{recurrent_kernel.shape} and {slopes.shape} came. One sequence at a time: pick a row."
+            f"Expected recurrent_kernel (units, units) and slopes (time, units), but got "
+            f"{recurrent_kernel.shape} and {slopes.shape}. One sequence at a time: pick a row."
         )
     norms = np.ones(len(slopes) + 1)
     jacobian = np.eye(units)  # ∂h_T/∂h_t in row convention: dh_t = dh_T @ jacobian
@@ -161,13 +161,13 @@ def gradient_norms(recurrent_kernel, slopes, d_states):
     units = recurrent_kernel.shape[0]
     if recurrent_kernel.shape != (units, units) or slopes.ndim != 3 or slopes.shape[2] != units:
         raise ValueError(
-            f"Expected recurrent_kernel (units, units) and slopes (time, batch, units), but "
-            f"{recurrent_kernel.shape} and {slopes.shape} came. Time comes first here, as in `states`."
+            f"Expected recurrent_kernel (units, units) and slopes (time, batch, units), but got "
+            f"{recurrent_kernel.shape} and {slopes.shape}. Time comes first here, as in `states`."
         )
     if d_states.shape != slopes.shape:
         raise ValueError(
-            f"d_states has the shape of slopes, {slopes.shape}, one blame for each state, but "
-            f"{d_states.shape} came. For one loss at the end, fill the other steps with zeros."
+            f"d_states has the shape of slopes, {slopes.shape}, one gradient for each state, but "
+            f"got {d_states.shape}. For one loss at the end, fill the other steps with zeros."
         )
     norms = np.zeros(len(slopes) + 1)
     dh = np.zeros(slopes.shape[1:])
@@ -201,7 +201,6 @@ def spectral_radius(matrix):
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(
-            f"Only a square matrix has eigenvalues, but shape {matrix.shape} came. A recurrent kernel is "
-            f"(units, units)."
+            f"Only a square matrix has eigenvalues, but got shape {matrix.shape}. A recurrent kernel is (units, units)."
         )
     return float(np.abs(np.linalg.eigvals(matrix)).max())

@@ -1,29 +1,40 @@
-"""Layers without memory, and losses: each a ``forward`` and the ``backward`` that belongs to it.
+"""Layers without memory: each a ``forward`` and the ``backward`` that belongs to it.
 
 A layer keeps its parameters under the names of the formulas (``kernel``, ``bias``). ``forward`` remembers what
 ``backward`` will need; ``backward`` takes ∂L/∂output, returns ∂L/∂input and leaves ∂L/∂parameter in ``grads``,
 in the order of ``weights``. Names and order are those of Keras, so weights travel both ways.
+
+A layer of your own is a subclass of :class:`Layer`; by being defined it can be saved and loaded with a model.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Initial values
 # ---------------------------------------------------------------------------------------------------------------------
-def glorot_uniform(shape, rng, dtype=np.float32):
+def glorot_uniform(shape: tuple[int, int], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> np.ndarray:
     """Uniform on ±√(6 / (rows + columns)), which keeps the variance of a signal about equal on its way in and out.
 
     Parameters
     ----------
     shape : (int, int)
+        Rows and columns.
     rng : numpy.random.Generator
+        Source of randomness.
+    dtype : numpy dtype
+        Of the result.
 
     Returns
     -------
-    array of that shape
+    (rows, columns) array
 
     References
     ----------
@@ -33,7 +44,7 @@ def glorot_uniform(shape, rng, dtype=np.float32):
     return rng.uniform(-limit, limit, shape).astype(dtype)
 
 
-def orthogonal(shape, rng, dtype=np.float32):
+def orthogonal(shape: tuple[int, int], rng: np.random.Generator, dtype: DTypeLike = np.float32) -> np.ndarray:
     """A random matrix with orthonormal rows or columns: it turns a state without stretching it.
 
     The QR decomposition of a normal matrix, with the signs of R's diagonal moved into Q so that every rotation is
@@ -43,11 +54,15 @@ def orthogonal(shape, rng, dtype=np.float32):
     Parameters
     ----------
     shape : (int, int)
+        Rows and columns.
     rng : numpy.random.Generator
+        Source of randomness.
+    dtype : numpy dtype
+        Of the result.
 
     Returns
     -------
-    array of that shape
+    (rows, columns) array
 
     References
     ----------
@@ -60,61 +75,208 @@ def orthogonal(shape, rng, dtype=np.float32):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Layers
+# What all layers share
 # ---------------------------------------------------------------------------------------------------------------------
+LAYERS: dict[str, type[Layer]] = {}  # every layer class by its name, for loading a saved model
+
+
 class Layer:
-    """What all layers share: parameters that can be listed, copied out and copied in.
+    """What all layers share: parameters that can be listed, counted, copied out, copied in and saved.
+
+    A subclass defines ``forward`` and ``backward``, names its parameters in ``weight_names`` and keeps the arguments
+    of its constructor as attributes of the same names, so that :meth:`config` finds them.
 
     Attributes
     ----------
     weight_names : tuple of str
         Names of the parameters, in Keras' order.
-    grads : list of array
+    grads : sequence of array
         After ``backward``: ∂L/∂parameter, same order and shapes as ``weights``.
     recurrent : bool
         True for layers whose ``forward`` also takes and returns a state (:mod:`course_lib.recurrent`).
+    takes_training : bool
+        Whether ``forward`` has the parameter ``training``. Found by itself when a class is defined.
+    optional_input_gradient : bool
+        Whether ``backward`` has the parameter ``input_gradient``; with False it returns None in place of ∂L/∂x, which
+        a model's first layer computes for nobody. Found by itself when a class is defined.
+
+    Examples
+    --------
+    >>> class Scale(Layer):
+    ...     weight_names = ("factor",)
+    ...
+    ...     def __init__(self, features):
+    ...         self.features, self.factor = features, np.ones(features)
+    ...
+    ...     def forward(self, x, training=False):
+    ...         self._cache = x
+    ...         return x * self.factor
+    ...
+    ...     def backward(self, dy):
+    ...         self.grads = [(dy * self._cache).reshape(-1, self.features).sum(axis=0)]
+    ...         return dy * self.factor
+    >>> layer = Scale(3)
+    >>> layer, layer.count_params()
+    (Scale(features=3), 3)
+    >>> LAYERS["Scale"].from_config(layer.config())
+    Scale(features=3)
     """
 
     weight_names: tuple[str, ...] = ()
+    grads: Sequence[np.ndarray] = ()
     recurrent = False
+    takes_training = True
+    optional_input_gradient = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        LAYERS[cls.__name__] = cls
+        cls.takes_training = "training" in inspect.signature(cls.forward).parameters
+        cls.optional_input_gradient = "input_gradient" in inspect.signature(cls.backward).parameters
+
+    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        """Compute the outputs and remember what :meth:`backward` will need.
+
+        Parameters
+        ----------
+        x : array
+            The layer's input.
+        training : bool
+            Whether a training step is being computed; most layers do the same either way.
+
+        Returns
+        -------
+        array
+            The layer's output.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no forward; a layer defines it.")
+
+    def backward(self, dy: np.ndarray) -> np.ndarray | None:
+        """Backpropagate, and leave the gradient of each parameter in ``grads``.
+
+        Parameters
+        ----------
+        dy : array
+            ∂L/∂output.
+
+        Returns
+        -------
+        array or None
+            ∂L/∂input; None where the input has no gradient.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no backward; a layer defines it.")
 
     @property
-    def weights(self):
+    def weights(self) -> list[np.ndarray]:
         """The parameters themselves, not copies: an optimiser changes them in place."""
         return [getattr(self, name) for name in self.weight_names]
 
-    def get_weights(self):
+    def get_weights(self) -> list[np.ndarray]:
         """Copies of the parameters, for ``keras_layer.set_weights`` or for keeping."""
         return [w.copy() for w in self.weights]
 
-    def set_weights(self, weights):
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copy the given arrays into the parameters.
+
+        Parameters
+        ----------
+        weights : sequence of array
+            In the order of ``weight_names``, such as a Keras layer's ``get_weights()``.
 
         Raises
         ------
         ValueError
-            If their number or a shape differs; the message names the parameter.
+            If their number or a shape differs; the message names the parameter. Nothing is changed then.
         """
         weights = [np.asarray(w) for w in weights]
         if len(weights) != len(self.weight_names):
             raise ValueError(
-                f"{type(self).__name__} has {len(self.weight_names)} weights ({', '.join(self.weight_names)}) but "
-                f"{len(weights)} arrays came. Pass what get_weights() of the same kind of layer returns."
+                f"{type(self).__name__} has {len(self.weight_names)} weights ({', '.join(self.weight_names)}), but got "
+                f"{len(weights)} arrays. Pass what get_weights() of the same kind of layer returns."
             )
         for name, mine, new in zip(self.weight_names, self.weights, weights, strict=True):
             if mine.shape != new.shape:
                 raise ValueError(
-                    f"{type(self).__name__}.{name} has shape {mine.shape} but an array of shape {new.shape} came. Were "
+                    f"{type(self).__name__}.{name} has shape {mine.shape}, but got an array of shape {new.shape}. Were "
                     f"the weights taken from a layer with other features or units?"
                 )
         for mine, new in zip(self.weights, weights, strict=True):
             mine[...] = new
 
+    def count_params(self) -> int:
+        """How many numbers the layer learns."""
+        return sum(w.size for w in self.weights)
+
+    @classmethod
+    def _constructor_parameters(cls) -> list[str]:
+        """Names of what the constructor takes; with ``**kwargs``, also of what the constructor behind it takes."""
+        names: list[str] = []
+        for constructor in (vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)):
+            parameters = list(inspect.signature(constructor).parameters.values())[1:]  # without self
+            names += [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+            if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+                break
+        return list(dict.fromkeys(names))
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments but ``rng`` and ``dtype``, for a saved model: values that JSON can hold.
+
+        Returns
+        -------
+        dict of str to value
+            Found in the attributes of the same names.
+
+        Raises
+        ------
+        ValueError
+            If there is no such attribute; the message names it.
+        """
+        names = [name for name in self._constructor_parameters() if name not in ("rng", "dtype")]
+        missing = [name for name in names if not hasattr(self, name)]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__} is made with {', '.join(missing)}, but keeps no attribute of that name, so it "
+                f"could not be made again from a file. Write self.{missing[0]} = {missing[0]} in __init__, or define "
+                f"config()."
+            )
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], *, rng: np.random.Generator | None = None, dtype: DTypeLike | None = None
+    ) -> Layer:
+        """A new layer of this class.
+
+        Parameters
+        ----------
+        config : dict of str to value
+            What :meth:`config` returned.
+        rng : numpy.random.Generator, optional
+            Passed on if the constructor takes it.
+        dtype : numpy dtype, optional
+            Passed on if the constructor takes it.
+
+        Returns
+        -------
+        Layer
+            Its weights are initial ones: :meth:`set_weights` comes next.
+        """
+        taken = cls._constructor_parameters()
+        more = {name: value for name, value in (("rng", rng), ("dtype", dtype)) if name in taken and value is not None}
+        return cls(**config, **more)
+
+    def __repr__(self) -> str:
+        try:
+            arguments = ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+        except ValueError:
+            arguments = "..."
+        return f"{type(self).__name__}({arguments})"
+
     def _need_forward(self):
-        return _remembered(self)
+        return _forward_cache(self)
 
 
-def _remembered(part):
+def _forward_cache(part):
     """What the forward pass of a layer or a loss kept for its backward pass."""
     if not hasattr(part, "_cache"):
         raise RuntimeError(
@@ -124,34 +286,51 @@ def _remembered(part):
     return part._cache
 
 
-def _real_numbers(x, layer):
-    """x as an array of floats; symbol ids are a common mistake, so whole numbers are refused by name."""
+def _as_floats(x, layer, dtype=None):
+    """x as an array of floats of that dtype; symbol ids are a common mistake, so whole numbers are refused by name."""
     x = np.asarray(x)
     if not np.issubdtype(x.dtype, np.floating):
         raise TypeError(
-            f"{layer} takes real numbers but an array of {x.dtype} came. If these are symbol ids, turn them into "
+            f"{layer} takes real numbers, but got an array of {x.dtype}. If these are symbol ids, turn them into "
             f"vectors with sequences.one_hot or an Embedding; if they are measurements, use x.astype(np.float32)."
         )
-    return x
+    return x if dtype is None else x.astype(dtype, copy=False)
 
 
-def _last_axis(x, features, layer):
-    x = _real_numbers(x, layer)
+def _as_features(x, features, layer, dtype):
+    """x (..., features) as floats of that dtype."""
+    x = _as_floats(x, layer, dtype)
     if x.ndim < 1 or x.shape[-1] != features:
         raise ValueError(
-            f"{layer} was made for {features} features, so its input has shape (..., {features}), but {x.shape} came. "
+            f"{layer} was made for {features} features, so its input has shape (..., {features}), but got {x.shape}. "
             f"Check the layer before it, or the number of features this one was made with."
         )
     return x
 
 
-def softmax(scores):
-    """exp(s) / Σ exp(s) over the last axis, computed after subtracting the largest score so that nothing overflows."""
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """exp(s) / Σ exp(s) over the last axis, computed after subtracting the largest score so that nothing overflows.
+
+    Parameters
+    ----------
+    scores : (..., classes) array of float
+        Logits.
+
+    Returns
+    -------
+    (..., classes) array
+        Probabilities: they sum to 1 over the last axis.
+
+    Examples
+    --------
+    >>> softmax(np.log([1.0, 3.0]))
+    array([0.25, 0.75])
+    """
     e = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
-ACTIVATIONS = {  # name: (function of the sum, its slope written in terms of the output y)
+ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {  # name: (function of the sum, its slope in terms of the output y)
     "linear": (lambda a: a, lambda y: 1),
     "sigmoid": (lambda a: 0.5 * (1 + np.tanh(0.5 * a)), lambda y: y * (1 - y)),  # tanh never overflows; exp may
     "tanh": (np.tanh, lambda y: 1 - y**2),
@@ -159,6 +338,9 @@ ACTIVATIONS = {  # name: (function of the sum, its slope written in terms of the
 }
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# Layers
+# ---------------------------------------------------------------------------------------------------------------------
 class Dense(Layer):
     """y = activation(x W + b), applied to the last axis, so it takes one vector or a whole sequence of them.
 
@@ -169,48 +351,95 @@ class Dense(Layer):
     rng : numpy.random.Generator
         Draws the kernel (Glorot uniform); the bias starts at zero.
     activation : {"linear", "sigmoid", "tanh", "relu"}
+        The function applied to each sum.
     dtype : numpy dtype
+        float32 for training, float64 for gradient checks. Inputs are cast to it.
 
     Attributes
     ----------
-    kernel : (features, units)
-    bias : (units,)
+    kernel : (features, units) array
+        W.
+    bias : (units,) array
+        b.
 
     Raises
     ------
-    ValueError, TypeError
-        For an unknown activation or an input of the wrong shape or kind.
+    ValueError
+        If the activation is unknown.
+
+    Examples
+    --------
+    >>> layer = Dense(27, 64, rng=np.random.default_rng(0), activation="tanh")
+    >>> layer
+    Dense(features=27, units=64, activation='tanh')
+    >>> layer.forward(np.zeros((32, 40, 27))).shape
+    (32, 40, 64)
     """
 
     weight_names = ("kernel", "bias")
 
-    def __init__(self, features, units, *, rng, activation="linear", dtype=np.float32):
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        *,
+        rng: np.random.Generator,
+        activation: str = "linear",
+        dtype: DTypeLike = np.float32,
+    ) -> None:
         if activation not in ACTIVATIONS:
-            raise ValueError(f"Dense knows the activations {', '.join(ACTIVATIONS)}, but {activation!r} came.")
-        self.features, self.units, self.activation = features, units, activation
+            raise ValueError(f"Dense knows the activations {', '.join(ACTIVATIONS)}, but got {activation!r}.")
+        self.features, self.units, self.activation, self.dtype = features, units, activation, np.dtype(dtype)
         self.kernel = glorot_uniform((features, units), rng, dtype)
         self.bias = np.zeros(units, dtype)
 
-    def config(self):
-        return dict(features=self.features, units=self.units, activation=self.activation)
+    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        """The layer's outputs.
 
-    def forward(self, x):
-        """x (..., features) -> y (..., units)."""
-        x = _last_axis(x, self.features, "Dense")
+        Parameters
+        ----------
+        x : (..., features) array of float
+            Any number of axes in front.
+        training : bool
+            Makes no difference.
+
+        Returns
+        -------
+        y : (..., units) array
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an input of the wrong shape or kind.
+        """
+        x = _as_features(x, self.features, "Dense", self.dtype)
         function, _ = ACTIVATIONS[self.activation]
         a = x.reshape(-1, self.features) @ self.kernel + self.bias  # one large product, however many axes x has
         y = function(a).reshape(*x.shape[:-1], self.units)
         self._cache = x, y
         return y
 
-    def backward(self, dy):
-        """dy = ∂L/∂y (..., units) -> ∂L/∂x (..., features)."""
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+        """Backpropagate, and leave ∂L/∂kernel and ∂L/∂bias in ``grads``.
+
+        Parameters
+        ----------
+        dy : (..., units) array
+            ∂L/∂y.
+        input_gradient : bool
+            Whether ∂L/∂x is wanted.
+
+        Returns
+        -------
+        dx : (..., features) array, or None
+            ∂L/∂x.
+        """
         x, y = self._need_forward()
         _, slope = ACTIVATIONS[self.activation]
-        da = dy * slope(y)
+        da = np.asarray(dy, self.dtype) * slope(y)
         flat_x, flat_da = x.reshape(-1, self.features), da.reshape(-1, self.units)
         self.grads = [flat_x.T @ flat_da, flat_da.sum(axis=0)]
-        return (flat_da @ self.kernel.T).reshape(x.shape)
+        return (flat_da @ self.kernel.T).reshape(x.shape) if input_gradient else None
 
 
 class Embedding(Layer):
@@ -224,76 +453,133 @@ class Embedding(Layer):
         Length of each symbol's vector.
     rng : numpy.random.Generator
         Draws the table, uniform on ±0.05 as Keras does.
+    dtype : numpy dtype
+        Of the table.
 
     Attributes
     ----------
-    kernel : (vocabulary, units)
+    kernel : (vocabulary, units) array
+        The table.
     """
 
     weight_names = ("kernel",)
 
-    def __init__(self, vocabulary, units, *, rng, dtype=np.float32):
-        self.vocabulary, self.units = vocabulary, units
+    def __init__(self, vocabulary: int, units: int, *, rng: np.random.Generator, dtype: DTypeLike = np.float32) -> None:
+        self.vocabulary, self.units, self.dtype = vocabulary, units, np.dtype(dtype)
         self.kernel = rng.uniform(-0.05, 0.05, (vocabulary, units)).astype(dtype)
 
-    def config(self):
-        return dict(vocabulary=self.vocabulary, units=self.units)
+    def forward(self, ids: ArrayLike, training: bool = False) -> np.ndarray:
+        """Look up each symbol's vector.
 
-    def forward(self, ids):
-        """ids, whole numbers (...) -> vectors (..., units)."""
+        Parameters
+        ----------
+        ids : (...) array of int
+            From 0 to vocabulary - 1.
+        training : bool
+            Makes no difference.
+
+        Returns
+        -------
+        (..., units) array
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the ids are no whole numbers, or one is not a row of the table.
+        """
         ids = np.asarray(ids)
         if not np.issubdtype(ids.dtype, np.integer):
             raise TypeError(
-                f"Embedding takes symbol ids (whole numbers) but an array of {ids.dtype} came. "
+                f"Embedding takes symbol ids (whole numbers), but got an array of {ids.dtype}. "
                 f"Vocabulary.encode makes ids; one-hot vectors need a Dense layer instead."
             )
         if ids.size and not 0 <= ids.min() <= ids.max() < self.vocabulary:
             raise ValueError(
-                f"Embedding has rows 0 to {self.vocabulary - 1} but ids from {ids.min()} to {ids.max()} "
-                f"came. Was it made for another vocabulary?"
+                f"Embedding has rows 0 to {self.vocabulary - 1}, but got ids from {ids.min()} to {ids.max()}. "
+                f"Was it made for another vocabulary?"
             )
         self._cache = ids
         return self.kernel[ids]
 
-    def backward(self, dy):
-        """dy (..., units) -> None: whole numbers have no gradient. A symbol's row collects all its occurrences."""
+    def backward(self, dy: np.ndarray) -> None:
+        """Leave ∂L/∂kernel in ``grads``: a symbol's row collects all its occurrences.
+
+        Whole numbers have no gradient, so there is none to return.
+
+        Parameters
+        ----------
+        dy : (..., units) array
+            ∂L/∂output.
+        """
         ids = self._need_forward()
         d_kernel = np.zeros_like(self.kernel)
-        np.add.at(d_kernel, ids.ravel(), dy.reshape(-1, self.units))
+        np.add.at(d_kernel, ids.ravel(), np.asarray(dy, self.dtype).reshape(-1, self.units))
         self.grads = [d_kernel]
 
 
 class Dropout(Layer):
-    """While training, silences each number with probability ``rate`` and scales up the rest by 1 / (1 - rate).
+    """While training, sets each number to zero with probability ``rate`` and scales up the rest by 1 / (1 - rate).
 
     Parameters
     ----------
     rate : float
         In [0, 1).
     rng : numpy.random.Generator
+        Draws what is dropped.
+
+    Raises
+    ------
+    ValueError
+        If the rate is not in [0, 1).
 
     References
     ----------
     Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting, JMLR 15:1929-1958.
     """
 
-    def __init__(self, rate, *, rng):
+    def __init__(self, rate: float, *, rng: np.random.Generator) -> None:
         if not 0 <= rate < 1:
-            raise ValueError(f"Dropout's rate is the fraction to silence, at least 0 and below 1, but {rate} came.")
+            raise ValueError(f"Dropout's rate is the share to drop, at least 0 and below 1, but got {rate}.")
         self.rate, self.rng = rate, rng
-        self.grads = []
 
-    def config(self):
-        return dict(rate=self.rate)
+    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        """Drop some of the numbers while training, none otherwise.
 
-    def forward(self, x, training=False):
-        """x (...) -> same shape."""
+        Parameters
+        ----------
+        x : (...) array of float
+            Any shape.
+        training : bool
+            Whether to drop.
+
+        Returns
+        -------
+        (...) array
+            Same shape.
+
+        Raises
+        ------
+        TypeError
+            If x holds whole numbers.
+        """
+        x = _as_floats(x, "Dropout")
         keep = (self.rng.random(x.shape) >= self.rate) / (1 - self.rate) if training else np.ones(x.shape)
         self._cache = keep.astype(x.dtype)
         return x * self._cache
 
-    def backward(self, dy):
-        """dy (...) -> ∂L/∂x: no blame for what was silenced."""
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Backpropagate: what was dropped gets no gradient.
+
+        Parameters
+        ----------
+        dy : (...) array
+            ∂L/∂output.
+
+        Returns
+        -------
+        (...) array
+            ∂L/∂x.
+        """
         return dy * self._need_forward()
 
 
@@ -303,16 +589,125 @@ class LastStep(Layer):
     Under a mask a recurrent layer repeats its last real output, so the last step is right for padded rows too.
     """
 
-    grads = ()
+    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        """The last step of each sequence.
 
-    def config(self):
-        return {}
+        Parameters
+        ----------
+        x : (batch, time, units) array
+            Outputs at every step.
+        training : bool
+            Makes no difference.
 
-    def forward(self, x):
+        Returns
+        -------
+        (batch, units) array
+
+        Raises
+        ------
+        ValueError
+            If there is no axis of time, or no step.
+        """
+        x = np.asarray(x)
+        if x.ndim < 2 or x.shape[1] == 0:
+            raise ValueError(
+                f"LastStep takes sequences of shape (batch, time, units), at least one step long, but got {x.shape}. "
+                f"Put it behind a recurrent layer."
+            )
         self._cache = x.shape
         return x[:, -1]
 
-    def backward(self, dy):
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Backpropagate: the last step gets the gradient, the others zeros.
+
+        Parameters
+        ----------
+        dy : (batch, units) array
+            ∂L/∂output.
+
+        Returns
+        -------
+        (batch, time, units) array
+            ∂L/∂x.
+        """
         dx = np.zeros(self._need_forward(), dy.dtype)
         dx[:, -1] = dy
         return dx
+
+
+class LayerNormalization(Layer):
+    """Each vector with mean 0 and variance 1 over its features, then scaled and shifted: (..., features) -> same shape.
+
+    y = γ ⊙ (x - mean(x)) / √(var(x) + ε) + β, with mean and variance over the last axis.
+
+    Parameters
+    ----------
+    features : int
+        Size of x's last axis.
+    epsilon : float
+        Added to the variance, against a division by zero. The default is PyTorch's; Keras' is 1e-3.
+    dtype : numpy dtype
+        float32 for training, float64 for gradient checks. Inputs are cast to it.
+
+    Attributes
+    ----------
+    gamma, beta : (features,) array
+        γ and β: ones and zeros at the start, named as in Keras.
+
+    References
+    ----------
+    Ba, Kiros and Hinton 2016, Layer normalization, section 3.
+    """
+
+    weight_names = ("gamma", "beta")
+
+    def __init__(self, features: int, *, epsilon: float = 1e-5, dtype: DTypeLike = np.float32) -> None:
+        self.features, self.epsilon, self.dtype = features, epsilon, np.dtype(dtype)
+        self.gamma, self.beta = np.ones(features, dtype), np.zeros(features, dtype)
+
+    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        """Normalise each vector.
+
+        Parameters
+        ----------
+        x : (..., features) array of float
+            Any number of axes in front.
+        training : bool
+            Makes no difference.
+
+        Returns
+        -------
+        (..., features) array
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an input of the wrong shape or kind.
+        """
+        x = _as_features(x, self.features, "LayerNormalization", self.dtype)
+        centred = x - x.mean(axis=-1, keepdims=True)
+        deviation = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + np.asarray(self.epsilon, x.dtype))
+        self._cache = centred / deviation, deviation
+        return self._cache[0] * self.gamma + self.beta
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Backpropagate, and leave ∂L/∂gamma and ∂L/∂beta in ``grads``.
+
+        What would only shift or stretch a whole vector has no effect on y, so it is projected out of the gradient.
+
+        Parameters
+        ----------
+        dy : (..., features) array
+            ∂L/∂y.
+
+        Returns
+        -------
+        (..., features) array
+            ∂L/∂x.
+        """
+        normalized, deviation = self._need_forward()
+        axes = tuple(range(dy.ndim - 1))
+        self.grads = [(dy * normalized).sum(axis=axes), dy.sum(axis=axes)]
+        d = dy * self.gamma
+        projected = normalized * (d * normalized).mean(axis=-1, keepdims=True)
+        return (d - d.mean(axis=-1, keepdims=True) - projected) / deviation

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_lib.generation import log_softmax
-from course_lib.layers import Dense, Embedding, Layer, softmax
+from course_lib.layers import Dense, Embedding, Layer, LayerNormalization, softmax
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.seq2seq import EncoderDecoder
@@ -54,48 +54,6 @@ def positional_encoding(time, features):
 def causal_mask(time):
     """The mask under which a position may look at itself and at what is before it: (time, time) of bool."""
     return np.tri(time, dtype=bool)
-
-
-class LayerNormalization(Layer):
-    """Each vector with mean 0 and variance 1 over its features, then scaled and shifted: (..., features) -> same shape.
-
-    Parameters
-    ----------
-    features : int
-    epsilon : float
-        Added to the variance, against a division by zero.
-    dtype : numpy dtype
-
-    Attributes
-    ----------
-    scale, bias : (features,)
-        1 and 0 at first; Keras calls them gamma and beta.
-
-    References
-    ----------
-    Ba, Kiros and Hinton 2016, Layer normalization, section 3.
-    """
-
-    weight_names = ("scale", "bias")
-
-    def __init__(self, features, *, epsilon=1e-5, dtype=np.float32):
-        self.epsilon = epsilon
-        self.scale, self.bias = np.ones(features, dtype), np.zeros(features, dtype)
-
-    def forward(self, x):
-        """x (..., features) -> same shape."""
-        centred = x - x.mean(axis=-1, keepdims=True)
-        size = np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + np.asarray(self.epsilon, x.dtype))
-        self._cache = centred / size, size
-        return self._cache[0] * self.scale + self.bias
-
-    def backward(self, dy):
-        """dy = ∂L/∂y (..., features) -> ∂L/∂x: what would only move or stretch the whole vector has no effect."""
-        normal, size = self._need_forward()
-        axes = tuple(range(dy.ndim - 1))
-        self.grads = [(dy * normal).sum(axis=axes), dy.sum(axis=axes)]
-        d = dy * self.scale
-        return (d - d.mean(axis=-1, keepdims=True) - normal * (d * normal).mean(axis=-1, keepdims=True)) / size
 
 
 class MultiHeadAttention(Layer):

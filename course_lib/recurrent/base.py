@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 
-from course_lib.layers import _real_numbers
+from course_lib.layers import _as_floats
 
 
 def _sequences(x, features, layer):
     """x as floats of shape (batch, time, features), or an error that says what is missing."""
-    x = _real_numbers(x, layer)
+    x = _as_floats(x, layer)
     if x.ndim != 3 or x.shape[2] != features:
         raise ValueError(
-            f"{layer} takes sequences of shape (batch, time, {features}), but {x.shape} came. One sequence alone? "
+            f"{layer} takes sequences of shape (batch, time, {features}), but got {x.shape}. One sequence alone? "
             f"Write x[None]. One number a step? Write x[..., None]."
         )
     if x.shape[1] == 0:
@@ -37,8 +37,8 @@ def _time_major_mask(mask, batch, time, layer):
     mask = np.asarray(mask)
     if mask.shape != (batch, time) or mask.dtype != bool:
         raise ValueError(
-            f"{layer} takes a mask of {(batch, time)} booleans, True at real steps, but {mask.dtype} of shape "
-            f"{mask.shape} came. sequences.pad returns such a mask beside the padded sequences."
+            f"{layer} takes a mask of {(batch, time)} booleans, True at real steps, but got {mask.dtype} of "
+            f"shape {mask.shape}. sequences.pad returns such a mask beside the padded sequences."
         )
     return mask.T[..., None].copy()  # the caller may write into theirs before backward
 
@@ -50,7 +50,7 @@ def _state(state, batch, units, dtype, layer):
     state = np.asarray(state, dtype)
     if state.shape != (batch, units):
         raise ValueError(
-            f"{layer} needs an initial state of shape {(batch, units)}, but {state.shape} came. Does it stem from a "
+            f"{layer} needs an initial state of shape {(batch, units)}, but got {state.shape}. Does it stem from a "
             f"batch of another size? The last batch of an epoch may be smaller."
         )
     return state
@@ -61,12 +61,12 @@ def _pair(both, wanted):
     if both is None:
         return None, None
     if not isinstance(both, tuple | list) or len(both) != 2:
-        came = (
+        got = (
             f"an array of shape {both.shape}"
             if isinstance(both, np.ndarray)
             else f"a {type(both).__name__}" + (f" of {len(both)}" if isinstance(both, tuple | list) else "")
         )
-        raise ValueError(f"{wanted}, but {came} came.")
+        raise ValueError(f"{wanted}, but got {got}.")
     return both
 
 
@@ -84,7 +84,7 @@ def _gradient_or_zeros(gradient, shape, dtype, name):
         return np.zeros(shape, dtype)
     gradient = np.asarray(gradient, dtype)
     if gradient.shape != shape:
-        raise ValueError(f"{name} has the shape of what it is the gradient of, {shape}, but {gradient.shape} came.")
+        raise ValueError(f"{name} has the shape of what it is the gradient of, {shape}, but got {gradient.shape}.")
     return gradient
 
 

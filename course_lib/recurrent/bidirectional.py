@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from course_lib.layers import Layer
+from course_lib.layers import LAYERS, Layer
 from course_lib.recurrent.base import _gradient_or_zeros, _need_gradient, _pair
 
 
@@ -40,7 +40,7 @@ class Bidirectional(Layer):
         for layer in (forward_layer, backward_layer):
             if not getattr(layer, "recurrent", False) or isinstance(layer, Bidirectional):
                 raise TypeError(
-                    f"Bidirectional takes two recurrent layers, such as SimpleRNN, but {type(layer).__name__} came."
+                    f"Bidirectional takes two recurrent layers, such as SimpleRNN, but got {type(layer).__name__}."
                 )
         if forward_layer is backward_layer:
             raise ValueError(
@@ -50,8 +50,8 @@ class Bidirectional(Layer):
         sizes = [(layer.features, layer.units, layer.dtype.name) for layer in (forward_layer, backward_layer)]
         if sizes[0] != sizes[1]:
             raise ValueError(
-                f"Both layers of a Bidirectional have the same features, units and dtype, but {sizes[0]} "
-                f"and {sizes[1]} came."
+                f"Both layers of a Bidirectional have the same features, units and dtype, but got "
+                f"{sizes[0]} and {sizes[1]}."
             )
         self.forward_layer, self.backward_layer = forward_layer, backward_layer
         self.features, self.units, self.dtype = forward_layer.features, forward_layer.units, forward_layer.dtype
@@ -79,7 +79,14 @@ class Bidirectional(Layer):
             for side, layer in (("forward_layer", self.forward_layer), ("backward_layer", self.backward_layer))
         }
 
-    def forward(self, x, initial_state=None, mask=None):
+    @classmethod
+    def from_config(cls, config, *, rng=None, dtype=None):
+        return cls(*(LAYERS[name].from_config(its, rng=rng, dtype=dtype) for name, its in config.values()))
+
+    def __repr__(self):
+        return f"Bidirectional({self.forward_layer!r}, {self.backward_layer!r})"
+
+    def forward(self, x, initial_state=None, mask=None, training=False):
         """Read the sequences both ways.
 
         Parameters
@@ -119,7 +126,7 @@ class Bidirectional(Layer):
         self._cache = outputs.shape, None if mask is None else mask.copy()
         return outputs, (forward_final, backward_final)
 
-    def backward(self, d_outputs, d_final_state=None):
+    def backward(self, d_outputs, d_final_state=None, input_gradient=True):
         """Carry blame back through both readings.
 
         Parameters
@@ -147,6 +154,15 @@ class Bidirectional(Layer):
         if mask is not None:
             d_outputs = np.where(mask[..., None], d_outputs, 0)
         d_forward, d_backward = np.split(d_outputs, 2, axis=-1)
-        dx, d_forward_initial = self.forward_layer.backward(d_forward, d_forward_final)
-        dx_reversed, d_backward_initial = self.backward_layer.backward(d_backward[:, ::-1], d_backward_final)
-        return dx + dx_reversed[:, ::-1], (d_forward_initial, d_backward_initial)
+        dx, d_forward_initial = _backward(self.forward_layer, d_forward, d_forward_final, input_gradient)
+        dx_reversed, d_backward_initial = _backward(
+            self.backward_layer, d_backward[:, ::-1], d_backward_final, input_gradient
+        )
+        dx = dx + dx_reversed[:, ::-1] if input_gradient else None
+        return dx, (d_forward_initial, d_backward_initial)
+
+
+def _backward(layer, d_outputs, d_final_state, input_gradient):
+    """A layer's backward pass; one of a learner's own need not know ``input_gradient``."""
+    how = {"input_gradient": input_gradient} if layer.optional_input_gradient else {}
+    return layer.backward(d_outputs, d_final_state, **how)

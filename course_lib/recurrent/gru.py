@@ -66,16 +66,13 @@ class GRU(Layer):
         self.recurrent_kernel = orthogonal((units, 3 * units), rng, dtype)
         self.bias = np.zeros((2, 3 * units) if reset_after else 3 * units, dtype)
 
-    def config(self):
-        return dict(features=self.features, units=self.units, reset_after=self.reset_after)
-
     @property
     def gates(self):
         """What the gates were in the last forward pass: {"z", "r", "h" (the candidate)}, (batch, time, units)."""
         gates = self._need_forward()[2]
         return dict(zip("zrh", gates.transpose(1, 2, 0, 3).copy(), strict=True))
 
-    def forward(self, x, initial_state=None, mask=None):
+    def forward(self, x, initial_state=None, mask=None, training=False):
         """Run over the sequences.
 
         Parameters
@@ -141,7 +138,7 @@ class GRU(Layer):
         self._cache = xs, h, gates, reset, live
         return _masked_outputs(h, live), h[-1].copy()
 
-    def backward(self, d_outputs, d_final_state=None):
+    def backward(self, d_outputs, d_final_state=None, input_gradient=True):
         """Carry blame back through every step.
 
         Parameters
@@ -182,6 +179,8 @@ class GRU(Layer):
             d_recurrent_kernel,
             np.stack([d_bias, d_recurrent_bias]) if self.reset_after else d_bias,
         ]
+        if not input_gradient:
+            return None, dh
         dx = (das @ self.kernel.T).reshape(time, batch, -1)
         return dx.transpose(1, 0, 2).copy(), dh
 

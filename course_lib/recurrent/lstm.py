@@ -68,9 +68,6 @@ class LSTM(Layer):
         self.bias = np.zeros(4 * units, dtype)
         self.bias[units : 2 * units] = forget_bias
 
-    def config(self):
-        return dict(features=self.features, units=self.units, forget_bias=self.forget_bias)
-
     @property
     def gates(self):
         """What the gates were in the last forward pass: {"i", "f", "c" (the candidate), "o"}, (batch, time, units)."""
@@ -82,7 +79,7 @@ class LSTM(Layer):
         """c_1 to c_T of the last forward pass, (batch, time, units)."""
         return self._need_forward()[3][1:].transpose(1, 0, 2).copy()
 
-    def forward(self, x, initial_state=None, mask=None):
+    def forward(self, x, initial_state=None, mask=None, training=False):
         """Run over the sequences.
 
         Parameters
@@ -137,7 +134,7 @@ class LSTM(Layer):
         self._cache = xs, h, gates, c, tanh_c, live
         return _masked_outputs(h, live), (h[-1].copy(), c[-1].copy())
 
-    def backward(self, d_outputs, d_final_state=None):
+    def backward(self, d_outputs, d_final_state=None, input_gradient=True):
         """Carry blame back through every step.
 
         Parameters
@@ -192,5 +189,7 @@ class LSTM(Layer):
             h[:-1].reshape(time * batch, -1).T @ flat_das,
             flat_das.sum(axis=0),
         ]
+        if not input_gradient:
+            return None, (dh, dc)
         dx = (flat_das @ self.kernel.T).reshape(time, batch, -1)
         return dx.transpose(1, 0, 2).copy(), (dh, dc)

@@ -81,13 +81,13 @@ class RNN:
         inputs = np.asarray(inputs)
         if inputs.ndim != 2 or inputs.shape[1] != self.input_dim:
             raise ValueError(
-                f"RNN.forward takes one step of shape (batch, {self.input_dim}), but {inputs.shape} came. "
+                f"RNN.forward takes one step of shape (batch, {self.input_dim}), but got {inputs.shape}. "
                 f"A whole sequence? Call forward once a step, or use unroll."
             )
         if hidden_state.shape != (len(inputs), self.hidden_dim):
             raise ValueError(
                 f"A hidden state of shape {(len(inputs), self.hidden_dim)} is needed for {len(inputs)} "
-                f"rows of input, but {hidden_state.shape} came. Call "
+                f"rows of input, but got {hidden_state.shape}. Call "
                 f"reset_state(batch_size={len(inputs)}) before a new batch."
             )
         self.hidden_state = np.tanh(inputs @ self.kernel + hidden_state @ self.recurrent_kernel + self.bias)
@@ -152,8 +152,8 @@ def bptt(rnn, inputs, states, d_outputs, truncation=None):
     """
     if truncation is not None and truncation < 1:
         raise ValueError(
-            f"truncation counts the uses of the weights that a loss may blame, so it is at least 1, but "
-            f"{truncation} came."
+            f"truncation counts the uses of the weights that a loss is backpropagated to, so it is at least 1, but "
+            f"got {truncation}."
         )
     time = inputs.shape[1]
     d_kernel, d_recurrent_kernel, d_bias, d_output_kernel, d_output_bias = (np.zeros_like(w) for w in rnn.weights)

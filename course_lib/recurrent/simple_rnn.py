@@ -53,10 +53,7 @@ class SimpleRNN(Layer):
         self.recurrent_kernel = orthogonal((units, units), rng, dtype)
         self.bias = np.zeros(units, dtype)
 
-    def config(self):
-        return dict(features=self.features, units=self.units)
-
-    def forward(self, x, initial_state=None, mask=None):
+    def forward(self, x, initial_state=None, mask=None, training=False):
         """Run over the sequences.
 
         Parameters
@@ -97,7 +94,7 @@ class SimpleRNN(Layer):
         self._cache = xs, states, live
         return _masked_outputs(states, live), states[-1].copy()
 
-    def backward(self, d_outputs, d_final_state=None):
+    def backward(self, d_outputs, d_final_state=None, input_gradient=True):
         """Carry blame back through every step.
 
         Parameters
@@ -138,5 +135,7 @@ class SimpleRNN(Layer):
             states[:-1].reshape(time * batch, -1).T @ flat_das,
             flat_das.sum(axis=0),
         ]
+        if not input_gradient:
+            return None, dh
         dx = (flat_das @ self.kernel.T).reshape(time, batch, -1)
         return dx.transpose(1, 0, 2).copy(), dh

@@ -133,5 +133,5 @@ def test_blame_norms_are_below_the_jacobians():
 def test_blame_norms_say_which_shape_is_wrong():
     with pytest.raises(ValueError, match="Time comes first"):
         gradient_norms(np.eye(3), np.ones((5, 3)), np.ones((5, 3)))
-    with pytest.raises(ValueError, match=r"one blame for each state, but \(1, 2, 3\) came"):
+    with pytest.raises(ValueError, match=r"one gradient for each state, but got \(1, 2, 3\)"):
         gradient_norms(np.eye(3), np.ones((5, 2, 3)), np.ones((1, 2, 3)))

@@ -121,20 +121,20 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize(
     ("error", "says", "mistake"),
     [
-        (ValueError, r"made for 3 features.*\(2, 4\) came", lambda: Dense(3, 2, rng=RNG).forward(np.zeros((2, 4)))),
+        (ValueError, r"made for 3 features.*\(2, 4\)", lambda: Dense(3, 2, rng=RNG).forward(np.zeros((2, 4)))),
         (TypeError, "one_hot or an Embedding", lambda: Dense(3, 2, rng=RNG).forward(np.zeros((2, 3), int))),
         (
             ValueError,
-            "linear, sigmoid, tanh, relu, but 'softmax' came",
+            "linear, sigmoid, tanh, relu, but got 'softmax'",
             lambda: Dense(3, 2, rng=RNG, activation="softmax"),
         ),
         (RuntimeError, "backward was called before forward", lambda: Dense(3, 2, rng=RNG).backward(np.zeros((2, 2)))),
-        (ValueError, "rows 0 to 4 but ids from 5 to 5", lambda: Embedding(5, 3, rng=RNG).forward(np.array([5]))),
+        (ValueError, "rows 0 to 4, but got ids from 5 to 5", lambda: Embedding(5, 3, rng=RNG).forward(np.array([5]))),
         (TypeError, "whole numbers", lambda: Embedding(5, 3, rng=RNG).forward(np.array([0.5]))),
-        (ValueError, "below 1, but 1 came", lambda: Dropout(1, rng=RNG)),
+        (ValueError, "below 1, but got 1", lambda: Dropout(1, rng=RNG)),
         (
             ValueError,
-            "2 weights \\(kernel, bias\\) but 1 arrays",
+            "2 weights \\(kernel, bias\\), but got 1 arrays",
             lambda: Dense(3, 2, rng=RNG).set_weights([np.zeros((3, 2))]),
         ),
         (
@@ -145,7 +145,7 @@ RNG = np.random.default_rng(0)
         (ValueError, "Use argmax", lambda: SoftmaxCrossEntropy().forward(np.zeros((2, 3)), np.zeros((2, 3), int))),
         (
             ValueError,
-            "3 classes but targets from 3 to 3",
+            "3 classes, but got targets from 3 to 3",
             lambda: SoftmaxCrossEntropy().forward(np.zeros((1, 3)), np.array([3])),
         ),
         (TypeError, "class ids", lambda: SoftmaxCrossEntropy().forward(np.zeros((1, 3)), np.array([0.0]))),
@@ -157,7 +157,7 @@ RNG = np.random.default_rng(0)
         ),
         (
             ValueError,
-            r"shape is \(2,\), but \(3,\)",
+            r"shape is \(2,\), but got \(3,\)",
             lambda: MeanSquaredError().forward(np.zeros((2, 1)), np.zeros((2, 1)), np.ones(3, bool)),
         ),
     ],

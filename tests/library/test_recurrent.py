@@ -291,7 +291,7 @@ def test_bidirectional_weights_can_be_copied_out_and_in():
     assert (layer.forward(x)[0] != other.forward(x)[0]).any()
     other.set_weights(layer.get_weights())
     np.testing.assert_array_equal(layer.forward(x)[0], other.forward(x)[0])
-    with pytest.raises(ValueError, match=r"Bidirectional.backward_layer.bias has shape \(3,\) but.*\(4,\) came"):
+    with pytest.raises(ValueError, match=r"Bidirectional.backward_layer.bias has shape \(3,\), but got.*\(4,\)"):
         layer.set_weights([*layer.get_weights()[:-1], np.zeros(4)])
 
 
@@ -325,29 +325,29 @@ def bidirectional(dtype=np.float32):
 @pytest.mark.parametrize(
     ("error", "says", "mistake"),
     [
-        (TypeError, "two recurrent layers, such as SimpleRNN, but Dense came", lambda: Bidirectional(LAYER, A_DENSE)),
-        (TypeError, "but Bidirectional came", lambda: Bidirectional(bidirectional(), LAYER)),
-        (TypeError, "but int came", lambda: Bidirectional(8, 8)),
+        (TypeError, "two recurrent layers, such as SimpleRNN, but got Dense", lambda: Bidirectional(LAYER, A_DENSE)),
+        (TypeError, "but got Bidirectional", lambda: Bidirectional(bidirectional(), LAYER)),
+        (TypeError, "but got int", lambda: Bidirectional(8, 8)),
         (ValueError, "the same layer twice", lambda: Bidirectional(LAYER, LAYER)),
         (
             ValueError,
-            r"same features, units and dtype, but \(2, 3, 'float32'\) and \(2, 3, 'float64'\) came",
+            r"same features, units and dtype, but got \(2, 3, 'float32'\) and \(2, 3, 'float64'\)",
             lambda: Bidirectional(LAYER, SimpleRNN(2, 3, rng=np.random.default_rng(0), dtype=np.float64)),
         ),
         (
             ValueError,
-            r"as a pair.*an array of shape \(2, 2, 3\) came",
+            r"as a pair.*an array of shape \(2, 2, 3\)",
             lambda: bidirectional().forward(X, np.zeros((2, 2, 3))),
         ),
-        (ValueError, "as a pair.*a tuple of 1 came", lambda: bidirectional().forward(X, (None,))),
-        (ValueError, "as a pair.*a float came", lambda: bidirectional().forward(X, 0.0)),
-        (ValueError, r"shape \(2, 3\), but \(1, 3\) came", lambda: bidirectional().forward(X, (None, X[:1, :3, 0]))),
-        (ValueError, r"\(batch, time, 2\), but \(4, 2\) came", lambda: bidirectional().forward(X[0])),
-        (ValueError, r"of shape \(2, 3\) came", lambda: bidirectional().forward(X, mask=np.ones((2, 3), bool))),
+        (ValueError, "as a pair.*a tuple of 1", lambda: bidirectional().forward(X, (None,))),
+        (ValueError, "as a pair.*a float", lambda: bidirectional().forward(X, 0.0)),
+        (ValueError, r"shape \(2, 3\), but got \(1, 3\)", lambda: bidirectional().forward(X, (None, X[:1, :3, 0]))),
+        (ValueError, r"\(batch, time, 2\), but got \(4, 2\)", lambda: bidirectional().forward(X[0])),
+        (ValueError, r"of shape \(2, 3\)", lambda: bidirectional().forward(X, mask=np.ones((2, 3), bool))),
         (TypeError, "symbol ids", lambda: bidirectional().forward([[[1, 2]]])),
         (RuntimeError, "Bidirectional.backward was called before forward", lambda: bidirectional().backward(X)),
         (ValueError, "neither there is nothing", lambda: ran(bidirectional()).backward(None)),
-        (ValueError, r"\(2, 4, 6\), but \(2, 4, 3\)", lambda: ran(bidirectional()).backward(np.zeros((2, 4, 3)))),
+        (ValueError, r"\(2, 4, 6\), but got \(2, 4, 3\)", lambda: ran(bidirectional()).backward(np.zeros((2, 4, 3)))),
         (
             ValueError,
             "the gradient of its final state as a pair.*an array of shape",
@@ -380,27 +380,27 @@ X = np.zeros((2, 4, 2), np.float32)
     [
         (
             ValueError,
-            r"\(batch, time, 2\), but \(4, 2\) came. One sequence alone\? Write x\[None\]",
+            r"\(batch, time, 2\), but got \(4, 2\). One sequence alone\? Write x\[None\]",
             lambda: LAYER.forward(X[0]),
         ),
-        (ValueError, r"\(2, 4, 3\) came", lambda: LAYER.forward(np.zeros((2, 4, 3)))),
+        (ValueError, r"\(2, 4, 3\)", lambda: LAYER.forward(np.zeros((2, 4, 3)))),
         (ValueError, "no steps", lambda: LAYER.forward(np.zeros((2, 0, 2)))),
         (TypeError, "symbol ids", lambda: LAYER.forward(np.zeros((2, 4, 2), int))),
-        (ValueError, r"shape \(2, 3\), but \(1, 3\) came", lambda: LAYER.forward(X, np.zeros((1, 3)))),
-        (ValueError, "True at real steps, but int64", lambda: LAYER.forward(X, mask=np.ones((2, 4), np.int64))),
-        (ValueError, r"of shape \(2, 3\) came", lambda: LAYER.forward(X, mask=np.ones((2, 3), bool))),
+        (ValueError, r"shape \(2, 3\), but got \(1, 3\)", lambda: LAYER.forward(X, np.zeros((1, 3)))),
+        (ValueError, "True at real steps, but got int64", lambda: LAYER.forward(X, mask=np.ones((2, 4), np.int64))),
+        (ValueError, r"of shape \(2, 3\)", lambda: LAYER.forward(X, mask=np.ones((2, 3), bool))),
         (RuntimeError, "backward was called before forward", lambda: layer_and_rnn()[0].backward(X)),
         (ValueError, "neither there is nothing", lambda: (LAYER.forward(X), LAYER.backward(None))),
         (
             ValueError,
-            r"d_outputs has the shape.*\(2, 4, 3\), but \(2, 4, 2\)",
+            r"d_outputs has the shape.*\(2, 4, 3\), but got \(2, 4, 2\)",
             lambda: (LAYER.forward(X), LAYER.backward(X)),
         ),
         (ValueError, "Call forward once a step", lambda: FIRST.forward(X)),
         (ValueError, r"reset_state\(batch_size=2\)", lambda: FIRST.forward(np.zeros((2, 2)))),
         (
             ValueError,
-            "at least 1, but 0 came",
+            "at least 1, but got 0",
             lambda: bptt(FIRST, X, unroll(FIRST, X)[0], np.zeros((2, 4, 1)), truncation=0),
         ),
     ],
@@ -429,7 +429,7 @@ def test_starting_values():
         w = network.recurrent_kernel
         np.testing.assert_allclose(w @ w.T, np.eye(5), atol=1e-12)
         assert not network.bias.any()
-    with pytest.raises(ValueError, match=r"\(1, 3\) is needed for 1 rows of input, but \(1, 4\) came"):
+    with pytest.raises(ValueError, match=r"\(1, 3\) is needed for 1 rows of input, but got \(1, 4\)"):
         RNN(2, 3, 1, rng=0).forward(np.zeros((1, 2)), np.zeros((1, 4)))
 
 

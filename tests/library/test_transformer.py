@@ -80,10 +80,10 @@ def test_layer_norm_is_its_formula_and_its_gradients_are_right(seed, shape):
     x, dy = rng.normal(2, 3, shape), rng.normal(size=shape)
     y = layer.forward(x)
     np.testing.assert_allclose(
-        y, (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * layer.scale + layer.bias
+        y, (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) * layer.gamma + layer.beta
     )
     dx = layer.backward(dy)
-    arrays = {"x": x, "scale": layer.scale, "bias": layer.bias}
+    arrays = {"x": x, "gamma": layer.gamma, "beta": layer.beta}
     claimed = dict(zip(arrays, [dx, *(g.copy() for g in layer.grads)], strict=True))
     errors = check_gradients(lambda: float((layer.forward(x) * dy).sum()), arrays, claimed)
     assert max(errors.values()) < 1e-6
