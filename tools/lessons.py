@@ -349,15 +349,16 @@ def run(names) -> int:
     print(f"\nLessons executed; as pages in {HTML.relative_to(ROOT)}\n")
     print(table(("lesson", "seconds", "budget", "verdict"), times))
 
-    spoken = {True: "held", False: "NOT HELD", None: "not run"}
+    spoken = {True: "held", False: "NOT HELD", None: "not recorded"}
     board = results.scoreboard()
     print("\nWhat the papers said and what we measured")
     for row in board:
-        stale = ", but its code has changed since: `make reproduce`" if row["stale"] else ""
         print(f"\n{row['lesson']}  {row['paper']}: {row['claim']}")
         print(f"    the paper  {row['reported']}")
         print(f"    ours       {row['measured']}")
-        print(f"    criterion  {row['criterion']}: {spoken[row['holds']]}{stale}")
+        print(f"    criterion  {row['criterion']}: {spoken[row['holds']]}")
+        for problem in row["problems"]:
+            print(f"    but        {problem}")
     return int(failed > 0 or over or any(row["holds"] is False for row in board))
 
 

@@ -6,6 +6,9 @@ import multiprocessing
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+
+import numpy as np
 
 from course_lib.teaching.experiment import find, reproductions, timed, write
 
@@ -23,7 +26,14 @@ def main(keys):
             code = r.code_hash()  # before measuring, so that an edit meanwhile does not go unnoticed
             rows, seconds = zip(*pool.map(timed, [r.key] * len(r.seeds), r.seeds), strict=True)
             held = r.holds(rows)
-            write(r, list(rows), sum(seconds), code)
+            write(
+                r,
+                list(rows),
+                seconds=sum(seconds),
+                code_hash=code,
+                full_run=date.today().isoformat(),
+                numpy=np.__version__,
+            )
             print(f"{r.key}: {'held' if held else 'NOT HELD'}, {r.measured(rows)}", flush=True)
             all_held = all_held and held
     return 0 if all_held else 1

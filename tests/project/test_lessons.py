@@ -41,7 +41,11 @@ def add_lesson(course: Path, name: str, source: str) -> Path:
 
 def row(held):
     row = {"lesson": "04", "paper": "Elman 1990", "claim": "third bit", "reported": "about .05", "measured": ".01"}
-    return row | {"criterion": "below .05", "holds": held, "stale": held is False}
+    return row | {
+        "criterion": "below .05",
+        "holds": held,
+        "problems": ["its code has changed since"] if held is False else [],
+    }
 
 
 def test_refresh_twice_stores_the_same_file(course, capsys):
@@ -126,7 +130,9 @@ def test_ignored_output_is_kept_only_while_its_words_stay():
         assert fresh.cells[0].outputs[0].text == (old if kept else new)
 
 
-@pytest.mark.parametrize(("held", "code", "word"), [(True, 0, "held"), (None, 0, "not run"), (False, 1, "NOT HELD")])
+@pytest.mark.parametrize(
+    ("held", "code", "word"), [(True, 0, "held"), (None, 0, "not recorded"), (False, 1, "NOT HELD")]
+)
 def test_run_prints_seconds_and_the_scoreboard(course, monkeypatch, capsys, made, held, code, word):
     executed = nbformat.read(made, as_version=4)
     monkeypatch.setattr(lessons, "execute", lambda lesson: executed)
@@ -140,7 +146,7 @@ def test_run_prints_seconds_and_the_scoreboard(course, monkeypatch, capsys, made
     ]
     assert "04  Elman 1990: third bit\n    the paper  about .05\n    ours       .01\n" in printed
     assert f"    criterion  below .05: {word}" in printed
-    assert ("code has changed since" in printed) == (held is False)
+    assert ("    but        its code has changed since\n" in printed) == (held is False)
     assert (course / "_build" / "html" / "00_halving.html").exists()
 
 

@@ -22,8 +22,6 @@ XOR_TARGETS = np.array([[0], [1], [1], [0]], float)
 SIX_BITS = np.array(list(product([0, 1], repeat=6)), float)
 IS_MIRRORED = (SIX_BITS[:, ::-1] == SIX_BITS).all(axis=1, keepdims=True).astype(float)
 
-CODE = tuple(f"course_lib.{name}" for name in ("layers", "neurons", "optimizers"))
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Spikes and rates
@@ -200,7 +198,6 @@ REPRODUCTIONS = (
             row["height_6"] < 10 and 95 < row["height_7"] < 115 and 95 < row["height_15"] < 115 for row in rows
         ),
         measured=lambda rows: "; ".join(f"{kick} mV: {rows[0][f'height_{kick}']:.1f} mV" for kick in (6, 7, 15)),
-        code=CODE,
     ),
     Reproduction(
         key="firing-rate",
@@ -213,7 +210,6 @@ REPRODUCTIONS = (
         measure=measure_rate,
         holds=lambda rows: all(row["error"] < 0.01 for row in rows),
         measured=lambda rows: f"off by at most {max(row['error'] for row in rows):.2%}",
-        code=CODE,
     ),
     Reproduction(
         key="perceptron-mistakes",
@@ -228,7 +224,6 @@ REPRODUCTIONS = (
         measure=measure_mistakes,
         holds=_mistakes_holds,
         measured=_mistakes_measured,
-        code=CODE,
     ),
     Reproduction(
         key="xor-starts",
@@ -243,7 +238,6 @@ REPRODUCTIONS = (
         measured=lambda rows: (
             f"two: {len(_solved(rows, 'two'))} of {len(rows)} starts; four: {len(_solved(rows, 'four'))}"
         ),
-        code=CODE,
     ),
     Reproduction(
         key="mirror-symmetry",
@@ -257,6 +251,5 @@ REPRODUCTIONS = (
         measure=measure_mirror,
         holds=_mirror_holds,
         measured=_mirror_measured,
-        code=CODE,
     ),
 )

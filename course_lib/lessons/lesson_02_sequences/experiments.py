@@ -127,8 +127,6 @@ def _range(rows, name, form=".2f"):
     return f"{min(values):{form}} to {max(values):{form}}"
 
 
-_MODULES = tuple(f"course_lib.{name}" for name in ("datasets", "ngrams", "sequences", "tasks"))
-
 REPRODUCTIONS = (
     Reproduction(
         key="shannon-english",
@@ -147,7 +145,6 @@ REPRODUCTIONS = (
             + "; with the space: "
             + ", ".join(_range(rows, f"f{n}_27") for n in (1, 2, 3))
         ),
-        code=_MODULES,
     ),
     Reproduction(
         key="tables-and-floor",
@@ -165,7 +162,6 @@ REPRODUCTIONS = (
             f"floor {_range(rows, 'floor')}, 7-gram read {_range(rows, 'read7')}, unseen "
             f"{_range(rows, 'unseen7')}; 4-gram unseen {_range(rows, 'unseen4')}"
         ),
-        code=_MODULES,
     ),
     Reproduction(
         key="shuffled-windows",
@@ -182,6 +178,5 @@ REPRODUCTIONS = (
         measured=lambda rows: (
             f"bits beyond the truth: shuffled {_range(rows, 'shuffled')}, split first {_range(rows, 'honest')}"
         ),
-        code=_MODULES,
     ),
 )

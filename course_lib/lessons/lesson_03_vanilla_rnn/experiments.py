@@ -130,7 +130,6 @@ REPRODUCTIONS = (
         measure=measure_radius,
         holds=_radius_holds,
         measured=lambda rows: ", ".join(f"n = {units}: {_range(rows, f'n{units}', '.2f')}" for units in SIZES),
-        code=(),
     ),
     Reproduction(
         key="memory-capacity",
@@ -151,6 +150,5 @@ REPRODUCTIONS = (
             f"from N(0, 1) {_range(rows, 'loud')}, with quiet inputs {_range(rows, 'quiet')}, and noise "
             f"{_range(rows, 'quiet, noisy')}"
         ),
-        code=("course_lib.layers", "course_lib.recurrent"),
     ),
 )

@@ -20,8 +20,6 @@ from course_lib.teaching.experiment import Reproduction
 
 LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 
-CODE = tuple(f"course_lib.{name}" for name in ("layers", "optimizers", "recurrent", "sequences", "tasks"))
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Temporal XOR
@@ -280,7 +278,6 @@ REPRODUCTIONS = (
         measure=measure_xor,
         holds=lambda rows: all(row["full"] < 0.05 and row["one_step"] > 0.1 for row in rows),
         measured=lambda rows: f"full {_range(rows, 'full', '.3f')}, one step {_range(rows, 'one_step', '.2f')}",
-        code=CODE,
     ),
     Reproduction(
         key="elman-words",
@@ -297,7 +294,6 @@ REPRODUCTIONS = (
             for row in rows
         ),
         measured=lambda rows: f"AUC {_range(rows, 'full', '.3f')}; letter pairs {_range(rows, 'letter_pairs', '.3f')}",
-        code=CODE,
     ),
     Reproduction(
         key="words-of-the-dictionary",
@@ -320,7 +316,6 @@ REPRODUCTIONS = (
             f"network {_range(rows, 'network', '.2f')} bits, pairs {_range(rows, 'pairs', '.2f')}, "
             f"triples {_range(rows, 'triples', '.2f')}; AUC {_range(rows, 'auc', '.2f')}"
         ),
-        code=(*CODE, "course_lib.datasets", "course_lib.model"),
     ),
     Reproduction(
         key="embedded-reber",
@@ -335,6 +330,5 @@ REPRODUCTIONS = (
         measure=measure_reber,
         holds=_reber_holds,
         measured=_reber_measured,
-        code=CODE,
     ),
 )

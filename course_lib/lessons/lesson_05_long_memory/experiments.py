@@ -421,7 +421,6 @@ REPRODUCTIONS = (
         measured=lambda rows: ", ".join(
             f"ρ = {radius:g}: {_range(rows, f'{radius:g}', '.4f')} (log ρ {np.log(radius):.4f})" for radius in RADII
         ),
-        code=("course_lib.gradients",),
     ),
     Reproduction(
         key="clipping",
@@ -443,14 +442,6 @@ REPRODUCTIONS = (
             )
             + f", of {len(rows)} seeds"
         ),
-        code=(
-            "course_lib.gradients",
-            "course_lib.layers",
-            "course_lib.model",
-            "course_lib.optimizers",
-            "course_lib.recurrent",
-            "course_lib.tasks",
-        ),
     ),
     Reproduction(
         key="adding-tanh",
@@ -471,14 +462,6 @@ REPRODUCTIONS = (
             f"{_range(rows, 'error_100_70k')} with 70,000, {_range(rows, 'error_100')} with 400,000, "
             f"below 1/18 on {sum(row['error_100'] < LEARNED for row in rows)} of {len(rows)}"
         ),
-        code=(
-            "course_lib.gradients",
-            "course_lib.layers",
-            "course_lib.model",
-            "course_lib.optimizers",
-            "course_lib.recurrent",
-            "course_lib.tasks",
-        ),
     ),
     Reproduction(
         key="jacobian-through-training",
@@ -496,14 +479,6 @@ REPRODUCTIONS = (
             f"from {_range(rows, 'start', '.0e')} to {_range(rows, 'after', '.0e')}, radius "
             f"{_range(rows, 'radius', '.2f')}; new slopes alone {_range(rows, 'new_slopes', '.0e')}, "
             f"new matrix alone {_range(rows, 'new_matrix', '.0e')}"
-        ),
-        code=(
-            "course_lib.gradients",
-            "course_lib.layers",
-            "course_lib.model",
-            "course_lib.optimizers",
-            "course_lib.recurrent",
-            "course_lib.tasks",
         ),
     ),
     Reproduction(
@@ -526,14 +501,6 @@ REPRODUCTIONS = (
             )
             + f"; relu, identity, unclipped: {sum(map(_learned_unclipped, rows))} of {len(rows)} learned"
         ),
-        code=(
-            "course_lib.gradients",
-            "course_lib.layers",
-            "course_lib.model",
-            "course_lib.optimizers",
-            "course_lib.recurrent",
-            "course_lib.tasks",
-        ),
     ),
     Reproduction(
         key="noisy-switch",
@@ -554,7 +521,6 @@ REPRODUCTIONS = (
             )
             + f"; integrator: held {_range(rows, 'held_integrator', '.0%')}"
         ),
-        code=(),
     ),
     Reproduction(
         key="jacobian-control",
@@ -573,14 +539,6 @@ REPRODUCTIONS = (
             f"{sum(row['output_error'] < LEARNED for row in rows)} of {len(rows)}, road "
             f"{_range(rows, 'output_road_100', '.0e')}; small inputs: "
             f"{_range(rows, 'inputs_error', '.3f')}, road {_range(rows, 'inputs_road_100', '.0e')}"
-        ),
-        code=(
-            "course_lib.gradients",
-            "course_lib.layers",
-            "course_lib.model",
-            "course_lib.optimizers",
-            "course_lib.recurrent",
-            "course_lib.tasks",
         ),
     ),
 )

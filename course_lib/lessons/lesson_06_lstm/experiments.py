@@ -15,8 +15,6 @@ from course_lib.optimizers import Adam
 from course_lib.recurrent import LSTM, SimpleRNN
 from course_lib.teaching.experiment import Reproduction
 
-CODE = tuple(f"course_lib.{name}" for name in ("layers", "model", "optimizers", "recurrent", "sequences", "tasks"))
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The till: what each gate is there for
@@ -282,7 +280,6 @@ REPRODUCTIONS = (
                 ("no output gate", "o"),
             )
         ),
-        code=CODE,
     ),
     Reproduction(
         key="running-total-wide",
@@ -307,7 +304,6 @@ REPRODUCTIONS = (
             )
             + f"; largest cell {_range(rows, 'all_cell', '.0f')}, no forget gate {_range(rows, 'f_cell', '.0f')}"
         ),
-        code=CODE,
     ),
     Reproduction(
         key="forget-bias",
@@ -334,7 +330,6 @@ REPRODUCTIONS = (
             f"{_solved(rows, 'bias_0_40_bold')}; bias 1 over 40 steps with 1,500 updates "
             f"{_solved(rows, 'bias_1_40_long')}"
         ),
-        code=CODE,
     ),
     Reproduction(
         key="lstm-adding",
@@ -352,7 +347,6 @@ REPRODUCTIONS = (
             f"LSTM below .01 after {_range(rows, 'lstm_sequences', ',')} sequences; tanh at best "
             f"{_range(rows, 'tanh_lowest', '.3f')}"
         ),
-        code=CODE,
     ),
     Reproduction(
         key="lstm-temporal-order",
@@ -369,7 +363,6 @@ REPRODUCTIONS = (
             f"weights {_solved(rows, 'tanh')}; LSTM with a forget bias of 1 "
             f"{_solved(rows, 'lstm_bias_1')}"
         ),
-        code=CODE,
     ),
     Reproduction(
         key="lstm-embedded-reber",
@@ -382,6 +375,5 @@ REPRODUCTIONS = (
         measure=measure_reber,
         holds=lambda rows: _within(rows, "strings", 30_000),
         measured=lambda rows: f"{_solved(rows, 'strings')} in {_range(rows, 'strings', ',')} strings",
-        code=CODE,
     ),
 )

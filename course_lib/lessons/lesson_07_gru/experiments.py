@@ -233,10 +233,6 @@ def measure_text(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 # What the runs are held against
 # ---------------------------------------------------------------------------------------------------------------------
-CODE = tuple(f"course_lib.{name}" for name in ("layers", "model", "optimizers", "recurrent", "sequences", "tasks"))
-CODE_TEXT = tuple(
-    f"course_lib.{name}" for name in ("datasets", "layers", "model", "ngrams", "optimizers", "recurrent", "sequences")
-)
 
 
 def _median(rows, name):
@@ -330,7 +326,6 @@ REPRODUCTIONS = (
         measure=measure_ablation_total,
         holds=_ablation_total_holds,
         measured=lambda rows: _spread(rows, ABLATIONS, ".3f"),
-        code=CODE,
     ),
     Reproduction(
         key="gru-ablation-order",
@@ -345,7 +340,6 @@ REPRODUCTIONS = (
         measure=measure_ablation_order,
         holds=_ablation_order_holds,
         measured=lambda rows: _counts(rows, [f"{name}_{bias}" for bias in (0, 3) for name in ABLATIONS[:-1]] + ["rnn"]),
-        code=CODE,
     ),
     Reproduction(
         key="gru-lag",
@@ -359,7 +353,6 @@ REPRODUCTIONS = (
         measure=measure_lag,
         holds=_lag_holds,
         measured=lambda rows: _counts(rows, [f"{name}_{lag}" for lag in LAGS for name in MODELS]),
-        code=CODE,
     ),
     Reproduction(
         key="gru-adding",
@@ -373,7 +366,6 @@ REPRODUCTIONS = (
         measure=measure_adding,
         holds=_adding_holds,
         measured=lambda rows: _counts(rows, MODELS),
-        code=CODE,
     ),
     Reproduction(
         key="gru-reber",
@@ -388,7 +380,6 @@ REPRODUCTIONS = (
         measure=measure_reber,
         holds=_reber_holds,
         measured=lambda rows: _counts(rows, MODELS),
-        code=CODE,
     ),
     Reproduction(
         key="gru-text",
@@ -406,6 +397,5 @@ REPRODUCTIONS = (
             _spread(rows, [f"{name}_{size}_s4" for size in ("small", "large") for name in MODELS], ".2f")
             + f" bits; table of fives {rows[0]['table_5']:.2f}"
         ),
-        code=CODE_TEXT,
     ),
 )

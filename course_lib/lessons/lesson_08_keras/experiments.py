@@ -269,8 +269,6 @@ def _range(rows, name, form=".2f"):
     return f"{min(values):{form}} to {max(values):{form}}"
 
 
-_MODULES = tuple(f"course_lib.{name}" for name in ("datasets", "keras_models", "ngrams", "sequences", "tasks"))
-
 REPRODUCTIONS = (
     Reproduction(
         key="classic-stack",
@@ -287,7 +285,6 @@ REPRODUCTIONS = (
             f"bits a letter: classic {_range(rows, 'classic')}, mended {_range(rows, 'mended')}; pairs "
             f"{_range(rows, 'pairs')}, best table {_range(rows, 'table')}"
         ),
-        code=_MODULES,
     ),
     Reproduction(
         key="dropout-between-layers",
@@ -309,7 +306,6 @@ REPRODUCTIONS = (
             f"{_range(rows, 'last_without')}, with {_range(rows, 'best_with')} and "
             f"{_range(rows, 'last_with')}; best table {_range(rows, 'table')}"
         ),
-        code=_MODULES,
     ),
     Reproduction(
         key="mask-taken-away",
@@ -327,7 +323,6 @@ REPRODUCTIONS = (
             f"right: masked {_range(rows, 'masked_12')}, mask taken away {_range(rows, 'bare_12')}; "
             f"trained without {_range(rows, 'never_12')}, longer filling {_range(rows, 'never_20')}"
         ),
-        code=_MODULES,
     ),
     Reproduction(
         key="sunspots",
@@ -344,6 +339,5 @@ REPRODUCTIONS = (
             f"RMSE: network {_range(rows, 'network', '.1f')}, linear {_range(rows, 'linear', '.1f')}, "
             f"persistence {_range(rows, 'persistence', '.1f')}"
         ),
-        code=_MODULES,
     ),
 )

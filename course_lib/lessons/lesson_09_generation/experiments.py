@@ -472,14 +472,6 @@ def _endless(rows):
     return sum(not row["greedy_ends"] for row in rows)
 
 
-_GRAMMAR = tuple(
-    f"course_lib.{name}" for name in ("generation", "layers", "model", "optimizers", "recurrent", "sequences", "tasks")
-)
-_TEXT = tuple(
-    f"course_lib.{name}"
-    for name in ("datasets", "generation", "layers", "model", "ngrams", "optimizers", "recurrent", "sequences")
-)
-
 REPRODUCTIONS = (
     Reproduction(
         key="reber-decoding",
@@ -497,7 +489,6 @@ REPRODUCTIONS = (
             f"T=1 {_range(rows, 'valid T1')}, T=2 {_range(rows, 'valid T2')}, T=2 with top-p .9 "
             f"{_range(rows, 'valid p0.9 at T2')}; greedy never ends on {_endless(rows)} of {len(rows)}"
         ),
-        code=_GRAMMAR,
     ),
     Reproduction(
         key="loaded-coins",
@@ -516,7 +507,6 @@ REPRODUCTIONS = (
             f"{_range(rows, 'variety T1', '.1f')}, at .5 {_range(rows, 'variety T0.5', '.1f')}, of which "
             f"valid {_range(rows, 'valid T0.5')}"
         ),
-        code=_GRAMMAR,
     ),
     Reproduction(
         key="words-never-read",
@@ -539,7 +529,6 @@ REPRODUCTIONS = (
             f"{_range(rows, 'new_table', '.3f')}, {_range(rows, 'new_leaning', '.3f')}; bits a letter "
             f"{_range(rows, 'bits_gru')}, {_range(rows, 'bits_table')}, {_range(rows, 'bits_leaning')}"
         ),
-        code=_TEXT,
     ),
     Reproduction(
         key="manual-prose",
@@ -558,7 +547,6 @@ REPRODUCTIONS = (
             f"6-gram {_range(rows, 'table_6')}, 8-gram {_range(rows, 'table_8')}; greedy loops "
             f"{_range(rows, 'greedy_short', '.0f')} and {_range(rows, 'greedy_long', '.0f')} of 20"
         ),
-        code=_TEXT,
     ),
     Reproduction(
         key="exposure-bias",
@@ -580,6 +568,5 @@ REPRODUCTIONS = (
             f"{_times(rows, 'forgiving')}; right after a planted error "
             f"{_range(rows, 'planted_strict_1')} and {_range(rows, 'planted_forgiving_1', '.3f')}"
         ),
-        code=(*_GRAMMAR, "course_lib.ngrams"),
     ),
 )

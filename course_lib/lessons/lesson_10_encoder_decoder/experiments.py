@@ -17,11 +17,6 @@ from course_lib.sequences import Vocabulary
 from course_lib.speaker import error_rates
 from course_lib.teaching.experiment import Reproduction
 
-CODE = tuple(
-    f"course_lib.{name}"
-    for name in ("generation", "layers", "model", "optimizers", "recurrent", "seq2seq", "sequences", "tasks")
-)
-
 ALPHABET = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 
 
@@ -353,7 +348,6 @@ REPRODUCTIONS = [
         measure=measure_reversal,
         holds=lambda rows: all(row["backwards"] / row["forwards"] < 0.85 for row in rows),
         measured=_reversal_measured,
-        code=CODE,
     ),
     Reproduction(
         key="beam-exact",
@@ -372,7 +366,6 @@ REPRODUCTIONS = [
             + ", ".join(f"{w}: {np.median([row[f'width_{w}'] for row in rows]):.2f}" for w in WIDTHS)
             + f" ({len(rows)} seeds)"
         ),
-        code=CODE,
     ),
     Reproduction(
         key="nothing-is-likeliest",
@@ -387,7 +380,6 @@ REPRODUCTIONS = [
         measure=measure_nothing,
         holds=_nothing_holds,
         measured=_nothing_measured,
-        code=CODE,
     ),
     Reproduction(
         key="code-bits",
@@ -402,7 +394,6 @@ REPRODUCTIONS = [
         measure=measure_code,
         holds=_code_holds,
         measured=_code_measured,
-        code=CODE,
     ),
     Reproduction(
         key="sounds-first",
@@ -416,7 +407,6 @@ REPRODUCTIONS = [
         measure=measure_speaker,
         holds=_speaker_holds,
         measured=_speaker_measured,
-        code=(*CODE, "course_lib.datasets"),
     ),
     Reproduction(
         key="scheduled-sampling",
@@ -431,6 +421,5 @@ REPRODUCTIONS = [
         measure=measure_scheduled,
         holds=_scheduled_holds,
         measured=_scheduled_measured,
-        code=(*CODE, "course_lib.datasets"),
     ),
 ]

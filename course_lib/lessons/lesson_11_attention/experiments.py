@@ -16,12 +16,6 @@ from course_lib.speaker.train import align, letter_table, spelling_pairs
 from course_lib.teaching.experiment import Reproduction
 from course_lib.transformer import Transformer
 
-CODE = tuple(
-    f"course_lib.{name}"
-    for name in ("generation", "layers", "model", "optimizers", "recurrent", "seq2seq", "sequences", "tasks")
-)
-SPEAKING = (*CODE, *(f"course_lib.{name}" for name in ("datasets", "speaker", "train_speaker", "transformer")))
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The cipher: quality against length
 # ---------------------------------------------------------------------------------------------------------------------
@@ -298,7 +292,6 @@ REPRODUCTIONS = (
                 for name in ("with", "bahdanau", "without", "backwards")
             )
         ),
-        code=CODE,
     ),
     Reproduction(
         key="letters-to-sounds",
@@ -315,7 +308,6 @@ REPRODUCTIONS = (
         measured=lambda rows: (
             "words wrong: " + "; ".join(f"{name.replace('_', ' ')} {_spread(rows, name)}" for name in READERS)
         ),
-        code=SPEAKING,
     ),
     Reproduction(
         key="attention-pointers",
@@ -333,6 +325,5 @@ REPRODUCTIONS = (
             "found by "
             + "; ".join(f"{name} {_spread(rows, name + '_there')}" for name in ("looked", "counted", "diagonal"))
         ),
-        code=SPEAKING,
     ),
 )
