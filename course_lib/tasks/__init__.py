@@ -1,35 +1,29 @@
 """Generated problems whose best possible score is known exactly.
 
 A loss of 0.44 says little until you know that no predictor can reach 0.43. Each problem here comes with that figure
-(its floor), or with the score of a predictor that has not understood the point of it (its baseline).
+(its floor), or with the score of a predictor that uses nothing of the past (its baseline).
 
-Entropies and losses are in nats, unless a function's name ends in ``_bits``. Arrays are batch first,
+Entropies and losses are in nats. Arrays are batch first,
 ``(count, time, features)``. Every choice is drawn from the ``numpy.random.Generator`` that is passed in.
 """
 
-from course_lib.tasks.automata import (
+from course_lib.tasks.automata import Automaton, GrammarBatch, grammar_batch
+from course_lib.tasks.grammars import (
     ELMAN_WORDS,
     REBER_SYMBOLS,
-    Automaton,
     Brackets,
     ElmanLetters,
-    GrammarBatch,
     brackets,
-    brackets_floor,
     brackets_source,
     elman_letters,
-    elman_letters_floor,
-    elman_letters_floor_by_position,
     embedded_reber,
     embedded_reber_forgetful_floor,
-    grammar_batch,
     lexicon_source,
     markov_language,
     random_transitions,
     reber,
     reber_batch,
     reber_floor,
-    reber_floor_bits,
     reber_pairs,
 )
 from course_lib.tasks.memory import (
@@ -39,21 +33,18 @@ from course_lib.tasks.memory import (
     copy_baseline,
     copy_task,
     first_symbol,
-    first_symbol_baseline,
     parity,
     parity_baseline,
-    reverse_task,
+    running_total,
     temporal_order,
-    temporal_order_baseline,
     temporal_xor,
     temporal_xor_floor,
 )
-from course_lib.tasks.pairs import cipher_alignment, cipher_baseline, cipher_key, cipher_pairs
-from course_lib.tasks.series import MACKEY_GLASS_STEP, mackey_glass, persistence_mse
+from course_lib.tasks.pairs import cipher_alignment, cipher_key, cipher_pairs
+from course_lib.tasks.series import persistence_mse
 
 __all__ = [
     "ELMAN_WORDS",
-    "MACKEY_GLASS_STEP",
     "REBER_SYMBOLS",
     "TEMPORAL_ORDER_SYMBOLS",
     "Automaton",
@@ -63,24 +54,18 @@ __all__ = [
     "adding",
     "adding_baseline",
     "brackets",
-    "brackets_floor",
     "brackets_source",
     "cipher_alignment",
-    "cipher_baseline",
     "cipher_key",
     "cipher_pairs",
     "copy_baseline",
     "copy_task",
     "elman_letters",
-    "elman_letters_floor",
-    "elman_letters_floor_by_position",
     "embedded_reber",
     "embedded_reber_forgetful_floor",
     "first_symbol",
-    "first_symbol_baseline",
     "grammar_batch",
     "lexicon_source",
-    "mackey_glass",
     "markov_language",
     "parity",
     "parity_baseline",
@@ -89,11 +74,9 @@ __all__ = [
     "reber",
     "reber_batch",
     "reber_floor",
-    "reber_floor_bits",
     "reber_pairs",
-    "reverse_task",
+    "running_total",
     "temporal_order",
-    "temporal_order_baseline",
     "temporal_xor",
     "temporal_xor_floor",
 ]

@@ -1,4 +1,4 @@
-"""Tasks that ask for memory: temporal XOR, parity, adding, copying, temporal order, first symbol."""
+"""Tasks that ask for memory: temporal XOR, parity, adding, copying, a running total, temporal order, first symbol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from course_lib.tasks.checks import _at_least
 # ---------------------------------------------------------------------------------------------------------------------
 # Temporal XOR
 # ---------------------------------------------------------------------------------------------------------------------
-def temporal_xor(length, rng):
+def temporal_xor(length: int, rng: np.random.Generator) -> np.ndarray:
     """Bits in triples, two random and then their exclusive or, written one after the other without a mark between.
 
     The task is to predict the next bit.
@@ -32,13 +32,13 @@ def temporal_xor(length, rng):
     Elman 1990, Finding structure in time, section "Exclusive-OR".
     """
     if length < 3 or length % 3:
-        raise ValueError(f"Temporal XOR comes in triples, so its length is a multiple of 3, but {length} came.")
+        raise ValueError(f"Temporal XOR comes in triples, so its length is a multiple of 3, but got {length}.")
     triples = rng.integers(0, 2, (length // 3, 3))
     triples[:, 2] = triples[:, 0] ^ triples[:, 1]
     return triples.reshape(-1).astype(np.float32)
 
 
-def temporal_xor_floor():
+def temporal_xor_floor() -> np.ndarray:
     """Root mean squared error of the best predictor of the bit at t, by t mod 3.
 
     The first two bits of a triple are coins: the best guess is ½ and it is always ½ off. The third is known.
@@ -51,9 +51,9 @@ def temporal_xor_floor():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Memory: parity, adding, copy, reverse, temporal order, first symbol
+# Memory: parity, adding, copying, a running total, temporal order, first symbol
 # ---------------------------------------------------------------------------------------------------------------------
-def parity(count, time, rng):
+def parity(count: int, time: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Has the number of ones so far been odd?
 
     Parameters
@@ -73,12 +73,12 @@ def parity(count, time, rng):
     return bits[..., None].astype(np.float32), bits.cumsum(axis=1) % 2
 
 
-def parity_baseline():
+def parity_baseline() -> float:
     """Nats per step of a predictor that misses as much as one bit of the past: ln 2, no better than a coin."""
     return float(np.log(2))
 
 
-def adding(count, time, rng):
+def adding(count: int, time: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Add the two marked numbers of a long sequence.
 
     The common variant of Hochreiter and Schmidhuber's problem, as Arjovsky, Shah and Bengio set it: numbers from
@@ -115,31 +115,21 @@ def adding(count, time, rng):
     return inputs, inputs.prod(axis=2).sum(axis=1, keepdims=True)
 
 
-def adding_baseline():
+def adding_baseline() -> float:
     """Mean squared error of always saying 1: the variance of the sum of two uniform numbers, 2/12."""
     return 1 / 6
 
 
-def _recall(count, delay, rng, symbols, length, turn):
-    _at_least(1, count=count, delay=delay, symbols=symbols, length=length)
-    shown = rng.integers(0, symbols, (count, length))
-    blank, go = symbols, symbols + 1
-    inputs = np.full((count, delay + 2 * length), blank)
-    inputs[:, :length] = shown
-    inputs[:, length + delay - 1] = go
-    targets = np.full(inputs.shape, blank)
-    targets[:, length + delay :] = shown[:, ::turn]
-    return one_hot(inputs, symbols + 2), targets
-
-
-def copy_task(count, delay, rng, symbols=8, length=10):
-    """See some symbols, wait, and repeat them when told to.
+def copy_task(
+    count: int, delay: int, rng: np.random.Generator, symbols: int = 8, length: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read some symbols, wait, and repeat them after a signal.
 
     Parameters
     ----------
     count : int
     delay : int
-        Steps from the last symbol shown to the signal, at least 1.
+        Steps from the last symbol to the signal, at least 1.
     rng : numpy.random.Generator
     symbols, length : int
         Size of the alphabet; how many symbols to repeat.
@@ -156,23 +146,68 @@ def copy_task(count, delay, rng, symbols=8, length=10):
     ----------
     The layout is that of Arjovsky, Shah and Bengio 2016, Unitary evolution recurrent neural networks.
     """
-    return _recall(count, delay, rng, symbols, length, 1)
+    _at_least(1, count=count, delay=delay, symbols=symbols, length=length)
+    to_copy = rng.integers(0, symbols, (count, length))
+    blank, signal = symbols, symbols + 1
+    inputs = np.full((count, delay + 2 * length), blank)
+    inputs[:, :length] = to_copy
+    inputs[:, length + delay - 1] = signal
+    targets = np.full(inputs.shape, blank)
+    targets[:, length + delay :] = to_copy
+    return one_hot(inputs, symbols + 2), targets
 
 
-def reverse_task(count, delay, rng, symbols=8, length=10):
-    """:func:`copy_task` with the answer backwards: the last symbol shown comes first."""
-    return _recall(count, delay, rng, symbols, length, -1)
+def copy_baseline(delay: int, symbols: int = 8, length: int = 10) -> float:
+    """Nats per step of copying for a predictor that knows when to answer and has forgotten what.
+
+    Parameters
+    ----------
+    delay, symbols, length : int
+        As in :func:`copy_task`.
+
+    Returns
+    -------
+    float
+    """
+    return float(length * np.log(symbols) / (delay + 2 * length))
 
 
-def copy_baseline(delay, symbols=8, length=10):
-    """Nats per step of copy or reverse for a predictor that knows when to answer and has forgotten what."""
-    return length * np.log(symbols) / (delay + 2 * length)
+def running_total(count: int, time: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Add up prices, start again for each customer, and give the total when asked for it.
+
+    At each step there is a price, uniform in [0, 1), and three flags: whether it is bought (with probability .25),
+    whether a new customer begins (.1), and whether the total is asked for (.25).
+
+    Parameters
+    ----------
+    count : int
+        Streams.
+    time : int
+        Steps of each.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    inputs : (count, time, 4) float32
+        Price, bought, new, asked for.
+    targets : (count, time, 1) float32
+        The total of this customer, this step included, where it is asked for; else 0. Known exactly: floor 0.
+    """
+    _at_least(1, count=count, time=time)
+    price = rng.random((count, time))
+    bought, new, ask = (rng.random((count, time)) < p for p in (0.25, 0.1, 0.25))
+    total, targets = np.zeros(count), np.zeros((count, time))
+    for t in range(time):
+        total = np.where(new[:, t], 0, total) + bought[:, t] * price[:, t]
+        targets[:, t] = ask[:, t] * total
+    inputs = np.stack([price, bought, new, ask], axis=2)
+    return inputs.astype(np.float32), targets[..., None].astype(np.float32)
 
 
 TEMPORAL_ORDER_SYMBOLS = "abcdXYEB"
 
 
-def temporal_order(count, time, rng):
+def temporal_order(count: int, time: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """In which order did the two symbols that matter come: XX, XY, YX or YY?
 
     A sequence begins with E, ends with B, and holds X or Y at two places; the rest are distractors a to d. With 100
@@ -211,12 +246,7 @@ def temporal_order(count, time, rng):
     return one_hot(ids, len(vocabulary)), 2 * chosen[:, 0] + chosen[:, 1]
 
 
-def temporal_order_baseline():
-    """Nats of guessing among the four classes, ln 4; remembering one of the two symbols brings it to ln 2."""
-    return float(np.log(4))
-
-
-def first_symbol(count, time, rng, symbols=8):
+def first_symbol(count: int, time: int, rng: np.random.Generator, symbols: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """Read a sequence of random symbols and tell at its end what the first one was.
 
     Parameters
@@ -238,8 +268,3 @@ def first_symbol(count, time, rng, symbols=8):
     _at_least(1, count=count, time=time, symbols=symbols)
     ids = rng.integers(0, symbols, (count, time))
     return one_hot(ids, symbols), ids[:, 0].copy()
-
-
-def first_symbol_baseline(symbols=8):
-    """Nats of a predictor that has forgotten the first symbol: ln(symbols)."""
-    return float(np.log(symbols))

@@ -9,15 +9,25 @@ import numpy as np
 from course_lib.tasks.checks import _at_least
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# From sequence to sequence: a substitution cipher
-# ---------------------------------------------------------------------------------------------------------------------
-def cipher_key(rng, letters=ascii_lowercase):
-    """A secret alphabet: each letter with the letter that stands for it, as a dict."""
+def cipher_key(rng: np.random.Generator, letters: str = ascii_lowercase) -> dict[str, str]:
+    """Draw a secret alphabet.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    letters : str
+
+    Returns
+    -------
+    dict of str to str
+        Each letter with the letter that stands for it.
+    """
     return dict(zip(letters, (letters[i] for i in rng.permutation(len(letters))), strict=True))
 
 
-def cipher_pairs(count, key, rng, shortest=4, longest=20):
+def cipher_pairs(
+    count: int, key: dict[str, str], rng: np.random.Generator, shortest: int = 4, longest: int = 20
+) -> tuple[list[str], list[str]]:
     """Random strings and the same strings in cipher.
 
     Parameters
@@ -43,25 +53,17 @@ def cipher_pairs(count, key, rng, shortest=4, longest=20):
     return sources, [source.translate(table) for source in sources]
 
 
-def cipher_alignment(length, source_reversed=False):
+def cipher_alignment(length: int) -> np.ndarray:
     """Which source position each target position needs: the truth that an attention map should find.
 
     Parameters
     ----------
     length : int
-    source_reversed : bool
-        True if the source is fed to the network last letter first.
 
     Returns
     -------
     (length, length) float32
-        Row: target position; column: source position as fed; 1 where they belong together.
+        Row: target position; column: source position; 1 where they belong together.
     """
     _at_least(1, length=length)
-    alignment = np.eye(length, dtype=np.float32)
-    return alignment[:, ::-1].copy() if source_reversed else alignment
-
-
-def cipher_baseline(letters=26):
-    """Nats per letter of a predictor that does not see the source: ln(letters)."""
-    return float(np.log(letters))
+    return np.eye(length, dtype=np.float32)

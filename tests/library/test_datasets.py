@@ -187,7 +187,7 @@ def test_spellings_of_a_part_are_its_words_with_each_way_to_say_them(pronunciati
     for word, rights in zip(words, accepted, strict=True):
         assert set(rights) == {datasets.without_stress(right) for right in pronunciations[word]}
         assert len(set(rights)) == len(rights)
-    with pytest.raises(ValueError, match="'validation' or 'test', but 'all' came"):
+    with pytest.raises(ValueError, match="'validation' or 'test', got 'all'"):
         datasets.load_spellings("all")
 
 

@@ -71,7 +71,7 @@ def test_sample_frequencies_follow_the_arcs():
 
 
 def test_automaton_says_what_is_wrong():
-    with pytest.raises(ValueError, match=r"sum to 1, but those from 'one' are \[0.5, 0.4\]"):
+    with pytest.raises(ValueError, match=r"sum to 1, but got \[0.5, 0.4\] for those from 'one'"):
         Automaton({"one": {"a": (0.5, "one"), "b": (0.4, "one")}}, "one")
     with pytest.raises(ValueError, match="Leave impossible arcs out"):
         Automaton({"one": {"a": (1.0, "one"), "b": (0.0, "one")}}, "one")
@@ -115,7 +115,7 @@ def test_temporal_xor_floor_is_what_the_best_predictor_gets():
 
 @pytest.mark.parametrize("length", [0, 3001])
 def test_temporal_xor_comes_in_triples(length):
-    with pytest.raises(ValueError, match=f"multiple of 3, but {length} came"):
+    with pytest.raises(ValueError, match=f"multiple of 3, but got {length}"):
         tasks.temporal_xor(length, np.random.default_rng(0))
 
 
@@ -154,18 +154,15 @@ def test_elman_lexicon_and_sentences():
         assert_mean([w == word for w in drawn], 1 / 15)
 
 
+# Nats per letter: ln 15 for each word, spread over its letters. Exact because no string of letters has two readings.
+ELMAN_FLOOR = np.log(15) / np.mean([len(word) for word in ELMAN_WORDS])
+
+
 def test_elman_floor_is_the_entropy_rate_of_what_a_reader_can_know():
-    assert tasks.lexicon_source(ELMAN_WORDS).entropy_rate() == pytest.approx(tasks.elman_letters_floor(), rel=1e-9)
+    assert tasks.lexicon_source(ELMAN_WORDS).entropy_rate() == pytest.approx(ELMAN_FLOOR, rel=1e-9)
 
 
-def test_elman_floor_by_position_adds_up_to_a_word():
-    by_position = tasks.elman_letters_floor_by_position()
-    words_this_long = [sum(len(w) > k for w in ELMAN_WORDS) for k in range(len(by_position))]
-    assert by_position @ words_this_long / 15 == pytest.approx(np.log(15))
-    assert by_position.argmax() == 0
-
-
-def test_elman_floors_on_a_long_text():
+def test_elman_floor_on_a_long_text():
     rng = np.random.default_rng(3)
     source = tasks.lexicon_source(ELMAN_WORDS)
     losses = []
@@ -176,17 +173,11 @@ def test_elman_floors_on_a_long_text():
             column = source.symbols.index(letter)
             loss.append(-np.log(source.probability[row, column]))
             row = source.next_state[row, column]
-        starts = np.flatnonzero(text.onsets)
-        position = np.arange(len(loss)) - np.repeat(starts, np.diff([*starts, len(loss)]))
-        losses.append((np.array(loss), position))
+        losses.append(np.array(loss))
     # a ratio of sums: residuals from the expected rate have mean zero
-    rate = tasks.elman_letters_floor()
-    residual = np.array([loss.sum() - rate * len(loss) for loss, _ in losses])
+    residual = np.array([loss.sum() - ELMAN_FLOOR * len(loss) for loss in losses])
     assert abs(residual.mean()) < 5 * residual.std() / np.sqrt(len(residual))
-    assert residual.std() / np.sqrt(len(residual)) < 0.02 * rate * np.mean([len(loss) for loss, _ in losses])
-    for k, expected in enumerate(tasks.elman_letters_floor_by_position()):
-        at_k = np.concatenate([loss[position == k] for loss, position in losses])
-        assert abs(at_k.mean() - expected) < 5 * at_k.std() / np.sqrt(len(at_k)) + 1e-12
+    assert residual.std() / np.sqrt(len(residual)) < 0.02 * ELMAN_FLOOR * np.mean([len(loss) for loss in losses])
 
 
 def test_lexicon_without_doubt_is_a_trie():
@@ -237,9 +228,9 @@ def test_reber_means_and_floors_are_those_of_the_curriculum():
     assert reber.entropy() / LN2 == pytest.approx(6)
     assert embedded_reber.mean_length() == pytest.approx(12)
     assert embedded_reber.entropy() / LN2 == pytest.approx(7)
-    assert tasks.reber_floor_bits(embedded=False, first_given=False) == pytest.approx(0.75)
-    assert tasks.reber_floor_bits(embedded=False) == pytest.approx(0.8571, abs=5e-5)
-    assert tasks.reber_floor_bits() == pytest.approx(0.6364, abs=5e-5)
+    assert tasks.reber_floor(embedded=False, first_given=False) / LN2 == pytest.approx(0.75)
+    assert tasks.reber_floor(embedded=False) / LN2 == pytest.approx(0.8571, abs=5e-5)
+    assert tasks.reber_floor() / LN2 == pytest.approx(0.6364, abs=5e-5)
     assert tasks.reber_floor() == pytest.approx(0.4411, abs=5e-5)
     assert tasks.embedded_reber_forgetful_floor() == pytest.approx(0.5041, abs=5e-5)
 
@@ -259,11 +250,14 @@ def test_reber_floor_on_a_long_sample(embedded):
 
 
 @given(st.integers(1, 12), seeds, st.booleans())
-def test_reber_batch_agrees_with_the_grammar_symbol_by_symbol(count, seed, embedded):
+def test_a_batch_of_strings_agrees_with_the_grammar_symbol_by_symbol(count, seed, embedded):
     grammar = embedded_reber if embedded else reber
-    batch = tasks.reber_batch(count, np.random.default_rng(seed), embedded)
     rng = np.random.default_rng(seed)
     strings = [grammar.sample(rng) for _ in range(count)]
+    batch = tasks.grammar_batch(grammar, strings)
+    if embedded:
+        again = tasks.reber_batch(count, np.random.default_rng(seed))
+        assert all(np.array_equal(a, b) for a, b in zip(again, batch, strict=True))
     time = max(map(len, strings)) - 1
     assert batch.inputs.shape == batch.legal.shape == (count, time, 7)
     assert batch.targets.shape == batch.mask.shape == (count, time)
@@ -305,7 +299,7 @@ def test_grammar_batch_says_what_is_wrong():
     for strings in ([], ["BTXSE", "B"]):
         with pytest.raises(ValueError, match="at least two symbols"):
             tasks.grammar_batch(reber, strings)
-    with pytest.raises(ValueError, match="count is a whole number of at least 1 here, but 0 came"):
+    with pytest.raises(ValueError, match="count is a whole number of at least 1 here, but got 0"):
         tasks.reber_batch(0, np.random.default_rng(0))
 
 
@@ -359,9 +353,9 @@ def test_impossible_transitions_are_left_out():
 
 def test_markov_says_what_is_wrong():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match=r"\(2, 3\) came"):
+    with pytest.raises(ValueError, match=r"got \(2, 3\)"):
         tasks.markov_language(np.full((2, 3), 1 / 3))
-    with pytest.raises(ValueError, match="need 3 symbols but 2 came: 'xy'"):
+    with pytest.raises(ValueError, match="need 3 symbols, but got 2: 'xy'"):
         tasks.markov_language(np.full((3, 3), 1 / 3), "xy")
     with pytest.raises(ValueError, match="order is a whole number of at least 1"):
         tasks.random_transitions(3, 0, rng)
@@ -384,7 +378,7 @@ def test_bracket_labels_follow_from_the_text(length, max_depth, seed):
 
 def test_brackets_floor_on_a_long_sample():
     rng = np.random.default_rng(0)
-    assert_mean(block_losses(tasks.brackets_source(), 2000, rng, blocks=100), tasks.brackets_floor())
+    assert_mean(block_losses(tasks.brackets_source(), 2000, rng, blocks=100), tasks.brackets_source().entropy_rate())
     _, depth, quoted = tasks.brackets(50_000, rng)
     assert set(depth) == {0, 1, 2, 3, 4}
     # shares of time in quotes: entered with .1, left with .2
@@ -449,20 +443,17 @@ def test_adding_baseline_is_the_error_of_always_saying_one():
 
 
 @given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.integers(1, 5), seeds)
-def test_copy_and_reverse_answer_when_told_to(count, delay, symbols, length, seed):
+def test_copy_answers_when_told_to(count, delay, symbols, length, seed):
     inputs, targets = tasks.copy_task(count, delay, np.random.default_rng(seed), symbols, length)
-    backwards_inputs, backwards = tasks.reverse_task(count, delay, np.random.default_rng(seed), symbols, length)
     time = delay + 2 * length
     assert (inputs.shape, targets.shape) == ((count, time, symbols + 2), (count, time))
     assert (inputs.dtype, targets.dtype) == (np.float32, np.int64)
-    np.testing.assert_array_equal(inputs, backwards_inputs)
     ids = inputs.argmax(axis=-1)
     assert (ids[:, :length] < symbols).all()
     rest = [symbols] * (delay - 1) + [symbols + 1] + [symbols] * length
     assert (ids[:, length:] == rest).all()
     assert (targets[:, : length + delay] == symbols).all()
     np.testing.assert_array_equal(targets[:, length + delay :], ids[:, :length])
-    np.testing.assert_array_equal(backwards[:, length + delay :], ids[:, :length][:, ::-1])
 
 
 def test_copy_baseline_is_the_loss_of_one_who_forgot():
@@ -472,6 +463,28 @@ def test_copy_baseline_is_the_loss_of_one_who_forgot():
     frequency = np.stack([(targets == s).mean(axis=0) for s in range(symbols + 1)], axis=-1)
     loss = -(frequency * np.log(frequency, where=frequency > 0, out=np.zeros_like(frequency))).sum(axis=-1)
     assert loss.mean() == pytest.approx(tasks.copy_baseline(delay, symbols, length), rel=0.01)
+
+
+@given(st.integers(1, 5), st.integers(1, 40), seeds)
+def test_running_total_is_the_sum_since_the_last_customer_came(count, time, seed):
+    inputs, targets = tasks.running_total(count, time, np.random.default_rng(seed))
+    assert (inputs.shape, targets.shape) == ((count, time, 4), (count, time, 1))
+    assert (inputs.dtype, targets.dtype) == (np.float32, np.float32)
+    for stream, wanted in zip(inputs.astype(float), targets[..., 0], strict=True):
+        basket = []
+        for (price, bought, new, ask), target in zip(stream, wanted, strict=True):
+            assert 0 <= price <= 1
+            assert {bought, new, ask} <= {0, 1}
+            basket = [] if new else basket
+            basket += [price] if bought else []
+            assert target == pytest.approx(sum(basket) if ask else 0, abs=1e-5)
+
+
+def test_running_totals_flags_come_as_often_as_said():
+    inputs, _ = tasks.running_total(400, 100, np.random.default_rng(0))
+    for flag, share in ((1, 0.25), (2, 0.1), (3, 0.25)):
+        assert_mean(inputs[..., flag].ravel(), share)
+    assert_mean(inputs[..., 0].ravel(), 0.5)
 
 
 @given(st.integers(10, 120), seeds)
@@ -492,12 +505,12 @@ def test_temporal_order_has_two_marks_and_their_class(time, seed):
         assert ["XX", "XY", "YX", "YY"][target] == string[places[0]] + string[places[1]]
 
 
-def test_temporal_order_has_the_ranges_of_the_paper_and_its_baseline():
+def test_temporal_order_has_the_ranges_of_the_paper_and_even_classes():
     inputs, targets = tasks.temporal_order(4000, 100, np.random.default_rng(0))
     marks = inputs[..., 4:6].any(axis=-1)
     assert set(np.flatnonzero(marks.any(axis=0))) == {*range(10, 21), *range(50, 61)}
     shares = np.bincount(targets) / len(targets)
-    assert -(shares * np.log(shares)).sum() == pytest.approx(tasks.temporal_order_baseline(), rel=0.01)
+    assert -(shares * np.log(shares)).sum() == pytest.approx(np.log(4), rel=0.01)
     first, second = targets // 2, targets % 2
     assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(len(targets))
 
@@ -510,11 +523,10 @@ def test_first_symbol_asks_for_the_first(count, time, symbols, seed):
     np.testing.assert_array_equal(inputs[:, 0].argmax(axis=-1), targets)
 
 
-def test_first_symbol_baseline_and_that_the_rest_tells_nothing():
+def test_first_symbols_are_even_and_the_rest_tells_nothing():
     inputs, targets = tasks.first_symbol(20_000, 3, np.random.default_rng(0), 4)
     shares = np.bincount(targets) / len(targets)
-    assert -(shares * np.log(shares)).sum() == pytest.approx(tasks.first_symbol_baseline(4), rel=0.001)
-    assert tasks.first_symbol_baseline() == pytest.approx(3 * LN2)
+    assert -(shares * np.log(shares)).sum() == pytest.approx(np.log(4), rel=0.001)
     later = inputs[:, 1].argmax(axis=-1)
     assert_mean(later == targets, 1 / 4)
 
@@ -522,12 +534,13 @@ def test_first_symbol_baseline_and_that_the_rest_tells_nothing():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda rng: tasks.parity(0, 5, rng), "count is a whole number of at least 1 here, but 0"),
-        (lambda rng: tasks.adding(3, 1, rng), "time is a whole number of at least 2 here, but 1"),
-        (lambda rng: tasks.copy_task(3, 0, rng), "delay is a whole number of at least 1 here, but 0"),
-        (lambda rng: tasks.temporal_order(3, 9, rng), "time is a whole number of at least 10 here, but 9"),
-        (lambda rng: tasks.first_symbol(3, 0, rng), "time is a whole number of at least 1 here, but 0"),
-        (lambda rng: tasks.elman_letters(0, rng), "sentences is a whole number of at least 1 here, but 0"),
+        (lambda rng: tasks.parity(0, 5, rng), "count is a whole number of at least 1 here, but got 0"),
+        (lambda rng: tasks.adding(3, 1, rng), "time is a whole number of at least 2 here, but got 1"),
+        (lambda rng: tasks.copy_task(3, 0, rng), "delay is a whole number of at least 1 here, but got 0"),
+        (lambda rng: tasks.temporal_order(3, 9, rng), "time is a whole number of at least 10 here, but got 9"),
+        (lambda rng: tasks.running_total(3, 0, rng), "time is a whole number of at least 1 here, but got 0"),
+        (lambda rng: tasks.first_symbol(3, 0, rng), "time is a whole number of at least 1 here, but got 0"),
+        (lambda rng: tasks.elman_letters(0, rng), "sentences is a whole number of at least 1 here, but got 0"),
     ],
 )
 def test_sizes_that_are_too_small_are_named(call, message):
@@ -547,14 +560,12 @@ def test_cipher_replaces_letter_by_letter(count, shortest, more, seed):
         assert shortest <= len(source) <= shortest + more
         assert target == "".join(key[letter] for letter in source)
         alignment = tasks.cipher_alignment(len(source))
-        reversed_alignment = tasks.cipher_alignment(len(source), source_reversed=True)
         for j, letter in enumerate(target):
             assert key[source[alignment[j].argmax()]] == letter
-            assert key[source[::-1][reversed_alignment[j].argmax()]] == letter
-        assert alignment.sum() == reversed_alignment.sum() == len(source)
+        assert alignment.sum() == len(source)
 
 
-def test_cipher_lengths_letters_and_baseline():
+def test_cipher_lengths_and_letters_are_even():
     rng = np.random.default_rng(0)
     sources, targets = tasks.cipher_pairs(5000, tasks.cipher_key(rng), rng)
     lengths = [len(s) for s in sources]
@@ -562,56 +573,25 @@ def test_cipher_lengths_letters_and_baseline():
     assert_mean(lengths, 12)
     letters = np.frombuffer("".join(targets).encode("ascii"), np.uint8) - ord("a")
     shares = np.bincount(letters, minlength=26) / len(letters)
-    assert -(shares * np.log(shares)).sum() == pytest.approx(tasks.cipher_baseline(), rel=0.001)
+    assert -(shares * np.log(shares)).sum() == pytest.approx(np.log(26), rel=0.001)
 
 
 def test_cipher_says_what_is_wrong():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="longest is a whole number of at least 6 here, but 5 came"):
+    with pytest.raises(ValueError, match="longest is a whole number of at least 6 here, but got 5"):
         tasks.cipher_pairs(1, tasks.cipher_key(rng), rng, 6, 5)
 
 
-# --- Mackey-Glass ---
-@pytest.mark.parametrize("tau", [17.0, 6.0])
-def test_mackey_glass_obeys_its_equation(tau):
-    h = 0.1
-    x = tasks.mackey_glass(6000, np.random.default_rng(0), tau=tau, spacing=h).astype(np.float64)
-    slope = (x[:-4] - 8 * x[1:-3] + 8 * x[3:-1] - x[4:]) / (12 * h)  # fourth-order difference at x[2:-2]
-    lag = round(tau / h)
-    now, delayed = x[2:-2][lag:], x[2:-2][:-lag]
-    expected = 0.2 * delayed / (1 + delayed**10) - 0.1 * now
-    assert np.abs(slope[lag:] - expected).max() < 1e-5  # float32 samples leave 1e-6
-    assert expected.std() > 0.01, "the series moves"
-
-
-def test_mackey_glass_wanders_with_delay_17_and_rests_with_delay_2():
-    one, other = (tasks.mackey_glass(2000, np.random.default_rng(seed)) for seed in (0, 1))
-    assert one.dtype == np.float32
-    assert one.shape == (2000,)
-    assert 0.3 < one.min() < 0.6 < 1.2 < one.max() < 1.5
-    assert np.abs(one - other).max() > 0.3, "another past, another series"
-    # x = 1 is a fixed point, 0.2 / (1 + 1) = 0.1; linearised, x' = -0.4 x(t - τ) - 0.1 x, stable below τ = 4.7
-    np.testing.assert_allclose(tasks.mackey_glass(50, np.random.default_rng(0), tau=2.0), 1, atol=1e-5)
-
-
-def test_mackey_glass_spacing_only_picks_samples():
-    fine = tasks.mackey_glass(301, np.random.default_rng(0), spacing=0.1)
-    np.testing.assert_array_equal(tasks.mackey_glass(31, np.random.default_rng(0)), fine[::10])
-
-
+# --- series ---
 def test_persistence_is_the_error_of_no_change():
     assert tasks.persistence_mse([1.0, 2.0, 4.0]) == pytest.approx((1 + 4) / 2)
     assert tasks.persistence_mse([1.0, 2.0, 4.0], ahead=2) == pytest.approx(9)
-    series = tasks.mackey_glass(3000, np.random.default_rng(0))
+    series = np.sin(np.arange(3000) / 5)
     assert 0 < tasks.persistence_mse(series) < tasks.persistence_mse(series, 6) < 2 * series.var()
 
 
-def test_mackey_glass_and_persistence_say_what_is_wrong():
-    rng = np.random.default_rng(0)
-    for wrong in ({"tau": 17.05}, {"spacing": 0.0}, {"tau": 0.0}):
-        with pytest.raises(ValueError, match=r"multiples of the integration step 0\.1"):
-            tasks.mackey_glass(10, rng, **wrong)
-    with pytest.raises(ValueError, match="more than 3 values, but 2 came"):
+def test_persistence_says_what_is_wrong():
+    with pytest.raises(ValueError, match="more than 3 values, but got 2"):
         tasks.persistence_mse([1.0, 2.0], ahead=3)
 
 
