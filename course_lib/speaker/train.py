@@ -276,7 +276,7 @@ def train(pairs):
 
     def one_epoch():
         for batch in pairs.batches(BATCH, rng):
-            adam.learning_rate = RATE * min(1, 2 * (1 - adam.t / updates))  # falls during the second half
+            adam.learning_rate = RATE * min(1, 2 * (1 - adam.iterations / updates))  # falls during the second half
             yield batch
 
     for epoch in range(EPOCHS):
