@@ -6,6 +6,7 @@ on purpose: a Python too old for the course can still read this file and say wha
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -37,6 +38,20 @@ THREADS = (
     "VECLIB_MAXIMUM_THREADS",
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
+)
+
+# pip's settings under uv's names, and what uv prints when all is well.
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "no-index": "UV_NO_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "proxy": "ALL_PROXY",
+    "cert": "SSL_CERT_FILE",
+}
+UV_PROGRESS = re.compile(
+    r" *([+~-] |Audited|Build|Built|Download|Installed|Prepared|Resolved|Uninstalled|Using Python)"
 )
 
 # JupyterLab's own settings where they do not suit a course: no question about news, a .md link opens as a page.
@@ -193,7 +208,6 @@ def wanted_stamp(version):
         "python": version,
         "folder": str(ROOT),
         "hash": hashlib.sha256((lock_text + project + json.dumps(LAB_SETTINGS)).encode("utf-8")).hexdigest(),
-        "names": names_in(lock_text),
     }
 
 
@@ -251,46 +265,77 @@ def what_to_do(wanted, found, exists, starts):
         return "build", "its Python no longer starts"
     if found["hash"] == wanted["hash"]:
         return "nothing", "it is up to date"
-    if set(found["names"]) - set(wanted["names"]):
-        return "build", "packages have left the course"
     return "update", "the list of packages has changed"
 
 
-def pip_install(arguments):
-    """Run pip in .venv, showing one line of progress on a terminal and pip's own words if it complains."""
-    terminal = sys.stdout.isatty()
-    command = [python_of(VENV), "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
-    env = dict(variables(), PIP_USER="0")
+def find_uv():
+    """Return the path of uv, which installs: the machine's own or the one in .venv; None if there is neither."""
+    return shutil.which("uv") or shutil.which("uv", path=str(folder_of_programs(VENV)))
+
+
+def uv_variables(pip_settings):
+    """Translate pip's settings into uv's, so that both look for packages in the same places.
+
+    Parameters
+    ----------
+    pip_settings : str
+        What `pip config list` prints.
+
+    Returns
+    -------
+    dict of str
+        Environment variables for uv.
+    """
+    found = {}
+    lines = re.findall(r"^([^=\s]*)\.([a-z-]+)=('.*'|\".*\")\s*$", pip_settings, flags=re.MULTILINE)
+    for _, name, value in sorted(lines, key=lambda line: line[0] == ":env:"):  # a variable beats a file
+        found[name.replace("default-timeout", "timeout")] = " ".join(ast.literal_eval(value).split())
+    # pip's own way: the best version of all indexes, and the certificates that the machine trusts
+    env = {"UV_INDEX_STRATEGY": "unsafe-best-match", "UV_SYSTEM_CERTS": "1"}
+    for name, variable in UV_NAMES.items():
+        if name in found:
+            env[variable] = found[name]
+    if "find-links" in found:
+        env["UV_FIND_LINKS"] = found["find-links"].replace(" ", ",")
+    return env
+
+
+def uv(arguments, **more):
+    """Run uv as pip is configured: its progress on one line of a terminal, its complaints in full; return its code."""
+    python = python_of(VENV) if VENV.exists() else sys.executable
+    settings = subprocess.run([python, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=False)
+    env = {**uv_variables(settings.stdout.decode("utf-8", "replace")), **variables(), **more}
     process = subprocess.Popen(
-        command + ["--progress-bar", "off", *arguments],
-        cwd=str(ROOT), env=env, stdout=subprocess.PIPE, encoding="utf-8", errors="replace",
-    )  # fmt: skip
-    collected = 0
-    for line in process.stdout:
-        words = line.split()
-        if not terminal or not words:
-            continue
-        if words[0] in ("Collecting", "Processing"):
-            collected += 1
-            status = "{}: {}".format(collected, re.split("==|-[0-9]", words[1].split("/")[-1])[0])
-        elif words[:3] == ["Installing", "collected", "packages:"]:
-            status = f"unpacking {len(words) - 3} packages"
-        else:
-            continue
-        sys.stdout.write(f"\r  {status:70.70}")
-        sys.stdout.flush()
-    if terminal:
-        sys.stdout.write("\r" + " " * 72 + "\r")
+        [find_uv(), *arguments], cwd=str(ROOT), env=env, stderr=subprocess.PIPE, encoding="utf-8", errors="replace"
+    )
+    for line in process.stderr:
+        if not UV_PROGRESS.match(line):
+            sys.stderr.write(line)
+        elif sys.stdout.isatty():
+            sys.stdout.write(f"\r  {line.strip():70.70}\r")
+            sys.stdout.flush()
+    if sys.stdout.isatty():
+        sys.stdout.write(" " * 72 + "\r")
     return process.wait()
 
 
+def install_uv():
+    """Have pip install uv in .venv unless it is at hand; return the exit code."""
+    if find_uv():
+        return 0
+    known = re.search(r"^uv==[\w.]+", LOCK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pip = ["--disable-pip-version-check", "install", "--quiet", "--quiet", "--no-input"]  # errors only
+    return module("pip", *pip, known[0] if known else "uv", env=dict(variables(), PIP_USER="0"))
+
+
 def install(wanted):
-    """Bring .venv to what the lock says and stamp it; return pip's exit code."""
+    """Bring .venv to exactly what the lock says and stamp it; return uv's exit code."""
     if STAMP.exists():
         STAMP.unlink()  # an installation that is cut short leaves no stamp, and the next command builds anew
-    code = pip_install(["-r", str(LOCK)])
-    if code == 0:
-        code = pip_install(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+    code = install_uv() or uv(["pip", "sync", "--python", python_of(VENV), str(LOCK)])
+    if code == 0:  # what is not in the lock was removed, the course itself included
+        course = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+        code = uv(["pip", "install", "--python", python_of(VENV), *course])
     if code == 0:
         settings = VENV / "share" / "jupyter" / "lab" / "settings"
         settings.mkdir(parents=True, exist_ok=True)
@@ -301,7 +346,7 @@ def install(wanted):
 
 def no_installation(code):
     message = (
-        f"pip could not install the course's packages (exit code {code}); its own words stand above. They are "
+        f"The course's packages could not be installed (exit code {code}); the reason stands above. They are "
         "downloaded once: is this machine online, is there a proxy or a mirror to be set in pip's configuration, are "
         "3 GB of disk free? After that no command needs the network. Running the same command again starts over and "
         "reuses what was downloaded."
@@ -323,7 +368,7 @@ def ensure_environment(may_be_old=False):
     Raises
     ------
     SystemExit
-        If there is no suitable Python or pip fails.
+        If there is no suitable Python or the packages cannot be installed.
     """
     command, version = choose_python(candidates())
     wanted, found = wanted_stamp(version), read_json(STAMP)
@@ -335,14 +380,15 @@ def ensure_environment(may_be_old=False):
         say(f"Bringing the environment up to date: {reason}.")
         code = install(wanted)
         if code:
-            write(STAMP, json.dumps(found, indent=1).encode("utf-8"))  # pip downloads all before it changes any
+            write(STAMP, json.dumps(found, indent=1).encode("utf-8"))  # uv downloads all before it changes any
             if not may_be_old:
                 raise SystemExit(no_installation(code))
             say("That did not work, see above; going on with the environment as it was.")
             return
     else:
         say(f"Building the environment in .venv with Python {version}: {reason}.")
-        say("{} packages, about two minutes with a fast connection; only this once.".format(len(wanted["names"])))
+        names = names_in(LOCK.read_text(encoding="utf-8"))
+        say(f"{len(names)} packages, about a minute with a fast connection; only this once.")
         if VENV.exists() and any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists():
             raise SystemExit(f"{VENV} is not a virtual environment. Move it away, then run this again.")
         if call([*command, "-m", "venv", "--clear", str(VENV)]):
@@ -523,11 +569,15 @@ def test(arguments):
     """check everything: style, the package, the exercises, every output of every lesson"""
     ensure_environment()
     env = variables(headless=True, one_thread=True)
-    style = module("ruff", "check", "--output-format", "concise", ".", env=env)
+    style = module("ruff", "check", "--quiet", "--output-format", "concise", ".", env=env)
+    style = module("ruff", "format", "--quiet", "--check", ".", env=env) or style
     workers = str(min(2, os.cpu_count() or 1))
     code = module("pytest", "-n", workers, "--dist", "loadfile", *arguments, env=env)
     if style:
-        print("ruff found something, see the top of this output.", file=sys.stderr)
+        print(
+            "FAILED: style, see the top of this output; `ruff check --fix` and `ruff format` mend most.",
+            file=sys.stderr,
+        )
     return code or style
 
 
@@ -568,53 +618,16 @@ def bench(arguments):
     return int(any(codes))
 
 
-def uv_variables(pip_settings):
-    """Translate pip's settings into uv's, so that both look for packages in the same places.
-
-    Parameters
-    ----------
-    pip_settings : str
-        What `pip config list` prints.
-
-    Returns
-    -------
-    dict of str
-        Environment variables for uv.
-    """
-    found = {}
-    for name, value in re.findall(r"^[^=\s]*\.([a-z-]+)='(.*)'$", pip_settings, flags=re.MULTILINE):
-        found[name] = " ".join(value.replace("\\n", " ").split())
-    env = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # pip's own: the best version of all indexes
-    same = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
-    for name, variable in same.items():
-        if name in found:
-            env[variable] = found[name]
-    if "find-links" in found:
-        env["UV_FIND_LINKS"] = found["find-links"].replace(" ", ",")
-    return env
-
-
 def lock(arguments):
     """solve pyproject.toml for every platform into requirements.lock; --upgrade for the newest of everything"""
-    command, _ = choose_python(candidates())
-    uv = shutil.which("uv")
-    if uv is None:
-        venv = BUILD / "uv"
-        uv = str(folder_of_programs(venv) / ("uv.exe" if os.name == "nt" else "uv"))
-        if not Path(uv).exists():
-            BUILD.mkdir(exist_ok=True)
-            say(f"Installing uv, which solves for all platforms at once, in {venv.relative_to(ROOT)}.")
-            if call([*command, "-m", "venv", "--clear", str(venv)]) or call(
-                [python_of(venv), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "uv"]
-            ):
-                raise SystemExit("uv could not be installed; pip's own words stand above.")
-    settings = subprocess.run([*command, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, check=False).stdout
-    env = {**uv_variables(settings.decode("utf-8", "replace")), **variables(), "UV_CUSTOM_COMPILE_COMMAND": "make lock"}
-    env.pop("VIRTUAL_ENV")  # uv would take .venv's Python; there may be none yet
-    code = call([
-        uv, "pip", "compile", "--quiet", "--universal", "--python-version", min(PYTHONS), "--fork-strategy", "fewest",
-        "--group", "dev", "pyproject.toml", "--output-file", LOCK.name, *arguments,
-    ], env=env)  # fmt: skip
+    if not find_uv():  # before the environment, which a lock that does not fit would not let be built
+        if not VENV.exists():
+            call([*choose_python(candidates())[0], "-m", "venv", str(VENV)])
+        if install_uv():
+            raise SystemExit("uv, which solves for all platforms, could not be installed; the reason stands above.")
+    solve = ["pip", "compile", "--quiet", "--universal", "--python-version", min(PYTHONS), "--fork-strategy", "fewest"]
+    files = ["--group", "dev", "pyproject.toml", "--output-file", LOCK.name]
+    code = uv([*solve, *files, *arguments], UV_CUSTOM_COMPILE_COMMAND="make lock")
     if code == 0:
         say("{}: {} packages.".format(LOCK.name, len(names_in(LOCK.read_text(encoding="utf-8")))))
     return code

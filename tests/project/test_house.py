@@ -65,22 +65,64 @@ def test_continuous_integration_runs_make_test():
         assert os.access(script, os.X_OK)
 
 
-@pytest.mark.parametrize("name", ["test.yml", "weekly.yml"])
+WORKFLOWS = {
+    path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / ".github" / "workflows").glob("*")
+}
+
+
+@pytest.mark.parametrize("name", sorted(WORKFLOWS))
 def test_workflows_call_the_same_commands(name):
     text = (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
-    workflow = yaml.safe_load(text)
+    workflow = WORKFLOWS[name]
     assert workflow["permissions"] == {"contents": "read"}
-    assert "python make.py test" in text
-    called = {word for line in re.findall(r"python make\.py (\w+)", text) for word in line.split()}
+    called = set(re.findall(r"python make\.py (\w+)", text))
     for job in workflow["jobs"].values():
-        called |= {command.split()[0] for command in job["strategy"]["matrix"].get("command", [])}
-        pythons = set(job["strategy"]["matrix"].get("python", []))
-        assert pythons <= set(make.PYTHONS)
+        matrix = job.get("strategy", {}).get("matrix", {})
+        called |= {command.split()[0] for command in matrix.get("command", [])}
+        assert set(matrix.get("python", [])) <= set(make.PYTHONS)
+    assert called
     assert called <= set(make.COMMANDS)
-    if name == "test.yml":
-        matrix = workflow["jobs"]["test"]["strategy"]["matrix"]
-        assert sorted(matrix["python"]) == sorted(make.PYTHONS)
-        assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
+
+
+@pytest.mark.parametrize(("name", "job"), [("test.yml", "library"), ("nightly.yml", "everything")])
+def test_every_system_and_python_is_tested(name, job):
+    matrix = WORKFLOWS[name]["jobs"][job]["strategy"]["matrix"]
+    assert sorted(matrix["python"]) == sorted(make.PYTHONS)
+    assert {system.split("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
+
+
+def test_the_tiers_of_a_change_are_the_whole_of_the_tests():
+    jobs = WORKFLOWS["test.yml"]["jobs"]
+    lines = [step["run"] for job in jobs.values() for step in job["steps"] if "make.py test" in step.get("run", "")]
+    tested = {folder for line in lines for folder in line.partition("make.py test")[2].split()}
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert tested == folders | {"notebooks"}
+    assert len({job["name"].partition(",")[0] for job in jobs.values()}) == len(jobs)
+
+
+def test_pre_commit_checks_with_the_projects_own_ruff():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert [hook["repo"] for hook in hooks] == ["local"]
+    entries = [hook["entry"] for hook in hooks[0]["hooks"]]
+    assert [entry.split()[:4] for entry in entries] == [
+        ["python", "-m", "ruff", "check"], ["python", "-m", "ruff", "format"],
+    ]  # fmt: skip
+
+
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
+def test_the_forms_for_issues_are_valid(form):
+    content = yaml.safe_load(form.read_text(encoding="utf-8"))
+    if form.stem == "config":
+        assert content == {"blank_issues_enabled": True}
+        return
+    assert {"name", "description", "body"} <= set(content)
+    ids = [field["id"] for field in content["body"] if field["type"] != "markdown"]
+    assert len(ids) == len(set(ids)) > 1
+    for field in content["body"]:
+        assert field["attributes"].get("label") or field["attributes"]["value"]
 
 
 def test_make_py_needs_only_the_standard_library_and_an_old_python():
@@ -163,7 +205,7 @@ def test_candidates_begin_with_the_running_python():
 
 
 def decide(tmp_path, exists=True, starts=True, found=None, **changed):
-    wanted = {"python": "3.12", "folder": str(tmp_path), "hash": "new", "names": ["numpy", "tqdm"]}
+    wanted = {"python": "3.12", "folder": str(tmp_path), "hash": "new"}
     found = dict(wanted, **changed) if found is None else found
     return make.what_to_do(wanted, found, exists, lambda: starts)
 
@@ -181,7 +223,6 @@ def test_environment_is_left_alone_when_nothing_changed(tmp_path):
         ({"folder": "/somewhere/else"}, "moved"),
         ({"python": "3.11"}, "holds Python 3.11 and this is 3.12"),
         ({"starts": False}, "no longer starts"),
-        ({"hash": "old", "names": ["numpy", "scipy"]}, "have left"),
     ],
 )
 def test_environment_is_built(tmp_path, case, reason):
@@ -190,14 +231,14 @@ def test_environment_is_built(tmp_path, case, reason):
     assert reason in why
 
 
-def test_environment_is_updated_when_packages_came_or_changed(tmp_path):
-    assert decide(tmp_path, hash="old", names=["numpy"])[0] == "update"
+def test_environment_is_updated_when_the_lock_or_the_project_changed(tmp_path):
+    assert decide(tmp_path, hash="old")[0] == "update"
 
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A copy of the house's files in an empty folder, with a pip that notes its orders instead of obeying them."""
-    (tmp_path / "requirements.lock").write_text("numpy==2.4.6\n", encoding="utf-8")
+    """A copy of the house's files in an empty folder, with a uv that notes its orders instead of obeying them."""
+    (tmp_path / "requirements.lock").write_text("numpy==2.4.6\nuv==0.8.1\n", encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
     monkeypatch.setattr(make, "ROOT", tmp_path)
     monkeypatch.setattr(make, "VENV", tmp_path / ".venv")
@@ -207,7 +248,7 @@ def house(tmp_path, monkeypatch):
     monkeypatch.setattr(make, "probe", lambda command: "cpython 3.12 True True")
 
     class House:
-        folder, orders, pip_answers = tmp_path, [], 0
+        folder, orders, uv_answers, has_uv = tmp_path, [], 0, True
 
     def call(command, **options):
         House.orders.append(command)
@@ -215,28 +256,31 @@ def house(tmp_path, monkeypatch):
         (tmp_path / ".venv" / "pyvenv.cfg").touch()
         return 0
 
-    def pip_install(arguments):
+    def uv(arguments):
         assert not make.STAMP.exists(), "an installation must not begin under a valid stamp"
-        House.orders.append(["pip", *arguments])
-        if isinstance(House.pip_answers, BaseException):
-            raise House.pip_answers
-        return House.pip_answers
+        House.orders.append(["uv", *arguments])
+        if isinstance(House.uv_answers, BaseException):
+            raise House.uv_answers
+        return House.uv_answers
 
     monkeypatch.setattr(make, "call", call)
-    monkeypatch.setattr(make, "pip_install", pip_install)
+    monkeypatch.setattr(make, "uv", uv)
+    monkeypatch.setattr(make, "find_uv", lambda: "uv" if House.has_uv else None)
     return House
 
 
 def test_build_then_nothing_then_update(house, capsys):
     make.ensure_environment()
+    python = make.python_of(make.VENV)
     assert house.orders == [
         ["some-python", "-m", "venv", "--clear", str(make.VENV)],
-        ["pip", "-r", str(make.LOCK)],
-        ["pip", "--no-deps", "--no-build-isolation", "--editable", str(house.folder)],
+        ["uv", "pip", "sync", "--python", python, str(make.LOCK)],
+        ["uv", "pip", "install", "--python", python]
+        + ["--no-deps", "--no-build-isolation", "--editable", str(house.folder)],
     ]
     settings = make.VENV / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
     assert json.loads(settings.read_text(encoding="utf-8")) == make.LAB_SETTINGS
-    assert "1 packages" in capsys.readouterr().out
+    assert "2 packages" in capsys.readouterr().out
 
     house.orders.clear()
     make.ensure_environment()
@@ -245,23 +289,31 @@ def test_build_then_nothing_then_update(house, capsys):
 
     make.LOCK.write_text("numpy==2.5.0\n", encoding="utf-8")
     make.ensure_environment()
-    assert [order[0] for order in house.orders] == ["pip", "pip"]
+    assert [order[:3] for order in house.orders] == [["uv", "pip", "sync"], ["uv", "pip", "install"]]
     assert "up to date" in capsys.readouterr().out
 
 
+def test_where_there_is_no_uv_the_locks_own_is_installed_first(house):
+    house.has_uv = False
+    make.ensure_environment()
+    assert house.orders[1][:3] == [make.python_of(make.VENV), "-m", "pip"]
+    assert house.orders[1][-1] == "uv==0.8.1"
+    assert house.orders[2][0] == "uv"
+
+
 def test_interrupted_build_is_built_anew(house):
-    house.pip_answers = KeyboardInterrupt()
+    house.uv_answers = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         make.ensure_environment()
-    house.pip_answers = 0
+    house.uv_answers = 0
     house.orders.clear()
     make.ensure_environment()
     assert house.orders[0][1:4] == ["-m", "venv", "--clear"]
 
 
 def test_failed_build_says_what_to_look_at(house):
-    house.pip_answers = 1
-    with pytest.raises(SystemExit, match=r"pip could not install .* online"):
+    house.uv_answers = 1
+    with pytest.raises(SystemExit, match=r"could not be installed .* online"):
         make.ensure_environment()
     assert not make.STAMP.exists()
 
@@ -270,11 +322,11 @@ def test_update_without_a_network_keeps_the_old_environment(house, capsys):
     make.ensure_environment()
     before = make.STAMP.read_text(encoding="utf-8")
     make.LOCK.write_text("numpy==2.5.0\n", encoding="utf-8")
-    house.pip_answers = 1
+    house.uv_answers = 1
     make.ensure_environment(may_be_old=True)
     assert "going on with the environment as it was" in capsys.readouterr().out
     assert make.STAMP.read_text(encoding="utf-8") == before
-    with pytest.raises(SystemExit, match="pip could not install"):
+    with pytest.raises(SystemExit, match="could not be installed"):
         make.ensure_environment()
     assert make.STAMP.read_text(encoding="utf-8") == before
 
@@ -530,37 +582,64 @@ def test_port_in_use_is_passed_over():
 # --- make test -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("style", "tests", "expected"), [(0, 0, 0), (1, 0, 1), (0, 1, 1), (1, 2, 2), (0, 5, 5)])
-def test_style_and_tests_both_decide_and_tests_run_in_any_case(monkeypatch, capsys, style, tests, expected):
-    ran = []
+@pytest.mark.parametrize(
+    ("check", "layout", "tests", "expected"), [(0, 0, 0, 0), (1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1), (1, 1, 2, 2)]
+)
+def test_style_and_tests_both_decide_and_tests_run_in_any_case(monkeypatch, capsys, check, layout, tests, expected):
+    ran, style = [], {"check": check, "format": layout}
     monkeypatch.setattr(make, "ensure_environment", lambda: None)
 
     def module(name, *arguments, env):
         ran.append((name, *arguments))
         assert env["COURSE_STATIC"] == "1"
-        return {"ruff": style, "pytest": tests}[name]
+        return tests if name == "pytest" else style[arguments[0]]
 
     monkeypatch.setattr(make, "module", module)
     assert make.main(["test", "-k", "reber"]) == expected
-    assert ran[0][:2] == ("ruff", "check")
-    assert ran[1][0] == "pytest"
-    assert ran[1][-4:] == ("--dist", "loadfile", "-k", "reber")
-    assert ("ruff found something" in capsys.readouterr().err) == bool(style)
+    assert [command[:2] for command in ran[:2]] == [("ruff", "check"), ("ruff", "format")]
+    assert "--check" in ran[1]
+    assert ran[2][0] == "pytest"
+    assert ran[2][-4:] == ("--dist", "loadfile", "-k", "reber")
+    assert ("FAILED: style" in capsys.readouterr().err) == bool(check or layout)
 
 
 def test_settings_of_pip_reach_uv():
     settings = (
         ":env:.disable-pip-version-check='1'\n"
+        ":env:.find-links='\\n/wheels\\n/more'\n"
+        ":env:.no-index='1'\n"
         "global.index-url='https://mirror.example/simple'\n"
         "global.extra-index-url='https://one.example https://two.example'\n"
-        "global.find-links='\\n/wheels\\n/more'\n"
+        "global.find-links='/elsewhere'\n"
+        "global.timeout='30'\n"
     )
     assert make.uv_variables(settings) == {
         "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_SYSTEM_CERTS": "1",
         "UV_DEFAULT_INDEX": "https://mirror.example/simple",
         "UV_INDEX": "https://one.example https://two.example",
+        "UV_NO_INDEX": "1",
+        "UV_HTTP_TIMEOUT": "30",
         "UV_FIND_LINKS": "/wheels,/more",
     }
+    assert make.uv_variables("")["UV_INDEX_STRATEGY"] == "unsafe-best-match"
+    assert make.uv_variables(r":env:.find-links='D:\\new wheels'")["UV_FIND_LINKS"] == r"D:\new,wheels"
+
+
+@pytest.mark.parametrize(
+    ("line", "passes"),
+    [
+        ("Resolved 175 packages in 1.37s", False),
+        ("Downloading jedi (4.7MiB)", False),
+        (" Downloaded jedi", False),
+        (" + absl-py==2.5.1", False),
+        ("warning: Failed to hardlink files", True),
+        ("  × No solution found when resolving dependencies:", True),
+        ("error: Failed to download", True),
+    ],
+)
+def test_of_uvs_words_only_complaints_are_shown(line, passes):
+    assert (make.UV_PROGRESS.match(line) is None) == passes
 
 
 # --- the lock, pyproject.toml and environment.yml ------------------------------------------------------------------
@@ -628,3 +707,15 @@ def test_environment_yml_names_the_same_python_and_the_same_packages():
     # The lock holds what pyproject.toml asks for (tested above); "-e ." then adds the package and nothing else.
     assert from_pip == {"pip": ["-r requirements.lock", "-e ."]}
     assert environment["name"] == PROJECT["project"]["name"]
+
+
+def test_what_failed_is_named_in_words():
+    specification = importlib.util.spec_from_file_location("course_conftest", ROOT / "conftest.py")
+    conftest = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(conftest)
+    lesson = "notebooks/07_gru.ipynb"
+    failed = [f"{lesson}::Cell 3", "tests/library/test_model.py::test_a[1::2]", f"{lesson}::Cell 4"]
+    assert conftest.failed_tiers(failed) == ["FAILED: the library (1)", "FAILED: a lesson's stored outputs (2)"]
+    assert conftest.failed_tiers([]) == []
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(conftest.TIERS) == folders | {"notebooks"}
