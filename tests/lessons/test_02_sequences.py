@@ -84,7 +84,7 @@ def test_the_split_keeps_every_piece_once():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Exercises: attempts that are in no bank
+# Exercises: attempts that are in no list
 # ---------------------------------------------------------------------------------------------------------------------
 def test_2_1_says_what_is_wanted_and_what_came(answer):
     shown = answer(ex.check, "2.1", lambda perplexity, characters: 3.5)
@@ -121,19 +121,19 @@ def test_2_2_accepts_the_one_hot_product_and_names_wrong_rows(answer):
         return dW
 
     assert "wrong in row 0. Row i" in answer(ex.check, "2.2", one_row)
-    assert "has shape (6, 2)" in answer(ex.check, "2.2", lambda ids, d, size: np.zeros((size, 2)))
+    assert "got shape (6, 2)" in answer(ex.check, "2.2", lambda ids, d, size: np.zeros((size, 2)))
 
     def rows_for_look_ups(ids, d_scores, size):
         dW = np.zeros((len(ids), d_scores.shape[1]))
         np.add.at(dW, ids, d_scores)
         return dW
 
-    assert "has shape (5, 3)" in answer(ex.check, "2.2", rows_for_look_ups)
+    assert "got shape (5, 3)" in answer(ex.check, "2.2", rows_for_look_ups)
 
 
 def test_2_3_other_mistakes(answer):
     assert "which steps are in the sum" in answer(ex.check, "2.3", lambda p, mask: 2.0)
-    assert "has shape (3,)" in answer(ex.check, "2.3", lambda p, mask: -np.log2(p[:, 0]))
+    assert "got shape (3,)" in answer(ex.check, "2.3", lambda p, mask: -np.log2(p[:, 0]))
     assert "Is a number of rows or steps written in?" in answer(
         ex.check, "2.3", lambda p, mask: -np.log2(p[mask]).sum() / (10 if len(p) == 3 else 3)
     )

@@ -309,7 +309,7 @@ def test_colours_can_be_seen_on_the_paper():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The exercises: answers to attempts that are in no bank
+# The exercises: answers to attempts that are in no list
 # ---------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("numbers", [(12, 6, -3), (10, 5, -2), (30, 10, -5), np.array([20.0, 8.0, -4.0])])
 def test_3_1_takes_any_alarm_that_works(numbers, answer):
@@ -321,7 +321,7 @@ def test_3_1_takes_any_alarm_that_works(numbers, answer):
     [
         ((np.nan, 6, -3), "is not finite"),
         ((-12, 6, -3), "does not ring"),
-        ((12, 6), "What came has shape (2,)"),
+        ((12, 6), "got shape (2,)"),
         ((12, 6, 0.1), "yours pushes up"),
         ((12, 3, -3), "from h = 1 is 0"),
         ((10, 4, -2), "a few in a row"),  # unkind disturbances are what the worst case is for

@@ -361,7 +361,7 @@ def test_the_corners_of_the_panel_can_be_drawn(setting):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The exercises: answers to attempts that are in no bank
+# The exercises: answers to attempts that are in no list
 # ---------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("matrix", "phrase"),

@@ -316,7 +316,7 @@ def test_the_step_can_be_drawn():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The exercises: answers to attempts that are in no bank
+# The exercises: answers to attempts that are in no list
 # ---------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("numbers", [(16, -9, -16, 9), (40, -20, -40, 20), np.array([20.0, -11.0, -25.0, 10.0])])
 def test_6_1_takes_any_latch_that_holds(numbers, answer):

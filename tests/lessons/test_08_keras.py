@@ -169,7 +169,7 @@ def test_the_recorded_choice_is_the_one_on_1850_to_1899():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Exercises against what they are about, and attempts that are in no bank
+# Exercises against what they are about, and attempts that are in no list
 # ---------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", [SimpleRNN, LSTM, GRU])
 def test_8_1_counts_what_our_layers_hold(kind):

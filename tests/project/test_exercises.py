@@ -1,6 +1,7 @@
 """The exercises: stubs, solutions and misconceptions of every module, and whatever a learner's code may do."""
 
 import ast
+import copy
 import html
 import importlib
 import json
@@ -38,7 +39,7 @@ WRONG = [
 def home(tmp_path, monkeypatch):
     """Every test has a reader's folder of its own, and nobody has been told of any trouble yet."""
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(exercises, "_told", set())
+    monkeypatch.setattr(exercises, "_troubles_shown", set())
     return tmp_path / "home"
 
 
@@ -77,6 +78,7 @@ def test_an_exercise_is_complete(module, exercise):
         == solution.__code__.co_varnames[: solution.__code__.co_argcount]
     )
     assert stub.__doc__ == solution.__doc__
+    assert exercise.cell == exercise.cell.strip()  # as sync writes it
 
 
 @pytest.mark.parametrize(("module", "exercise"), ALL)
@@ -146,129 +148,19 @@ def test_a_wrong_value_gets_an_answer_and_never_a_traceback(module, exercise, va
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Lesson 04: answers to attempts that are in no bank
-# ---------------------------------------------------------------------------------------------------------------------
-def test_shapes_expected_and_got_are_named(answer):
-    shown = answer(ex.check, "4.1", lambda dh, h, recurrent_kernel: dh.sum(axis=1))
-    assert "the blame at h_{t-1}, (batch, units), of shape (3, 4)" in shown
-    assert "has shape (3,)" in shown
-    shown = answer(ex.check, "4.1", lambda dh, h, recurrent_kernel: "blame")
-    assert "array of numbers of shape (3, 4)" in shown
-    assert "type `str`" in shown
-
-
-def test_4_1_tells_which_half_of_the_line_is_wrong(answer):
-    shown = answer(ex.check, "4.1", lambda dh, h, w: (dh * (1 - h)) @ w.T)
-    assert "tanh has slope 1, your line is right. Where `recurrent_kernel` is the identity, it is wrong" in shown
-    shown = answer(ex.check, "4.1", lambda dh, h, w: (dh * (1 - h**2)) @ np.triu(w.T))
-    assert "your line is wrong: only the product" in shown
-    assert "it is right." in shown
-
-
-def test_4_2_tells_which_steps_are_wrong(answer):
-    shown = answer(ex.check, "4.2", lambda states, das: sum(states[t].T @ das[t] for t in range(1, len(das))))
-    assert "right for steps 2, 3 and 4 and wrong for step 1 of 4" in shown
-    shown = answer(ex.check, "4.2", lambda states, das: 7 * ex.recurrent_kernel_gradient(states, das))
-    assert "right for no step and wrong for steps 1, 2, 3 and 4" in shown
-
-    def keeps_largest(states, das):
-        return max((h.T @ da for h, da in zip(states, das, strict=False)), key=np.linalg.norm)
-
-    assert "it is not the sum of what they give alone" in answer(ex.check, "4.2", keeps_largest)
-
-
-def test_4_3_as_handed_out_is_wrong_in_one_gradient_only():
-    rng = np.random.default_rng(0)
-    rnn = ex.RNN(2, 4, 3, rng=rng)
-    inputs, start, loss = rng.normal(size=(5, 6, 2)), rng.normal(size=(5, 4)), rng.normal(size=(5, 6, 3))
-    args = ex._pass(rnn, inputs, start, loss)
-    right = ex._by_finite_differences(rnn, inputs, start, loss)
-    found = ex._five_gradients(running.function_from(ex.FIND_THE_LINE.stub)(*args), rnn)
-    errors = {name: ex.relative_error(found[name], right[name]) for name in right}
-    assert errors.pop("kernel") > 0.1
-    assert max(errors.values()) < 1e-6
-
-
-def test_4_3_names_what_is_right_and_what_is_wrong(answer):
-    exchanged = ex.MENDED.replace(ex.CARRY, "").replace(ex.SERVE_RECURRENT, "") + "\n"
-    exchanged = exchanged.replace(ex.SERVE_KERNEL, ex.SERVE_KERNEL + ex.CARRY + ex.SERVE_RECURRENT)
-    shown = answer(ex.check, "4.3", running.function_from(exchanged))
-    assert "right for `kernel`, `bias`, `output_kernel` and `output_bias` and wrong for `recurrent_kernel`." in shown
-    assert "The blame gets to every step as it should." in shown
-    first_row_only = ex.MENDED.replace("d_bias += gradient.sum(axis=0)", "d_bias += gradient[0]")
-    shown = answer(ex.check, "4.3", running.function_from(first_row_only))
-    assert "for a batch of 3 those of `bias` are wrong" in shown
-
-
-def test_4_3_takes_another_way_of_mending_it(answer):
-    rewritten = ex.BUGGY.replace(ex.CARRY, "        da = gradient\n" + ex.CARRY).replace(
-        ex.SERVE_KERNEL, ex.SERVE_KERNEL.replace("@ gradient", "@ da")
-    )
-    assert "PASSED" in answer(ex.check, "4.3", running.function_from(rewritten))
-
-
-def test_4_3_wants_five_gradients(answer):
-    def four(rnn, *args):
-        return rnn.weights[:4]
-
-    assert "What came is 4 of them" in answer(ex.check, "4.3", four)
-
-
-def test_4_4_names_an_entry_and_the_reason(answer):
-    def longer(T, chunk):
-        wanted = ex.reach(T, chunk)
-        wanted[chunk % T, 0] = True
-        return wanted
-
-    shown = answer(ex.check, "4.4", longer)
-    assert "For T = 7 and chunk = 3, entry [3, 0] should be False: step 0 is in chunk 0 and step 3 in chunk 1" in shown
-    assert "entry [1, 0] should be True: steps 0 and 1 are in the same chunk" in answer(
-        ex.check, "4.4", lambda T, chunk: np.eye(T)
-    )
-    assert "should be True or False" in answer(ex.check, "4.4", lambda T, chunk: 2 * np.eye(T))
-    assert "PASSED" in answer(ex.check, "4.4", lambda T, chunk: ex.reach(T, chunk).astype(int).tolist())
-
-
-@pytest.mark.parametrize(
-    ("attempt", "phrase"),
-    [
-        (lambda measure: {1: [0.5]}, "Expected: a pair"),
-        (lambda measure: ({}, 2), "nothing was measured"),
-        (lambda measure: ({2: [0.1, 0.1, 0.1]}, 2), "nothing was measured there"),
-        (
-            lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)] + [-0.1]}, None),
-            "holds -0.1, which was not measured",
-        ),
-        (lambda measure: ({1: [measure(1, s) for s in range(5)][:3]}, None), "Leaving out runs"),
-        (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, 4), "a length that you did not measure"),
-        (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, "one"), "of type `str`"),
-        (lambda measure: (measure(0, 0), 1), "a truncation of at least 1"),
-        (lambda measure: (measure(1, 0.5), 1), "a seed of at least 0"),
-        (lambda measure: (ex.design(measure)[0], 5), "at k = 2 every seed is below 0.2 already"),
-        (lambda measure: (ex.design(measure)[0], None), "at k = 2 every seed is below 0.2 already"),
-    ],
-)
-def test_4_5_says_what_a_referee_would(attempt, phrase, answer):
-    assert phrase in answer(ex.check, "4.5", attempt)
-
-
-def test_4_5_takes_other_designs(answer):
-    def until_enough(measure):
-        results = {}
-        for k in range(1, 9):
-            results[k] = np.array([measure(k, seed) for seed in (11, 5, 8, 2)])
-            if (results[k] < 0.2).all():
-                return results, k
-        return results, None
-
-    assert "PASSED" in answer(ex.check, "4.5", until_enough)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Whatever a learner's code may do
 # ---------------------------------------------------------------------------------------------------------------------
 def scale(matrix, by):
     return matrix * by_how_much  # noqa: F821  (the mistake under test)
+
+
+def test_shapes_expected_and_got_are_named(answer):
+    shown = answer(ex.check, "4.1", lambda dh, h, recurrent_kernel: dh.sum(axis=1))
+    assert "the blame at h_{t-1}, (batch, units), of shape (3, 4)" in shown
+    assert "but got shape (3,)" in shown
+    shown = answer(ex.check, "4.1", lambda dh, h, recurrent_kernel: "blame")
+    assert "array of numbers of shape (3, 4)" in shown
+    assert "got a value of type `str`" in shown
 
 
 def test_an_exception_becomes_an_answer_with_the_learners_own_line(answer):
@@ -378,15 +270,7 @@ def test_many_slow_calls_are_stopped_too(answer, monkeypatch):
     module = exercises.bank(
         [
             exercises.Exercise(
-                "9.1",
-                "Slow",
-                "",
-                "",
-                ("a", "b"),
-                ex.carry_back,
-                "",
-                lambda attempt: [attempt() for _ in range(10_000)],
-                (),
+                "9.1", "Slow", "", ("a", "b"), ex.carry_back, "", lambda attempt: [attempt() for _ in range(10_000)], ()
             )
         ]
     )
@@ -395,7 +279,7 @@ def test_many_slow_calls_are_stopped_too(answer, monkeypatch):
 
 def test_an_attempt_that_cannot_be_stopped_does_not_hold_the_notebook(answer, monkeypatch):
     monkeypatch.setattr(running, "TIME_LIMIT", 0.1)
-    monkeypatch.setattr(running, "PATIENCE", 0.3)
+    monkeypatch.setattr(running, "STOP_LIMIT", 0.3)
     test_is_over = threading.Event()
 
     def swallows_everything(*args):
@@ -489,7 +373,7 @@ def test_a_check_that_stumbles_says_so(answer):
         return {}[attempt()]
 
     check, _, _ = exercises.bank(
-        [exercises.Exercise("9.1", "Stumble", "", "", ("a", "b"), ex.carry_back, "", stumbling, ())]
+        [exercises.Exercise("9.1", "Stumble", "", ("a", "b"), ex.carry_back, "", stumbling, ())]
     )
     assert "could not read what your function returned (`KeyError`: 3)" in answer(check, "9.1", lambda: 3)
 
@@ -501,7 +385,7 @@ def test_answers_are_the_same_every_time(answer):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# How an answer looks
+# How an answer is displayed
 # ---------------------------------------------------------------------------------------------------------------------
 class Shell:
     """Stands for a running notebook, and keeps what is displayed."""
@@ -559,11 +443,11 @@ def test_colour_is_never_the_only_sign(monkeypatch):
         style = re.search("style='(.*?)'", page).group(1)
         assert "background" not in style  # the theme's own colours for text and ground, light or dark
         assert re.search(r"(^|; ?)color", style) is None
-    kinds = {look.split()[0] for word, look in exercises.LOOKS.items() if word.startswith(("NOT", "PASSED"))}
+    kinds = {border.split()[0] for word, border in exercises.BORDERS.items() if word.startswith(("NOT", "PASSED"))}
     assert len(kinds) == 3  # three kinds of line for three verdicts
 
 
-@pytest.mark.parametrize("colour", sorted({look.split()[1] for look in exercises.LOOKS.values()}))
+@pytest.mark.parametrize("colour", sorted({border.split()[1] for border in exercises.BORDERS.values()}))
 def test_borders_can_be_seen_on_light_and_dark(colour):
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
@@ -689,29 +573,30 @@ def test_two_kernels_at_once_lose_nothing(home):
 # ---------------------------------------------------------------------------------------------------------------------
 def faults(notebook):
     """What is wrong with the exercises of a lesson: a list of sentences, empty if nothing is."""
-    cells = [(cell.cell_type, cell.source.strip()) for cell in notebook.cells]
-    code = "\n".join(source for kind, source in cells if kind == "code")
-    imported = re.search(r"^from course_lib\.lessons\.lesson_(\w+) import exercises as ex\b", code, re.MULTILINE)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    imported = re.search(
+        r"^from course_lib\.lessons\.lesson_(\w+) import exercises as ex\b", "\n".join(sources), re.MULTILINE
+    )
     if not imported:
-        return ["ex is used, but no exercise module is imported as ex"] if re.search(r"\bex\.check\(", code) else []
+        called = any(re.search(r"\bex\.check\(", source) for source in sources)
+        return ["ex is used, but no exercise module is imported as ex"] if called else []
     module = importlib.import_module(f"course_lib.lessons.lesson_{imported[1]}.exercises")
-    found = []
-    for exercise in module.EXERCISES:
-        for kind, source in [("markdown", exercise.markdown), ("code", exercise.cell)]:
-            if cells.count((kind, source)) != 1:
-                found.append(f"{exercise.number}: no {kind} cell, or more than one, equals the module's")
-        if not found and cells.index(("code", exercise.cell)) != cells.index(("markdown", exercise.markdown)) + 1:
-            found.append(f"{exercise.number}: the code cell does not follow the prompt")
+    try:
+        changed = exercises.sync(copy.deepcopy(notebook), module)
+    except ValueError as error:
+        return [str(error)]
+    found = [f"{cell} is not what lesson_{imported[1]}/exercises.py says: run make refresh" for cell in changed]
+    calls = tuple(f'ex.check("{exercise.number}"' for exercise in module.EXERCISES)
     names = {exercise.solution.__name__ for exercise in module.EXERCISES}
-    own = {exercise.cell for exercise in module.EXERCISES}
-    for kind, source in cells:
-        if kind == "code" and source not in own:
-            if re.search(r"\bex\.check\(", source):
-                found.append(f"a cell with ex.check is not in the module: {source[:60]!r}")
-            nodes = list(ast.walk(ast.parse(re.sub("(?m)^[%!].*", "", source))))  # magics are not Python
-            used = {node.id for node in nodes if isinstance(node, ast.Name)}
-            used |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-            found += [f"the lesson itself uses {name}, which belongs to an exercise" for name in sorted(used & names)]
+    for source in sources:
+        if any(call in source for call in calls):
+            continue
+        if re.search(r"\bex\.check\(", source):
+            found.append(f"a cell with ex.check is not in the module: {source[:60]!r}")
+        nodes = list(ast.walk(ast.parse(re.sub("(?m)^[%!].*", "", source))))  # magics are not Python
+        used = {node.id for node in nodes if isinstance(node, ast.Name)}
+        used |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+        found += [f"the lesson itself uses {name}, which belongs to an exercise" for name in sorted(used & names)]
     return found
 
 
@@ -721,6 +606,7 @@ def test_a_lessons_exercises_are_the_modules(path):
 
 
 def lesson(*, without=None, more=""):
+    """Lesson 04 with its exercises alone: an import, five times two cells, and a cell with more."""
     new = nbformat.v4
     cells = [
         new.new_code_cell(
@@ -735,23 +621,46 @@ def lesson(*, without=None, more=""):
     return new.new_notebook(cells=[*cells, new.new_code_cell(more)])
 
 
-def test_the_guard_finds_what_it_is_there_for():
+SPOILED = "is not what lesson_04_backpropagation_through_time/exercises.py says: run make refresh"
+
+
+@pytest.mark.parametrize("place", range(1, 11))
+def test_the_guard_and_sync_see_one_letter_in_each_cell(place):
+    whole = lesson()
+    spoiled = lesson()
+    for cell, fresh in zip(spoiled.cells, whole.cells, strict=True):
+        cell.id = fresh.id
+    cell = spoiled.cells[place]
+    cell.source = cell.source[:-2] + "?" + cell.source[-2:]
+    kind = "Markdown" if place % 2 else "code"
+    named = f"4.{(place + 1) // 2}: the {kind} cell"
+    assert faults(spoiled) == [f"{named} {SPOILED}"]
+    assert exercises.sync(spoiled, ex) == [named]
+    assert spoiled == whole  # ids, too
+    assert exercises.sync(spoiled, ex) == []
+
+
+@pytest.mark.parametrize("place", range(1, 11))
+def test_a_missing_doubled_or_parted_cell_is_named(place):
+    number = f"4.{(place + 1) // 2}"
+    assert f"'### Exercise {number}:'" in faults(lesson(without=place))[0]
+    doubled = lesson()
+    doubled.cells.append(doubled.cells[place])
+    assert f"'### Exercise {number}:'" in faults(doubled)[0]
+    apart = lesson()
+    apart.cells.insert(place + (place % 2), nbformat.v4.new_markdown_cell("Between"))
+    assert f"'### Exercise {number}:'" in faults(apart)[0]
+
+
+def test_the_guard_finds_what_else_it_is_there_for():
     assert faults(lesson()) == []
-    assert faults(lesson(without=3)) == ["4.2: no markdown cell, or more than one, equals the module's"]
-    assert faults(lesson(without=10)) == ["4.5: no code cell, or more than one, equals the module's"]
-    assert "a cell with ex.check is not in the module" in faults(lesson(more='ex.check("4.1", carry_back)'))[0]
+    assert "a cell with ex.check is not in the module" in faults(lesson(more='ex.check("4.11", carry_back)'))[0]
     assert faults(lesson(more="dh = carry_back(dh, h, W)")) == [
         "the lesson itself uses carry_back, which belongs to an exercise"
     ]
     assert faults(lesson(more="def reach(T):\n    return T")) == [
         "the lesson itself uses reach, which belongs to an exercise"
     ]
-    edited = lesson()
-    edited.cells[2].source = edited.cells[2].source.replace("Blame", "blame")
-    assert faults(edited)[0] == "4.1: no code cell, or more than one, equals the module's"
-    apart = lesson()
-    apart.cells.insert(2, nbformat.v4.new_markdown_cell("Between"))
-    assert faults(apart) == ["4.1: the code cell does not follow the prompt"]
     assert faults(lesson(without=0))[0] == "ex is used, but no exercise module is imported as ex"
 
 

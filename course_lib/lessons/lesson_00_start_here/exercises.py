@@ -169,11 +169,6 @@ two sounds: the entry of `x` is `"K S"`, and stays one string.
 
 Replace the `...`, run the cell, and read the answer. Try a wrong version too; nobody is counting.
 """,
-    stub='''
-def sounds_without_memory(word, table):
-    """A word and a dict letter -> sounds ("" for silent) -> list of the sounds that are heard, in order."""
-    return ...
-''',
     hints=(
         "A word is a sequence of letters: `for letter in word` takes them one by one, from left to right.",
         "`[table[letter] for letter in word]` looks each of them up. What does it do with a silent letter?",

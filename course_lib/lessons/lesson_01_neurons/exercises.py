@@ -136,11 +136,6 @@ along $u(t) = x\,(1 - e^{-t/\tau})$, with $t$ counted from the end of the pause,
 
 All four are plain numbers: potentials in mV, times in ms. Think of every drive somebody might send in.
 """,
-    stub='''
-def rate_under_drive(drive, tau, threshold, refractory):
-    """Spikes a second under constant drive; potentials in mV, times in ms."""
-    return ...
-''',
     hints=(
         "One round is a pause and a climb. The rate is one second divided by the length of a round.",
         "Solve x (1 - e^(-t/τ)) = threshold for t. Bring e^(-t/τ) alone to one side before you take the logarithm.",
@@ -397,11 +392,6 @@ which seeds are yours to choose.
 The check hands your experiment devices from worlds in which the answer is known. Once it passes, run
 `which_matter(mistakes_until_learned)` in a new cell.
 """,
-    stub='''
-def which_matter(measure):
-    """Return ({(points, dimensions, margin): [mistakes, …]}, the set of names that matter)."""
-    return ...
-''',
     hints=(
         "If you change two things and the result moves, which of them was it? You need four settings at least.",
         "Take one usual setting, such as (500, 20, 0.1), and three more, each with one number changed by a factor of "
@@ -543,11 +533,6 @@ Return `W1, b1, w2, b2`. `W1` has shape (2, 2), a column for each hidden unit (a
 `b1` and `w2` have shape (2,), and `b2` is a number. A unit answers 1 where its sum, bias included, is *above* 0, else
 0, as in `threshold_unit`.
 """,
-    stub='''
-def two_units_and_one():
-    """W1 (2, 2), b1 (2,) of two hidden units; w2 (2,), b2 of the output unit above them."""
-    return ...
-''',
     hints=(
         'Say in words when the answer is 1, using only "at least one", "both" and "not".',
         "Let one hidden unit be OR and the other AND. Both add up their two inputs; only their biases differ.",
@@ -753,11 +738,6 @@ The layer is $y = \sigma(xW + b)$. You get `dy`, which is $\delta y$, with `y` a
 `(examples, units)`, `x` is `(examples, features)`, and `kernel` is `(features, units)`; each result has the shape of
 what it belongs to.
 """,
-    stub='''
-def gradient_through(dy, y, x, kernel):
-    """Blame at a sigmoid layer's output -> blame at its input, gradients of kernel, bias."""
-    return ...
-''',
     hints=(
         "Three lines of the lesson's `backward` are a layer: one that gets behind the sigmoid, one for the weights, "
         "one for the blame below. Which?",
@@ -864,11 +844,6 @@ HALF_LIFE = Exercise(
 Somebody wants a leaky unit, $h \leftarrow \lambda h + (1 - \lambda) x$, that has forgotten half of its state after
 `half_life` steps without input. Which $\lambda$ do you sell them?
 """,
-    stub='''
-def decay_for(half_life):
-    """The λ of a leaky unit that has forgotten half of its state after half_life steps."""
-    return ...
-''',
     hints=(
         "With x = 0 a step multiplies h by λ. What do n steps do?",
         "λ to the power of half_life has to be ½. Solve that for λ: the n-th root of a number is its power 1/n.",

@@ -131,11 +131,6 @@ the space after it included.
 Write the line that turns one into the other. `perplexity` is that of a word, `characters` is the mean number of
 characters in a word, both plain numbers; so is the answer.
 """,
-    stub='''
-def from_word_perplexity(perplexity, characters):
-    """Perplexity of a word, mean number of characters in a word -> bits per character."""
-    return ...
-''',
     hints=(
         "Perplexity is 2 to the power of the bits. Go back from one to the other first.",
         "Those are the bits of a whole word. The surprise at a word is the sum of the surprises at its characters.",
@@ -250,11 +245,6 @@ Then the gradient cannot be the transposed input times `d_scores` either. Write 
 shape `(count,)`; `d_scores`, of shape `(count, outputs)`, is $\hat y - y$, divided by the count already; the answer has
 the shape of $W$, `(size, outputs)`. The same letter may be looked up more than once.
 """,
-    stub='''
-def table_gradient(ids, d_scores, size):
-    """∂L/∂W, (size, outputs), for scores = W[ids], from ids (count,) and d_scores (count, outputs)."""
-    return ...
-''',
     hints=(
         "Say what the product with the transposed one-hot vectors does, in words: which rows of `d_scores` end up in "
         "row 7 of the answer?",
@@ -410,11 +400,6 @@ really came at step `t` of row `i`; `mask[i, t]` is True where that step is real
 What is the mean surprise at a *real* step, in bits? What stands in `p` at the filling means nothing: it may be any
 number from 0 to 1.
 """,
-    stub='''
-def masked_bits(p, mask):
-    """Mean surprise in bits over the real steps: p and mask (batch, time) -> a number."""
-    return ...
-''',
     hints=(
         "Which numbers belong in the sum, and by how many do you divide?",
         "`p[mask]` picks the real entries of all rows into one flat array.",
@@ -550,11 +535,6 @@ learning, everything from there on is for the test. Return two arrays of windows
 
 `windows(ids, length)` is at your service.
 """,
-    stub='''
-def split_then_cut(ids, length, first_of_test):
-    """All windows of `length` that lie before position `first_of_test`, and all from there on: (learn, test)."""
-    return ...
-''',
     hints=(
         "Draw a text of ten symbols, a border after the sixth, and all windows of three. Which of them lie across the "
         "border?",
@@ -798,11 +778,6 @@ procedure: `choose_n(score)` returns a pair `(n, bits)`, the n of your choice an
 The check hands your procedure devices from several worlds, watches what it asks for, and sees whether your figure is
 one that you could stand by.
 """,
-    stub='''
-def choose_n(score):
-    """Return (n, bits): the n you chose, and the figure you would print for text that nobody has seen."""
-    return ...
-''',
     hints=(
         "What does the figure on the learning text say about a table of length 8? What does the smallest of eight "
         "figures on one text say about another text?",

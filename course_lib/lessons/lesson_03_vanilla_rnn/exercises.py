@@ -158,11 +158,6 @@ It is a real unit in a noisy world: before each step its state may be disturbed 
 unkindly as it can, for 500 steps: upwards to make it ring too soon, downwards to make it fall silent. Return your three
 numbers.
 """,
-    stub='''
-def alarm():
-    """The three numbers (w_x, w_h, b) of a unit that rings from the first 1 on, for ever."""
-    return ...
-''',
     hints=(
         "The unit needs two places of rest, one near -1 and one near +1, and a 1 has to push it from the lower to the "
         "upper. Which of the three numbers makes a state hold itself?",
@@ -345,7 +340,7 @@ Find out why, and mend it. `rnn` is a network with the attributes you know (`ker
 `output_kernel`, `output_bias`, `hidden_state`); `inputs` has shape `(batch, input_dim)`. A `hidden_state` that is
 passed in is used; without one the network goes on from its last step.
 """,
-    stub=BUGGY,
+    code_to_mend=BUGGY,
     hints=(
         "Call it twice with the same input and no state. What would you expect of the two outputs, and what would the "
         "friend see?",
@@ -506,11 +501,6 @@ one number that gives it the spectral radius `radius`, that is, the largest abso
 
 `recurrent_kernel` has shape `(units, units)`, and so has your answer.
 """,
-    stub='''
-def with_radius(recurrent_kernel, radius):
-    """The same matrix times one number, so that its spectral radius is `radius`."""
-    return ...
-''',
     hints=(
         "If you multiply a matrix by c, what happens to its eigenvalues?",
         "They are multiplied by c too. So measure the radius it has, and choose c.",
@@ -646,11 +636,6 @@ step, and you want one for each word: the output at its *last real step*.
 `outputs` has shape `(batch, time, features)`. `mask` has shape `(batch, time)`, `True` where a step is real, as
 `pad` of lesson 02 returns it; every row has at least one real step. The answer has shape `(batch, features)`.
 """,
-    stub='''
-def last_real(outputs, mask):
-    """The output at each row's last real step, (batch, features)."""
-    return ...
-''',
     hints=(
         "`outputs[:, -1]` is right for the longest word only. What has the network of a shorter word been reading at "
         "that step?",
@@ -885,11 +870,6 @@ all), the answer is 0; if it reaches beyond 20, say 20.
 The check has boxes of its own, of which the answers are known. Once it passes, try it on the network of section 2:
 `how_far_back(lambda bits: unroll(parity, bits[..., None])[1][..., 0] > 0.5)`.
 """,
-    stub='''
-def how_far_back(network):
-    """The largest k, up to 20, for which an output can depend on the input k steps before."""
-    return ...
-''',
     hints=(
         "To find out whether a switch does anything, you flip it and leave everything else as it was. Which two "
         "sequences would you compare, and at which step?",

@@ -107,11 +107,6 @@ $\delta h_{t-1}$, where $\delta$ stands for $\partial L/\partial\,\cdot$ and the
 You have `h`, which is $h_t$ and has been through tanh already, and `recurrent_kernel`, which is $W_h$. `dh`, `h` and
 the answer have shape `(batch, units)`; the matrix has `(units, units)`.
 """,
-    stub='''
-def carry_back(dh, h, recurrent_kernel):
-    """Blame at h_t -> blame at h_{t-1}, both (batch, units)."""
-    return ...
-''',
     hints=(
         "Go back in two moves, from h_t to a_t and from a_t to h_{t-1}. Each is one operation.",
         "Through tanh: multiply by its slope, entry by entry. In terms of its value h the slope is 1 - h².",
@@ -221,11 +216,6 @@ $\delta a_T$, of shape `(T, batch, units)`, so $\delta a_t$ is `das[t - 1]`.
 
 What is the gradient of $W_h$? It has the shape of $W_h$, `(units, units)`. One short loop will do.
 """,
-    stub='''
-def recurrent_kernel_gradient(states, das):
-    """∂L/∂W_h, (units, units), from states (T + 1, batch, units) and das (T, batch, units)."""
-    return ...
-''',
     hints=(
         "First forget time. A layer a = h W with blame δa at its output: what is the gradient of W, and where does the "
         "batch go?",
@@ -398,7 +388,7 @@ stands: at $h_t$, at $a_t$, or already at $h_{t-1}$?
 A published LSTM tutorial once carried a cousin of this bug. It ran, and nothing had ever compared its gradients with
 finite differences.
 """,
-    stub=BUGGY,
+    code_to_mend=BUGGY,
     hints=(
         "Three of the lines change `blame`. Write down after each of them whose blame it now is: δh_t, δa_t or "
         "δh_{t-1}.",
@@ -511,11 +501,6 @@ The last of the four pictures above is what programs often mean by truncated BPT
 Write the rule behind it. `reach(T, chunk)` is a matrix of booleans of shape `(T, T)`: entry `[t, s]` says whether the
 loss at step `t` blames the hidden state at step `s`. Steps are counted from 0.
 """,
-    stub='''
-def reach(T, chunk):
-    """Boolean (T, T): does the loss at step t (row) blame the state at step s (column)?"""
-    return ...
-''',
     hints=(
         "Draw T = 4, chunk = 2 on paper first. Steps 0 and 1 are one chunk, steps 2 and 3 the other.",
         "Two conditions must hold at once: the state is not later than the loss, and both are in the same chunk.",
@@ -756,11 +741,6 @@ below .2, or `None` if you found none. Which lengths, up to 5 or so, which seeds
 The check hands your experiment devices of its own, from worlds in which the answer is known, and sees whether you find
 it. Once it passes, run `design(third_bit_error)` in a new cell; fifteen runs take about as many seconds.
 """,
-    stub='''
-def design(measure):
-    """Return (results, answer): {k: [measure(k, seed), …]} and the smallest k that is enough, or None."""
-    return ...
-''',
     hints=(
         "What would the result look like if travelling back made no difference? You need a length at which blame does "
         "not travel, measured in the same way.",

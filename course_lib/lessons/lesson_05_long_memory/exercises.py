@@ -104,11 +104,6 @@ Build a matrix that would deceive both of the quick looks in section 2. Of your 
 - no vector is stretched more than twofold by a single step: `np.linalg.norm(W, 2)` is at most 2;
 - and yet after some number of steps some vector is more than 20 times as long as it was.
 """,
-    stub='''
-def late_bloomer():
-    """A (2, 2) matrix that fades in the end, and grows a long way before it does."""
-    return ...
-''',
     hints=(
         "The matrix of section 2 had equal eigenvalues, and a large number beside the diagonal that handed something "
         "from one direction to the other. Which of its numbers may stay, and which must change?",
@@ -242,7 +237,7 @@ hundred steps, where there is none. Find out what it does at each step, and mend
 `states` has shape `(T + 1, units)`, with `states[0]` the initial state: one sequence. The answer has shape `(T + 1,)`
 and begins with $t = T$, where the norm is 1.
 """,
-    stub=BUGGY_REACH,
+    code_to_mend=BUGGY_REACH,
     hints=(
         "Two steps, each of which can stretch some vector fivefold. Must the two together stretch one by 25? What if "
         "the first one's favourite direction is not the second one's?",
@@ -361,11 +356,6 @@ The switch of lesson 01, $h_t = \tanh(w\,h_{t-1})$, is started at $h = 1$ and le
 what factor does a small change of $h_{t-1}$ show in $h_t$? That is the factor by which blame shrinks at every step
 while the bit is held. Write it for any positive $w$; there is no formula for the resting place, but you know a way to
 get there. """,
-    stub='''
-def slope_at_rest(w):
-    """∂h_t/∂h_{t-1} of h_t = tanh(w h_{t-1}), where it rests after a start at h = 1."""
-    return ...
-''',
     hints=(
         "Two things stand between h_{t-1} and h_t: a weight, and a tanh. What is the slope of each?",
         "The slope of tanh at a point where its value is h is 1 - h². So you need the h at which the unit rests. Let "
@@ -488,11 +478,6 @@ Write the clipping that the network of section 4 was trained with. `grads` is a 
 for each weight matrix and bias. Think of all their numbers as one long vector. If it is longer than `limit`, make it
 exactly that long, without changing its direction; otherwise leave it alone. Return a list of arrays of the same shapes.
 """,
-    stub='''
-def shorten(grads, limit):
-    """The gradients, a list of arrays, made at most `limit` long together, in the same direction."""
-    return ...
-''',
     hints=(
         "A vector keeps its direction if all its numbers are multiplied by the same number. By which, here?",
         "The length of all arrays taken as one vector is the root of the sum of all their squares: "
@@ -700,11 +685,6 @@ Return all errors that you measured, `{(unit, start): [error, ...]}`, and your a
 does it and the other alone does not, `"start"` for the reverse, `"both"` if it takes the two together, `"either"` if
 each alone is enough. The check has four laboratories, in which different things are true.
 """,
-    stub='''
-def which_change(measure):
-    """(all errors by (unit, start), and "unit", "start", "both" or "either")."""
-    return ...
-''',
     hints=(
         "Old against new tells that something did it. Which two networks that nobody has trained yet would tell what?",
         "Train all four combinations, each with several seeds. A combination has learned if most of its seeds have: "

@@ -112,11 +112,6 @@ drop it when the next marked number arrives.
 Both gates see only the mark: $i_t = \sigma(w_i m_t + b_i)$ and $f_t = \sigma(w_f m_t + b_f)$. Return the four numbers.
 The check runs your cell over 400 steps, and allows it to be off by .05 at any of them.
 """,
-    stub='''
-def latch():
-    """The four numbers (w_i, b_i, w_f, b_f) of a cell that holds the last marked number."""
-    return ...
-''',
     hints=(
         "Write down what each gate should be with a mark and without one: four values, each 0 or 1.",
         "σ(a) is nearly 0 for a = -10 and nearly 1 for a = 10. Without a mark a gate's sum is b, with a mark it is "
@@ -286,7 +281,7 @@ The arguments are those of `lstm_backward`. `slope` is $\partial h_t/\partial c_
 The bug is real: it stood in the published tutorial that exercise 4.3 spoke of, where nothing had compared the gradients
 with finite differences. Run the cell as it is, and the check tells you how far off they are here.
 """,
-    stub=BUGGY,
+    code_to_mend=BUGGY,
     hints=(
         "After each line that assigns to `dh` or `dc`, write down whose blame it is now: h_t's, c_t's, h_{t-1}'s or "
         "c_{t-1}'s.",
@@ -402,11 +397,6 @@ $$c_T = \sum_{t=1}^{T} w_t \odot \tilde c_t.$$
 What are the weights $w_t$? You get `i` and `f`, the gates of one sequence, both `(T, units)`, with step 1 in row 0.
 Return the weights in the same shape.
 """,
-    stub='''
-def in_the_cell(i, f):
-    """How much of each step's candidate is in the cell at the end, (T, units)."""
-    return ...
-''',
     hints=(
         "Do it on paper for T = 3: put c_1 into c_2, and c_2 into c_3. What stands before each candidate?",
         "The candidate of step t is let in once, by i_t, and then has to pass f_{t+1}, f_{t+2}, …, f_T. Not f_t.",
@@ -504,11 +494,6 @@ in. Which $b$ leaves the part `left` of the cell after `steps` steps? Both are p
 
 Once it passes, ask it: with which bias is half of the cell left after 20 steps? And after 100?
 """,
-    stub='''
-def bias_for(steps, left):
-    """The bias b with which a gate of σ(b) leaves the part `left` of a cell after `steps` steps."""
-    return ...
-''',
     hints=(
         "What is left after so many steps, if the gate is f at each of them? Solve that for f.",
         "f multiplied by itself `steps` times is `left`, so f is the root: `left ** (1 / steps)`. Now σ(b) = f.",
@@ -759,11 +744,6 @@ When would that be?
 The check hands your experiment devices of its own, from worlds in which the answer is known. Once it passes, run
 `gates_needed(error_without)`; twelve runs take about half a minute. Better: write another task, and ask about that.
 """,
-    stub='''
-def gates_needed(measure):
-    """Return (results, answer): {held: [errors]} and the set of gates needed, or None."""
-    return ...
-''',
     hints=(
         "If a unit with all its gates fails as well, whose fault is the failure? You need that measurement too.",
         'At least three different seeds, the same for each of "", "i", "f" and "o". With all gates, most of '

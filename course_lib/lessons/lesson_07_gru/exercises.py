@@ -80,11 +80,6 @@ $h_{t-1}$ through the gates and the candidate is left out.)
 
 All arrays have shape `(batch, units)`. Return the three in this order.
 """,
-    stub='''
-def gradient_at_the_mixer(dh, z, h_before, candidate):
-    """Blame at h_t -> blame for z_t, for the candidate, and for h_{t-1} along the straight road."""
-    return ...
-''',
     hints=(
         "Each is δh times a slope: how fast does h_t change with that one thing?",
         "With the candidate h_t changes by 1 - z, with the old state by z. And z stands there twice.",
@@ -234,11 +229,6 @@ h_t &= (1 - z_t) \odot n_t + z_t \odot h_{t-1}
 Return the `kernel` `(features, 3·units)`, the `recurrent_kernel` `(units, 3·units)` and the `bias` `(2, 3·units)` with
 which our `GRU` (and Keras') computes the same. The check runs both.
 """,
-    stub='''
-def from_pytorch(weight_ih, weight_hh, bias_ih, bias_hh):
-    """PyTorch's four arrays of a GRU -> our kernel, recurrent_kernel and bias."""
-    return ...
-''',
     hints=(
         "Four questions, one for each thing in which two houses may differ: rows or columns? Which order of the gates? "
         "Which z keeps? Where does the reset act?",
@@ -331,11 +321,6 @@ You want to compare a GRU with another network and have a budget of parameters f
 may it have, at most? The layer is Keras' default and ours: `kernel` is `(features, 3·units)`, `recurrent_kernel` is
 `(units, 3·units)` and `bias` is `(2, 3·units)`.
 """,
-    stub='''
-def fair_units(features, budget):
-    """The most units a GRU (two rows of biases) may have within a budget of parameters."""
-    return ...
-''',
     hints=(
         "Count first: how many numbers are in the three arrays, for n units?",
         "3n (features + n + 2). It grows with n²; a loop that stops in time is as good as a formula.",
@@ -518,11 +503,6 @@ nor how far runs with different seeds lie apart. Runs cost nothing here.
 The check hands your experiment devices of its own, from worlds in which the answer is known: in some the gates decide,
 in some the first bias, in some nothing but luck. In some the gap is wide, in some narrow.
 """,
-    stub='''
-def who_wins(measure):
-    """Design the comparison: "a", "b" or "neither"."""
-    return ...
-''',
     hints=(
         "How many combinations of network and bias are there? And how many seeds do you want of each?",
         "Give each network its better bias, judged over all its seeds. Then you have two lists of errors: when do you "

@@ -115,11 +115,6 @@ finds out that a layer was connected to something else than one thought.
 How many numbers does a layer learn? `kind` is `"SimpleRNN"`, `"LSTM"` or `"GRU"`, each as Keras builds it by default;
 `features` is the size of $x_t$, `units` that of $h_t$. Return a whole number.
 """,
-    stub='''
-def weight_count(kind, features, units):
-    """How many numbers a Keras layer learns; kind is "SimpleRNN", "LSTM" or "GRU"."""
-    return ...
-''',
     hints=(
         "A SimpleRNN has W_x, W_h and b. Write down their shapes, and add up.",
         "The others have several such blocks side by side. The shapes in section 1 say how many: divide the kernel's "
@@ -217,11 +212,6 @@ by heart: in section 4 the curve stayed far above 0.
 How low could it ever get? The inner softmax gives numbers between 0 and 1 with sum 1; the outer one takes these as
 scores. What is the lowest loss, in nats, that any weights can reach, with `classes` classes?
 """,
-    stub='''
-def lowest_loss(classes):
-    """The lowest cross-entropy, in nats, when a softmax is applied to what has been through a softmax."""
-    return ...
-''',
     hints=(
         "What is the best that the inner softmax could say? Put that into the formula of the outer one.",
         "The best is (1, 0, 0, ...), with the 1 at the right class. The outer softmax makes e¹ and e⁰ of these.",
@@ -382,11 +372,6 @@ Write it yourself. `losses` is what the validation loss *would* be, epoch by epo
 `patience` is at least 1. Return two whole numbers, counted from 1: after which epoch training ends, and the epoch whose
 weights are kept. To be a new best, a loss must be below the best so far. If it never stops, all epochs are trained.
 """,
-    stub='''
-def stop_early(losses, patience):
-    """(epochs trained, epoch whose weights are kept), both counted from 1, for validation losses as they come in."""
-    return ...
-''',
     hints=(
         "Go through the losses one by one, as they would come in, and remember two things.",
         "Remember the best loss so far and its epoch. The patience is used up when this epoch minus the best one has "
@@ -588,11 +573,6 @@ is the number of classes. `frequencies` is the loss of a table that knows how of
 Return the name. Patients have different numbers of classes, and classes of different frequency; curves wobble by a few
 hundredths; and a healthy run may well do better on its training data than on others.
 """,
-    stub='''
-def diagnose(ask, classes, frequencies):
-    """The name of what a run suffers from, after asking for examinations."""
-    return ...
-''',
     hints=(
         "For each illness, which examination would look different from a healthy run's? Two of them are seen before "
         "any epoch is over.",

@@ -103,11 +103,6 @@ the first to be drawn with probability `wanted`. Which temperature does that?
 Both numbers lie between 0 and 1, on the same side of ½. A temperature divides the scores; scores are logarithms of
 probabilities, up to a number that all share.
 """,
-    stub='''
-def temperature_for(p, wanted):
-    """The temperature that turns one symbol's probability p, of two, into the wanted one."""
-    return ...
-''',
     hints=(
         "After the change the two probabilities are in the ratio p^(1/τ) : (1-p)^(1/τ). What is the ratio that you "
         "want?",
@@ -259,11 +254,6 @@ Write the cut. `p` holds the probabilities of all symbols, `(V,)`, none of them 
 likeliest symbols that together hold at least `share` of the probability; all others get 0, and what is left sums to 1
 again. The answer has the shape of `p`, and symbol `i` still stands at place `i`.
 """,
-    stub='''
-def nucleus_of(p, share):
-    """p cut to the fewest likeliest symbols that hold share, summing to 1 again: (V,) -> (V,)."""
-    return ...
-''',
     hints=(
         "`order = np.argsort(-p)` lists the symbols, the likeliest first. Going down that list, when is a symbol still "
         "needed?",
@@ -474,7 +464,7 @@ there; in the other it remembers something that it should not. Mend both.
 state to go on from; `None` is the state before anything has been read. `seed` is a list of ids, at least one. The
 texts have nothing to do with each other.
 """,
-    stub=FAULTY,
+    code_to_mend=FAULTY,
     hints=(
         "Play the model. Take the seed [3, 1] and two texts of two symbols, and write down every call of `step`: what "
         "it reads, and what it has read before.",
@@ -591,11 +581,6 @@ word that it has read* than *a certain word that it has not*? A writer that reme
 `words` is the list of words that it wrote, with repeats, some of them in neither set; `read` and `held_back` are sets.
 At least one word of each was written.
 """,
-    stub='''
-def times_too_often(words, read, held_back):
-    """How many times likelier is a word of read to be written than one of held_back? 1: no memory."""
-    return ...
-''',
     hints=(
         "How often was a word of `read` written, on average over all words of `read`?",
         "`sum(word in read for word in words) / len(read)`. The same for the other set.",
@@ -748,11 +733,6 @@ Return one number: how many *times* more often are symbols 31 to 40 wrong if the
 the 30 before them, than if those 30 are true? It is tried on three models, and some of them tire: they make more
 errors late in a text, whoever wrote its beginning. Errors are rare, so look at some thousands of texts.
 """,
-    stub='''
-def exposure(true_text, go_on, wrong):
-    """How many times more often are symbols 31 to 40 wrong after the model's own than after true ones?"""
-    return ...
-''',
     hints=(
         "Two kinds of texts that differ in nothing but who wrote symbols 2 to 30. Both are judged at the same places.",
         "The model's own: `go_on(true_text(4000, 1), 39)` has 40 symbols. With a true beginning: "

@@ -88,11 +88,6 @@ $x_t = [\,e_t,\ c\,]$ with the embedded symbol $e_t$ first. Backpropagation thro
 
 How much blame does the code get in all?
 """,
-    stub='''
-def gradient_of_the_code(d_start, dx, units):
-    """All blame that the code gets in Cho's decoder: (batch, units)."""
-    return ...
-''',
     hints=(
         "Lesson 04: something that is used several times gets the sum of the blame of its uses.",
         "Its uses: the initial state, and the last `units` columns of the input at each step.",
@@ -186,11 +181,6 @@ any mask, and the `mask`, `(batch, time)`, True for real steps; filling stands a
 real step. Return the state that each row had after its last real step: the code that a masked encoder would have made.
 No loop is needed.
 """,
-    stub='''
-def last_real_state(h, mask):
-    """The state after each row's last real step: (batch, time, units) -> (batch, units)."""
-    return ...
-''',
     hints=(
         "How many real steps has a row? And at which index is the last of n?",
         "mask.sum(axis=1) - 1 is that index, one for each row.",
@@ -320,11 +310,6 @@ next: `log_p[b, v]` is $\ln P(v \mid \text{beginning } b)$, of shape `(beams, V)
 beginnings. Return three arrays of shape `(width,)`, best first: which beginning each one continues, by which symbol,
 and its own $\ln P$.
 """,
-    stub='''
-def beam_step(totals, log_p, width):
-    """(beams,), (beams, V) -> parents, symbols, totals of the best new beginnings, each (width,), best first."""
-    return ...
-''',
     hints=(
         "First compute ln P of every possible new beginning: an array (beams, V).",
         "totals[:, None] + log_p. Then np.argsort of the negative, over the whole array (axis=None).",
@@ -413,11 +398,6 @@ were written, the stop symbol included, and $\alpha$ is `length_exponent`. A sho
 `n_short` symbols, a longer and less likely one $\ln P$ = `long` with `n_long` symbols. From which $\alpha$ on does the
 long one win?
 """,
-    stub='''
-def overtaking_exponent(short, n_short, long, n_long):
-    """The exponent at which a long hypothesis draws level with a short one; short and long are their ln P."""
-    return ...
-''',
     hints=(
         "Set the two scores equal. Both are negative; bring the lengths to one side.",
         "long / short = ((5 + n_long) / (5 + n_short)) ** alpha. The sixths cancel.",
@@ -555,11 +535,6 @@ Markov chain there is a way that takes 60 × 30 × 30 additions. `log_start[v]` 
 The thought to start from: of all rows of five symbols that end in $v$, you need only the best one. Whatever comes
 after $v$ does not care how you got there.
 """,
-    stub='''
-def likeliest_row(log_start, log_P, steps):
-    """The likeliest row of a Markov chain: `steps` symbols."""
-    return ...
-''',
     hints=(
         "Carry an array `best`: for each symbol, ln P of the best row so far that ends in it.",
         "(best[:, None] + log_P) holds every way to go on: its maximum over axis 0 is the new `best`.",

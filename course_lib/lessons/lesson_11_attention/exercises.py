@@ -111,11 +111,6 @@ the scores $e_{tj}$, shape `(batch, target time, source time)`, and a mask, shap
 steps. Return the weights $\alpha_{tj}$: a softmax over the real source steps, and exactly 0 for the others. Each row
 has at least one real step.
 """,
-    stub='''
-def masked_weights(scores, mask):
-    """Attention weights (batch, target, source) from scores of that shape and a mask (batch, source)."""
-    return ...
-''',
     hints=(
         "What is hidden should not take part in the softmax at all. With which score does a step get weight 0?",
         "exp(-inf) is 0. `np.where(condition, scores, -np.inf)` puts it in place; the condition needs an axis for the "
@@ -221,11 +216,6 @@ true source step of each target step, `(batch, target time)`, and `target_mask`,
 steps are real. Return one number: how often, over all real target steps of the batch, the largest weight lies on the
 true step.
 """,
-    stub='''
-def share_on_truth(weights, truth, target_mask):
-    """How often the largest weight (batch, target, source) lies on the true source step (batch, target)."""
-    return ...
-''',
     hints=(
         "`argmax` along the source axis gives a step for each look. Compare with `truth`.",
         "Filling has no truth. An array can be indexed by a mask of its own shape: only the True entries come back.",
@@ -414,11 +404,6 @@ Return True if so.
 
 The check tries your test on eight layers. One of them peeks from a single step at a single later one.
 """,
-    stub='''
-def looks_ahead(layer, x):
-    """Does any output of ``layer(x)``, (batch, time, features) to the same, depend on a later input?"""
-    return ...
-''',
     hints=(
         "Change the future and see whether the past moves. Which outputs may move, and which may not?",
         "If you change the steps from t on, the outputs at steps before t must stay as they were. One t is not enough: "
@@ -513,11 +498,6 @@ of each query with each key, and the answers, the sums of weighted values. Count
 change the number; leave the softmax out). At which length $T$ do scores and answers together cost as much as the four
 matrices?
 """,
-    stub='''
-def length_where_attention_costs_more(features):
-    """The length at which scores and answers take as many multiplications as the four matrices."""
-    return ...
-''',
     hints=(
         "One matrix, one step: d·d multiplications. One query with one key: d.",
         "The four matrices: 4 T d². The scores: T² d. The answers: as many again.",

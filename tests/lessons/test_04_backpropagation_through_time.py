@@ -1,0 +1,117 @@
+"""Lesson 04: what its exercises answer."""
+
+import numpy as np
+import pytest
+
+from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex
+from course_lib.teaching import running
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The exercises: answers to attempts that are in no list of misconceptions
+# ---------------------------------------------------------------------------------------------------------------------
+def test_4_1_tells_which_half_of_the_line_is_wrong(answer):
+    shown = answer(ex.check, "4.1", lambda dh, h, w: (dh * (1 - h)) @ w.T)
+    assert "tanh has slope 1, your line is right. Where `recurrent_kernel` is the identity, it is wrong" in shown
+    shown = answer(ex.check, "4.1", lambda dh, h, w: (dh * (1 - h**2)) @ np.triu(w.T))
+    assert "your line is wrong: only the product" in shown
+    assert "it is right." in shown
+
+
+def test_4_2_tells_which_steps_are_wrong(answer):
+    shown = answer(ex.check, "4.2", lambda states, das: sum(states[t].T @ das[t] for t in range(1, len(das))))
+    assert "right for steps 2, 3 and 4 and wrong for step 1 of 4" in shown
+    shown = answer(ex.check, "4.2", lambda states, das: 7 * ex.recurrent_kernel_gradient(states, das))
+    assert "right for no step and wrong for steps 1, 2, 3 and 4" in shown
+
+    def keeps_largest(states, das):
+        return max((h.T @ da for h, da in zip(states, das, strict=False)), key=np.linalg.norm)
+
+    assert "it is not the sum of what they give alone" in answer(ex.check, "4.2", keeps_largest)
+
+
+def test_4_3_as_handed_out_is_wrong_in_one_gradient_only():
+    rng = np.random.default_rng(0)
+    rnn = ex.RNN(2, 4, 3, rng=rng)
+    inputs, start, loss = rng.normal(size=(5, 6, 2)), rng.normal(size=(5, 4)), rng.normal(size=(5, 6, 3))
+    args = ex._pass(rnn, inputs, start, loss)
+    right = ex._by_finite_differences(rnn, inputs, start, loss)
+    found = ex._five_gradients(running.function_from(ex.FIND_THE_LINE.stub)(*args), rnn)
+    errors = {name: ex.relative_error(found[name], right[name]) for name in right}
+    assert errors.pop("kernel") > 0.1
+    assert max(errors.values()) < 1e-6
+
+
+def test_4_3_names_what_is_right_and_what_is_wrong(answer):
+    exchanged = ex.MENDED.replace(ex.CARRY, "").replace(ex.SERVE_RECURRENT, "") + "\n"
+    exchanged = exchanged.replace(ex.SERVE_KERNEL, ex.SERVE_KERNEL + ex.CARRY + ex.SERVE_RECURRENT)
+    shown = answer(ex.check, "4.3", running.function_from(exchanged))
+    assert "right for `kernel`, `bias`, `output_kernel` and `output_bias` and wrong for `recurrent_kernel`." in shown
+    assert "The blame gets to every step as it should." in shown
+    first_row_only = ex.MENDED.replace("d_bias += gradient.sum(axis=0)", "d_bias += gradient[0]")
+    shown = answer(ex.check, "4.3", running.function_from(first_row_only))
+    assert "for a batch of 3 those of `bias` are wrong" in shown
+
+
+def test_4_3_takes_another_way_of_mending_it(answer):
+    rewritten = ex.BUGGY.replace(ex.CARRY, "        da = gradient\n" + ex.CARRY).replace(
+        ex.SERVE_KERNEL, ex.SERVE_KERNEL.replace("@ gradient", "@ da")
+    )
+    assert "PASSED" in answer(ex.check, "4.3", running.function_from(rewritten))
+
+
+def test_4_3_wants_five_gradients(answer):
+    def four(rnn, *args):
+        return rnn.weights[:4]
+
+    assert "What came is 4 of them" in answer(ex.check, "4.3", four)
+
+
+def test_4_4_names_an_entry_and_the_reason(answer):
+    def longer(T, chunk):
+        wanted = ex.reach(T, chunk)
+        wanted[chunk % T, 0] = True
+        return wanted
+
+    shown = answer(ex.check, "4.4", longer)
+    assert "For T = 7 and chunk = 3, entry [3, 0] should be False: step 0 is in chunk 0 and step 3 in chunk 1" in shown
+    assert "entry [1, 0] should be True: steps 0 and 1 are in the same chunk" in answer(
+        ex.check, "4.4", lambda T, chunk: np.eye(T)
+    )
+    assert "should be True or False" in answer(ex.check, "4.4", lambda T, chunk: 2 * np.eye(T))
+    assert "PASSED" in answer(ex.check, "4.4", lambda T, chunk: ex.reach(T, chunk).astype(int).tolist())
+
+
+@pytest.mark.parametrize(
+    ("attempt", "phrase"),
+    [
+        (lambda measure: {1: [0.5]}, "Expected: a pair"),
+        (lambda measure: ({}, 2), "nothing was measured"),
+        (lambda measure: ({2: [0.1, 0.1, 0.1]}, 2), "nothing was measured there"),
+        (
+            lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)] + [-0.1]}, None),
+            "holds -0.1, which was not measured",
+        ),
+        (lambda measure: ({1: [measure(1, s) for s in range(5)][:3]}, None), "Leaving out runs"),
+        (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, 4), "a length that you did not measure"),
+        (lambda measure: ({1: [measure(1, s) for s in (0, 1, 2)]}, "one"), "of type `str`"),
+        (lambda measure: (measure(0, 0), 1), "a truncation of at least 1"),
+        (lambda measure: (measure(1, 0.5), 1), "a seed of at least 0"),
+        (lambda measure: (ex.design(measure)[0], 5), "at k = 2 every seed is below 0.2 already"),
+        (lambda measure: (ex.design(measure)[0], None), "at k = 2 every seed is below 0.2 already"),
+    ],
+)
+def test_4_5_says_what_a_referee_would(attempt, phrase, answer):
+    assert phrase in answer(ex.check, "4.5", attempt)
+
+
+def test_4_5_takes_other_designs(answer):
+    def until_enough(measure):
+        results = {}
+        for k in range(1, 9):
+            results[k] = np.array([measure(k, seed) for seed in (11, 5, 8, 2)])
+            if (results[k] < 0.2).all():
+                return results, k
+        return results, None
+
+    assert "PASSED" in answer(ex.check, "4.5", until_enough)
