@@ -26,6 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from course_lib.user_files import user_folder
+
 
 def _folder() -> Path:
     """``datasets/`` in a copy of the course; ``course_lib/_data`` where a wheel was installed."""
@@ -482,8 +484,8 @@ CLASSICS = {
 def load_classic(name: str) -> str:
     """Load a well-known text, downloading it the first time.
 
-    The file is kept in ``downloads`` under COURSE_HOME (an environment variable; ``~/.recurrent-course`` without it)
-    and compared with its checksum at every call. No lesson needs a download.
+    The file is kept in ``downloads`` in :func:`~course_lib.user_files.user_folder` and compared with its checksum at
+    every call. No lesson needs a download.
 
     Parameters
     ----------
@@ -512,7 +514,7 @@ def load_classic(name: str) -> str:
 
     pooch.get_logger().setLevel("WARNING")  # it reports each download on stderr
     classic = CLASSICS[name]
-    folder = Path(os.environ.get("COURSE_HOME") or "~/.recurrent-course").expanduser() / "downloads"
+    folder = user_folder() / "downloads"
     instead = "Without it, load_python_manual() gives a text of similar use that is on this machine already."
     try:
         path = pooch.retrieve(

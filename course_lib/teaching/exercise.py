@@ -311,11 +311,12 @@ def modules() -> list[ModuleType]:
 
 
 def progress_report() -> str:
-    """The reader's progress as a table in plain text, for ``python -m course_lib progress``.
+    """The reader's progress, for ``python -m course_lib progress``.
 
     Returns
     -------
     str
+        A table in plain text: a line for each lesson and for each exercise.
     """
     records, trouble = progress.read()
     lines = [trouble] if trouble else []

@@ -1,29 +1,23 @@
 """The reader's progress: one small JSON file on the reader's own computer, sent nowhere.
 
-The file is ``progress.json`` in the folder ``COURSE_HOME``, or ``.recurrent-course`` in the reader's home, and says of
-each exercise whether it was attempted and passed, how many hints were read, whether the solution was seen, and the day.
-Trouble with the file never stops a lesson: every function returns a sentence about it instead, to be shown once.
+The file is ``progress.json`` in :func:`~course_lib.user_files.user_folder`. It says of each exercise whether it was
+attempted and passed, how many hints were read, whether the solution was seen, and the day. Trouble with the file never
+stops a lesson: every function returns a sentence about it instead, to be shown once.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
-import os
-import time
 from pathlib import Path
 
+from course_lib.user_files import user_folder
+
 EMPTY = {"attempted": False, "passed": False, "hints": 0, "solution_seen": False, "date": ""}
-STALE = 5.0  # seconds after which a lock was left behind by a kernel that died; writing takes milliseconds
+LOCK_TIMEOUT = 10.0  # seconds to wait for another kernel; writing takes milliseconds
 
 
-def folder():
-    """The folder of the reader's files (a Path; it need not exist)."""
-    return Path(os.environ.get("COURSE_HOME") or Path.home() / ".recurrent-course")
-
-
-def read():
+def read() -> tuple[dict[str, dict], str]:
     """What the file says.
 
     Returns
@@ -34,7 +28,7 @@ def read():
         A sentence for the reader if the file could not be read, else empty. A damaged file is renamed, not deleted.
     """
     try:
-        path = folder() / "progress.json"
+        path = user_folder() / "progress.json"
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}, ""
@@ -48,27 +42,36 @@ def read():
         return {}, _set_aside(path)
 
 
-def record(number, *, attempted=False, passed=False, hints=0, solution_seen=False):
+def record(
+    number: str, *, attempted: bool = False, passed: bool = False, hints: int = 0, solution_seen: bool = False
+) -> str:
     """Add to what is known of one exercise; nothing is ever taken back.
 
     Parameters
     ----------
     number : str
         As in "4.2".
-    attempted, passed, solution_seen : bool
-    hints : int
+    attempted, passed : bool, optional
+        What has happened now.
+    hints : int, optional
         How many of the hints have been read.
+    solution_seen : bool, optional
+        Whether the solution has been shown.
 
     Returns
     -------
     str
         A sentence for the reader if it could not be saved, else empty.
     """
+    # Here, for an answer comes sooner without them where nothing is kept, as for a stub.
+    from filelock import FileLock, Timeout
+
     try:
-        folder().mkdir(parents=True, exist_ok=True)
-        with _locked(folder() / "progress.lock"):
+        folder = user_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "progress.lock", timeout=LOCK_TIMEOUT):
             records, trouble = read()
-            path = folder() / "progress.json"
+            path = folder / "progress.json"
             if trouble and path.exists():  # there, but not for us to read: better no new entry than the old ones lost
                 return trouble
             old = records.get(number, EMPTY)
@@ -80,10 +83,12 @@ def record(number, *, attempted=False, passed=False, hints=0, solution_seen=Fals
                 "date": datetime.date.today().isoformat(),
             }
             # A whole new file takes the place of the old one, so that a crash in between cannot leave half a file.
-            half = folder() / "progress.new"
-            half.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
-            half.replace(path)
-    except (OSError, RuntimeError) as error:
+            new = folder / "progress.new"
+            new.write_text(json.dumps(records, indent=1, sort_keys=True) + "\n", encoding="utf-8", newline="\n")
+            new.replace(path)
+    except Timeout:
+        return "Your progress could not be saved: another program has kept progress.lock for too long. Try again."
+    except (OSError, RuntimeError) as error:  # NotImplementedError of a file system without locks is a RuntimeError
         return (
             f"Your progress could not be saved ({type(error).__name__}: {error}). The exercises work without it; "
             f"to keep it, set the environment variable COURSE_HOME to a folder that you may write to."
@@ -91,15 +96,15 @@ def record(number, *, attempted=False, passed=False, hints=0, solution_seen=Fals
     return trouble
 
 
-def _record(found):
+def _record(found: dict) -> dict:
     """One exercise's record as the file has it; TypeError if that is something else."""
     kept = {key: found.get(key, default) for key, default in EMPTY.items()}
     if any(type(kept[key]) is not type(default) for key, default in EMPTY.items()):
-        raise TypeError(f"not a record of an exercise: {found}")
+        raise TypeError(f"Expected the record of an exercise, got {found}.")
     return kept
 
 
-def _set_aside(path):
+def _set_aside(path: Path) -> str:
     """Rename a damaged file to a name that is free, and say so."""
     count = 1
     while (aside := path.with_name(f"progress.damaged-{count}.json")).exists():
@@ -109,25 +114,3 @@ def _set_aside(path):
     except OSError as error:
         return f"Your progress file is damaged and could not be renamed ({type(error).__name__}: {error})."
     return f"Your progress file was damaged; it is kept as {aside.name} beside the new one."
-
-
-@contextlib.contextmanager
-def _locked(lock):
-    """One kernel at a time: making a folder is the one step that no two processes can both succeed in."""
-    give_up = time.monotonic() + 2 * STALE
-    while True:
-        try:
-            lock.mkdir()
-            break
-        except FileExistsError:
-            if time.monotonic() > give_up:
-                raise TimeoutError(f"{lock.name} is in the way") from None
-            with contextlib.suppress(OSError):  # the other kernel may finish between these two lines
-                if time.time() - lock.stat().st_mtime > STALE:
-                    lock.rmdir()
-            time.sleep(0.01)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            lock.rmdir()

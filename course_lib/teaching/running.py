@@ -253,6 +253,7 @@ def array_of_shape(value: object, shape: tuple[int, ...], what: str) -> np.ndarr
     Returns
     -------
     ndarray of float64
+        The same numbers.
 
     Raises
     ------
@@ -325,6 +326,7 @@ def listed(items: Iterable[object]) -> str:
     Returns
     -------
     str
+        All of them, the last after "and".
 
     Examples
     --------
