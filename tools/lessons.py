@@ -23,11 +23,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import maps
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from course_lib.lessons import written
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -263,16 +266,35 @@ def copy_pictures(lessons) -> None:
                 (ROOT / "docs" / "images" / name).write_bytes(picture(lesson, words))
 
 
+def sync_exercises(path: Path) -> None:
+    """Write the cells of a lesson's exercises from its module, where prompt and stub have their source."""
+    from course_lib.teaching import exercise  # here, because the other commands need it not
+
+    modules = [lesson.module("exercises") for lesson in written() if lesson.stem == path.stem]
+    for module in filter(None, modules):
+        notebook = nbformat.read(path, as_version=4)
+        changed = exercise.sync(notebook, module)
+        if changed:
+            path.write_text(as_file(notebook), encoding="utf-8", newline="\n")
+            print(f"{path.stem}, exercises written anew: {', '.join(changed)}", flush=True)
+
+
 def refresh(names) -> int:
-    """Execute lessons and store their outputs; a lesson that fails keeps the file it has."""
+    """Write the course map and the exercises' cells, execute lessons and store their outputs.
+
+    A lesson that fails keeps the outputs it has.
+    """
     failed = 0
+    for name in maps.write():
+        print(f"{name}: the map written anew", flush=True)
     for lesson in find(names):
         print(f"{lesson.stem} ...", flush=True)
         begin = time.perf_counter()
+        sync_exercises(lesson)
         try:
             fresh = execute(lesson)
         except RuntimeError as error:
-            print(f"FAILED, file left as it is: {error}", flush=True)
+            print(f"FAILED, outputs left as they are: {error}", flush=True)
             failed += 1
             continue
         keep_ignored(nbformat.read(lesson, as_version=4), fresh)

@@ -76,8 +76,10 @@ def written() -> list[Lesson]:
 
 
 def course_map() -> list[Lesson]:
-    """All lessons in order, those that are being written included."""
-    return sorted([*written(), *PLANNED])
+    """All lessons in order, those that are to be written included."""
+    there = written()
+    numbers = {lesson.number for lesson in there}
+    return sorted([*there, *(lesson for lesson in PLANNED if lesson.number not in numbers)])
 
 
 def find(number: str) -> Lesson:

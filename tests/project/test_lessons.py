@@ -29,6 +29,7 @@ def course(made, tmp_path, monkeypatch):
     monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path / "course" / "notebooks")
     monkeypatch.setattr(lessons, "HTML", tmp_path / "course" / "_build" / "html")
     monkeypatch.setattr(lessons, "PICTURES", {})
+    monkeypatch.setattr(lessons.maps, "BLOCKS", {})
     return tmp_path / "course"
 
 
@@ -64,6 +65,34 @@ def test_refresh_brings_the_readme_its_pictures(course, monkeypatch):
     assert (course / "docs" / "images" / "halving.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="no figure whose alt text says 'absent'"):
         lessons.picture(course / "notebooks" / "00_halving.ipynb", "absent")
+
+
+def test_refresh_writes_the_exercises_cells_and_the_map(course, monkeypatch, capsys):
+    prompt, stub = new_markdown_cell("### Exercise 0.1: Old"), new_code_cell('pass\n\n\nex.check("0.1", double)')
+    lesson = course / "notebooks" / "00_halving.ipynb"
+    notebook = nbformat.read(lesson, as_version=4)
+    other = course / "notebooks" / "01_other.ipynb"
+    other.write_text(lessons.as_file(new_notebook(cells=[*notebook.cells, prompt, stub])), encoding="utf-8")
+    bank = SimpleNamespace(stem="01_other", module=lambda name: name)
+
+    def sync(notebook, module):
+        assert module == "exercises"
+        notebook.cells[-1].source = "print('the source has changed')"
+        return ["0.1: the code cell"]
+
+    monkeypatch.setattr(lessons, "written", lambda: [bank])
+    monkeypatch.setattr("course_lib.teaching.exercise.sync", sync, raising=False)
+    (course / "page.md").write_text(
+        "<!-- map: `make refresh` writes it -->\nold\n<!-- end of the map -->", encoding="utf-8"
+    )
+    monkeypatch.setattr(lessons.maps, "ROOT", course)
+    monkeypatch.setattr(lessons.maps, "BLOCKS", {"page.md": lambda: "new"})
+    assert lessons.main(["refresh", "01"]) == 0
+    assert "the source has changed" in str(nbformat.read(other, as_version=4).cells[-1].outputs)
+    assert "\nnew\n" in (course / "page.md").read_text(encoding="utf-8")
+    printed = capsys.readouterr().out
+    assert "01_other, exercises written anew: 0.1: the code cell" in printed
+    assert "page.md: the map written anew" in printed
 
 
 def test_refresh_mends_what_a_notebook_editor_leaves(course):

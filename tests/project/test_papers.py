@@ -13,11 +13,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import lessons
+import maps
 import pytest
 import yaml
 from lesson_guard import CITATION, LINK, _without_code, anchors
 
-from course_lib.lessons import PARTS, course_map
+from course_lib.lessons import PARTS, course_map, find
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("datasets/*.md")])
@@ -156,52 +157,56 @@ def test_no_term_is_explained_twice():
 
 
 def test_the_code_uses_the_names_that_the_notation_says():
-    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "course_lib").glob("*.py"))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "course_lib").rglob("*.py"))
     _, *rows = table(read("docs/notation.md"), "Symbols")
     names = {name for row in rows if row[-1] in ("03", "04") for name in re.findall(r"`([A-Za-z_]\w*)[^`]*`", row[1])}
     assert {"kernel", "recurrent_kernel", "hidden_state", "d_outputs", "truncation"} <= names
     assert not {name for name in names if not re.search(rf"\b{name}\b", code)}
 
 
-# --- README --------------------------------------------------------------------------------------------------------
+# --- the map and the README ----------------------------------------------------------------------------------------
 
 
-def lesson_map():
-    _, *rows = table(read("README.md"), "The map")
-    return rows
+@pytest.mark.parametrize("name", maps.BLOCKS)
+def test_a_map_says_what_the_lessons_say(name):
+    assert maps.updated(name, read(name)) == read(name), "`make refresh` writes it"
 
 
-def test_the_map_is_that_of_the_lessons():
-    for lesson, (number, title, question, minutes, state) in zip(course_map(), lesson_map(), strict=True):
-        plain = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", title)
-        assert lesson[:4] == (number, plain, question, int(minutes))
-        assert (state == "in preparation") == (not lesson.stem)
+def test_a_map_is_written_between_its_markers_and_nowhere_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "ROOT", tmp_path)
+    monkeypatch.setattr(maps, "BLOCKS", {"README.md": maps.table})
+    page = tmp_path / "README.md"
+    spoiled = read("README.md").replace("How little is enough?", "How much?")
+    page.write_text(spoiled, encoding="utf-8")
+    assert maps.write() == ["README.md"]
+    assert page.read_text(encoding="utf-8") == read("README.md")
+    assert maps.write() == []
+    with pytest.raises(ValueError, match=r"one map between two markers in README\.md, got 0"):
+        maps.updated("README.md", "no map")
+
+
+def test_the_map_has_sixteen_lessons_with_question_and_minutes():
+    assert [lesson.number for lesson in course_map()] == [f"{number:02}" for number in range(16)]
+    for lesson in course_map():
+        assert lesson.question.endswith("?"), f"lesson {lesson.number} has no question"
+        assert 15 <= lesson.minutes <= 60, f"lesson {lesson.number} reads in up to 60 minutes, not {lesson.minutes}"
         assert lesson.part in PARTS
 
 
-def test_the_map_has_sixteen_lessons_and_their_minutes():
-    rows = lesson_map()
-    assert [row[0] for row in rows] == [f"{number:02}" for number in range(16)]
-    for row in rows:
-        assert row[2].endswith("?"), f"lesson {row[0]} has no question"
-        assert 15 <= int(row[3]) <= 60, f"lesson {row[0]} reads in up to 60 minutes, but the map says {row[3]}"
-
-
-def test_the_map_links_the_lessons_that_exist_and_only_those():
-    linked = {row[0]: re.search(r"\]\(notebooks/(.+?)\)", row[1]) for row in lesson_map()}
-    existing = {path.name[:2]: path.name for path in LESSONS}
-    assert {number: link[1] for number, link in linked.items() if link} == existing
-    for row in lesson_map():
-        assert row[4] in (("ready", "draft") if row[0] in existing else ("in preparation",)), row
+def test_the_instructors_table_has_every_lesson_once():
+    guide = read("docs/instructor.md")
+    rows = [row[0] for row in table(guide.replace("\n### ", "\n## "), "The other lessons")[1:]]
+    long = re.search(r"The long timetable below is that of\s+lesson (\d\d)", guide)[1]
+    assert sorted([*rows, long]) == [lesson.number for lesson in course_map() if lesson.stem]
+    assert rows == sorted(rows)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda p: p.stem)
-def test_the_map_and_the_lesson_agree_on_minutes(lesson):
+def test_the_folder_and_the_lesson_agree_on_minutes(lesson):
     opening = "".join(json.loads(lesson.read_text(encoding="utf-8"))["cells"][0]["source"])
     stated = re.search(r"(\d+)\s+minutes", opening)
     assert stated, f"{lesson.stem}: the first cell does not say how many minutes it takes"
-    minutes = {row[0]: row[3] for row in lesson_map()}
-    assert stated[1] == minutes[lesson.name[:2]]
+    assert int(stated[1]) == find(lesson.name[:2]).minutes
 
 
 def test_the_readmes_pictures_are_those_of_the_lessons():
