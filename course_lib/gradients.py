@@ -1,25 +1,40 @@
-"""Is a gradient right, and how far does it travel?"""
+"""Gradient checks by finite differences, and norms of gradients and Jacobians through time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def numerical_gradient(loss, array, epsilon=1e-5):
-    """∂loss/∂array by central differences: nudge one number at a time, both ways, and see what the loss does.
+def numerical_gradient(loss: Callable[[], float], array: np.ndarray, epsilon: float = 1e-5) -> np.ndarray:
+    """∂loss/∂array by central differences: each number is changed by ±epsilon in turn.
 
     Parameters
     ----------
     loss : callable
-        Takes nothing, returns a float; it must read ``array``, which is nudged in place and put back.
+        Takes nothing, returns a float that depends on ``array``, which is changed in place and put back.
     array : array of float64
         Float32 has too few digits for the difference of two nearly equal losses.
     epsilon : float
-        Size of the nudge.
+        Size of the change.
 
     Returns
     -------
-    array of the same shape
+    array of float64
+        The shape of ``array``.
+
+    Raises
+    ------
+    TypeError
+        If the array is not float64.
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 3.0])
+    >>> numerical_gradient(lambda: (x**2).sum(), x).round(6)
+    array([2., 6.])
     """
     if array.dtype != np.float64:
         raise TypeError(
@@ -38,10 +53,27 @@ def numerical_gradient(loss, array, epsilon=1e-5):
     return gradient
 
 
-def relative_error(analytic, numeric, floor=1e-9):
+def relative_error(analytic: ArrayLike, numeric: ArrayLike, floor: float = 1e-9) -> float:
     """‖analytic - numeric‖ / (‖analytic‖ + ‖numeric‖), or 0 where the difference itself is below ``floor``.
 
     One number for a whole array: single entries near zero are beyond what float64 differences can resolve.
+
+    Parameters
+    ----------
+    analytic, numeric : arrays of one shape
+        The two gradients.
+    floor : float
+        Norm of a difference that counts as none.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
     """
     analytic, numeric = np.asarray(analytic), np.asarray(numeric)
     if analytic.shape != numeric.shape:
@@ -55,19 +87,27 @@ def relative_error(analytic, numeric, floor=1e-9):
     return float(difference / (np.linalg.norm(analytic) + np.linalg.norm(numeric)))
 
 
-def check_gradients(loss, arrays, grads, tolerance=1e-6, epsilon=1e-5):
+def check_gradients(
+    loss: Callable[[], float],
+    arrays: dict[str, np.ndarray],
+    grads: dict[str, np.ndarray],
+    tolerance: float = 1e-6,
+    epsilon: float = 1e-5,
+) -> dict[str, float]:
     """Compare hand-written gradients with finite differences, array by array.
 
     Parameters
     ----------
     loss : callable
-        Takes nothing, returns a float; reads the arrays.
+        Takes nothing, returns a float that depends on the arrays.
     arrays : dict of str to float64 array
-        What to nudge, by name.
+        By name; each number is changed in turn.
     grads : dict of str to array
         The hand-written gradients, same names.
     tolerance : float
         Largest :func:`relative_error` accepted.
+    epsilon : float
+        Size of the change of a number.
 
     Returns
     -------
@@ -92,22 +132,27 @@ def check_gradients(loss, arrays, grads, tolerance=1e-6, epsilon=1e-5):
     return errors
 
 
-def jacobian_norms(recurrent_kernel, slopes):
+def jacobian_norms(recurrent_kernel: np.ndarray, slopes: ArrayLike) -> np.ndarray:
     """How strongly the last state still depends on each earlier one: the spectral norm of ∂h_T/∂h_t.
 
     For h_t = f(… + h_{t-1} W_h), one step back multiplies by diag(f'_t) W_hᵀ; T - t steps multiply that many times.
 
     Parameters
     ----------
-    recurrent_kernel : (units, units)
+    recurrent_kernel : (units, units) array
         W_h.
-    slopes : (time, units)
+    slopes : (time, units) array
         f'(a_t), the slope of the activation at each step: ``1 - h**2`` for tanh, ones for a linear network.
 
     Returns
     -------
     (time + 1,) array
         Entry t is ‖∂h_T/∂h_t‖₂; entry T is 1, entry 0 belongs to the initial state.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
 
     References
     ----------
@@ -128,20 +173,21 @@ def jacobian_norms(recurrent_kernel, slopes):
     return norms
 
 
-def gradient_norms(recurrent_kernel, slopes, d_states):
-    """How much of a loss's blame arrives at each state: ‖∂L/∂h_t‖, over a whole batch.
+def gradient_norms(recurrent_kernel: np.ndarray, slopes: ArrayLike, d_states: ArrayLike) -> np.ndarray:
+    """The norm of the gradient at each state, ‖∂L/∂h_t‖, over a whole batch.
 
-    Where :func:`jacobian_norms` asks what could arrive, in the best of all directions, this asks what does.
+    Where :func:`jacobian_norms` says how large a gradient could be, in the best of all directions, this says how large
+    it is.
 
     Parameters
     ----------
-    recurrent_kernel : (units, units)
+    recurrent_kernel : (units, units) array
         W_h.
-    slopes : (time, batch, units)
+    slopes : (time, batch, units) array
         f'(a_t), the slope of the activation at each step: ``1 - h**2`` for tanh.
-    d_states : (time, batch, units)
-        What the losses blame each h_t for directly, before anything has travelled: δo_t W_yᵀ. For one loss at the end,
-        zeros but for the last step.
+    d_states : (time, batch, units) array
+        The gradient of each step's own loss for h_t, before backpropagation through time: δo_t W_yᵀ. For one loss at
+        the end, zeros but for the last step.
 
     Returns
     -------
@@ -179,7 +225,7 @@ def gradient_norms(recurrent_kernel, slopes, d_states):
     return norms
 
 
-def spectral_radius(matrix):
+def spectral_radius(matrix: ArrayLike) -> float:
     """ρ, the largest absolute eigenvalue: by how much a matrix stretches, a step, when it is used again and again.
 
     The largest singular value, ``np.linalg.norm(matrix, 2)``, says by how much it can stretch when it is used once, and
@@ -188,15 +234,22 @@ def spectral_radius(matrix):
     Parameters
     ----------
     matrix : (units, units) array
+        Such as a recurrent kernel.
 
     Returns
     -------
     float
+        ρ, at least 0.
 
     Raises
     ------
     ValueError
         If the matrix is not square.
+
+    Examples
+    --------
+    >>> spectral_radius([[0.0, -2.0], [2.0, 0.0]])
+    2.0
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from course_lib.layers import LAYERS, Layer
-from course_lib.recurrent.base import _gradient_or_zeros, _need_gradient, _pair
+from course_lib.recurrent.base import State, _gradient_or_zeros, _need_gradient, _pair
 
 
 class Bidirectional(Layer):
-    """Two recurrent layers on the same sequences, one reading forwards and one backwards; their outputs side by side.
+    """Two recurrent layers on the same sequences, one forwards in time and one backwards; their outputs side by side.
 
-    Every output knows the whole sequence, so it fits where the sequence is complete before an answer is due, not where
-    the next symbol is to be predicted.
+    Every output depends on the whole sequence, so it fits where the sequence is complete before an answer is due, not
+    where the next symbol is to be predicted.
 
     Parameters
     ----------
@@ -23,6 +26,8 @@ class Bidirectional(Layer):
     ----------
     weights : list of array
         The forward layer's, then the backward layer's, as in Keras.
+    features, units : int
+        Those of each of the two layers; the outputs have 2·units.
 
     Raises
     ------
@@ -31,12 +36,22 @@ class Bidirectional(Layer):
 
     References
     ----------
-    Masks as in Keras' ``Bidirectional`` of a layer with ``return_sequences=True, return_state=True``.
+    Schuster and Paliwal 1997, Bidirectional recurrent neural networks; masks as in Keras' ``Bidirectional`` of a layer
+    with ``return_sequences=True, return_state=True``.
+
+    Examples
+    --------
+    >>> from course_lib.recurrent import GRU
+    >>> rng = np.random.default_rng(0)
+    >>> layer = Bidirectional(GRU(2, 8, rng=rng), GRU(2, 8, rng=rng))
+    >>> outputs, (forward_state, backward_state) = layer.forward(np.zeros((3, 10, 2)))
+    >>> outputs.shape, backward_state.shape
+    ((3, 10, 16), (3, 8))
     """
 
     recurrent = True
 
-    def __init__(self, forward_layer, backward_layer):
+    def __init__(self, forward_layer: Layer, backward_layer: Layer) -> None:
         for layer in (forward_layer, backward_layer):
             if not getattr(layer, "recurrent", False) or isinstance(layer, Bidirectional):
                 raise TypeError(
@@ -44,8 +59,8 @@ class Bidirectional(Layer):
                 )
         if forward_layer is backward_layer:
             raise ValueError(
-                "Bidirectional got the same layer twice, which would read both ways with one set of "
-                "weights and remember only the second reading. Make two layers."
+                "Bidirectional got the same layer twice, which would use one set of weights in both directions and "
+                "remember only the second pass. Make two layers."
             )
         sizes = [(layer.features, layer.units, layer.dtype.name) for layer in (forward_layer, backward_layer)]
         if sizes[0] != sizes[1]:
@@ -57,7 +72,7 @@ class Bidirectional(Layer):
         self.features, self.units, self.dtype = forward_layer.features, forward_layer.units, forward_layer.dtype
 
     @property
-    def weight_names(self):
+    def weight_names(self) -> tuple[str, ...]:
         """Names such as ``forward_layer.kernel``."""
         return tuple(
             f"{side}.{name}"
@@ -66,43 +81,91 @@ class Bidirectional(Layer):
         )
 
     @property
-    def weights(self):
+    def weights(self) -> list[np.ndarray]:
+        """The parameters themselves, the forward layer's first."""
         return self.forward_layer.weights + self.backward_layer.weights
 
     @property
-    def grads(self):
-        return self.forward_layer.grads + self.backward_layer.grads
+    def grads(self) -> list[np.ndarray]:
+        """∂L/∂parameter, in the order of ``weights``."""
+        return [*self.forward_layer.grads, *self.backward_layer.grads]
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
+        """Class and config of the two layers, for a saved model.
+
+        Returns
+        -------
+        dict
+            {"forward_layer": [class name, config], "backward_layer": [class name, config]}.
+        """
         return {
             side: [type(layer).__name__, layer.config()]
             for side, layer in (("forward_layer", self.forward_layer), ("backward_layer", self.backward_layer))
         }
 
     @classmethod
-    def from_config(cls, config, *, rng=None, dtype=None):
-        return cls(*(LAYERS[name].from_config(its, rng=rng, dtype=dtype) for name, its in config.values()))
-
-    def __repr__(self):
-        return f"Bidirectional({self.forward_layer!r}, {self.backward_layer!r})"
-
-    def forward(self, x, initial_state=None, mask=None, training=False):
-        """Read the sequences both ways.
+    def from_config(
+        cls, config: dict[str, Any], *, rng: np.random.Generator | None = None, dtype: DTypeLike | None = None
+    ) -> Bidirectional:
+        """A new layer of this class, with two new layers inside.
 
         Parameters
         ----------
-        x : (batch, time, features)
-        initial_state : pair, optional
-            The forward layer's and the backward layer's initial states; the latter is where the reading from the end
-            begins.
-        mask : (batch, time) of bool, optional
-            False marks padding: both layers keep their states there, and the outputs are 0.
+        config : dict
+            What :meth:`config` returned.
+        rng : numpy.random.Generator
+            Draws the initial weights of both.
+        dtype : numpy dtype, optional
+            Of both.
 
         Returns
         -------
-        outputs : (batch, time, 2·units)
-            At each step, what the forward layer made of the steps up to it, then what the backward layer made of the
-            steps from the end down to it.
+        Bidirectional
+
+        Raises
+        ------
+        ValueError
+            If a class of that name is not defined.
+        """
+        unknown = [name for name, _ in config.values() if name not in LAYERS]
+        if unknown:
+            raise ValueError(
+                f"A Bidirectional of {unknown[0]} cannot be made: no layer class of that name is defined. Import or "
+                f"define it first."
+            )
+        return cls(
+            **{side: LAYERS[name].from_config(its, rng=rng, dtype=dtype) for side, (name, its) in config.items()}
+        )
+
+    def __repr__(self) -> str:
+        return f"Bidirectional({self.forward_layer!r}, {self.backward_layer!r})"
+
+    def forward(
+        self,
+        x: ArrayLike,
+        initial_state: tuple[State | None, State | None] | None = None,
+        mask: ArrayLike | None = None,
+        training: bool = False,
+    ) -> tuple[np.ndarray, tuple[State, State]]:
+        """Compute the states of all steps, in both directions.
+
+        Parameters
+        ----------
+        x : (batch, time, features) array of float
+            The sequences.
+        initial_state : pair, optional
+            The forward layer's and the backward layer's initial states, the latter at the sequences' end; either may
+            be None.
+        mask : (batch, time) array of bool, optional
+            False marks padding: both layers keep their states there, and the outputs are 0.
+        training : bool
+            Passed on to layers that take it.
+
+        Returns
+        -------
+        outputs : (batch, time, 2·units) array
+            At each step the forward layer's output, from the steps up to it, then the backward layer's, from the steps
+            from the end down to it.
         final_state : pair
             The forward layer's after the last step, the backward layer's after the first.
 
@@ -114,11 +177,12 @@ class Bidirectional(Layer):
         forward_state, backward_state = _pair(
             initial_state, "Bidirectional takes an initial state as a pair, (forward layer's, backward layer's)"
         )
-        forward_outputs, forward_final = self.forward_layer.forward(x, forward_state, mask)
+        forward_outputs, forward_final = _forward(self.forward_layer, x, forward_state, mask, training)
         x = np.asarray(x)
         mask = None if mask is None else np.asarray(mask)
-        backward_outputs, backward_final = self.backward_layer.forward(
-            x[:, ::-1], backward_state, None if mask is None else mask[:, ::-1]
+        mask_reversed = None if mask is None else mask[:, ::-1]
+        backward_outputs, backward_final = _forward(
+            self.backward_layer, x[:, ::-1], backward_state, mask_reversed, training
         )
         outputs = np.concatenate([forward_outputs, backward_outputs[:, ::-1]], axis=-1)
         if mask is not None:
@@ -126,24 +190,36 @@ class Bidirectional(Layer):
         self._cache = outputs.shape, None if mask is None else mask.copy()
         return outputs, (forward_final, backward_final)
 
-    def backward(self, d_outputs, d_final_state=None, input_gradient=True):
-        """Carry blame back through both readings.
+    def backward(
+        self,
+        d_outputs: np.ndarray | None,
+        d_final_state: tuple[State | None, State | None] | None = None,
+        input_gradient: bool = True,
+    ) -> tuple[np.ndarray | None, tuple[State, State]]:
+        """Backpropagation through time in both layers; leaves their gradients in ``grads``.
 
         Parameters
         ----------
-        d_outputs : (batch, time, 2·units) or None
+        d_outputs : (batch, time, 2·units) array or None
             ∂L/∂outputs. At a masked step it goes nowhere.
         d_final_state : pair, optional
             ∂L/∂(forward layer's final state) and ∂L/∂(backward layer's final state); either may be None.
+        input_gradient : bool
+            Whether ∂L/∂x is wanted.
 
         Returns
         -------
-        dx : (batch, time, features)
-            ∂L/∂x, the sum over both readings.
+        dx : (batch, time, features) array, or None
+            ∂L/∂x, the sum over both directions.
         d_initial_state : pair
             ∂L/∂(forward layer's initial state) and ∂L/∂(backward layer's initial state).
 
-        ``grads`` then holds the forward layer's gradients, then the backward layer's.
+        Raises
+        ------
+        ValueError
+            If both gradients are None or a shape does not fit.
+        RuntimeError
+            If there was no forward pass.
         """
         shape, mask = self._need_forward()
         _need_gradient(self, d_outputs, d_final_state)
@@ -158,11 +234,16 @@ class Bidirectional(Layer):
         dx_reversed, d_backward_initial = _backward(
             self.backward_layer, d_backward[:, ::-1], d_backward_final, input_gradient
         )
-        dx = dx + dx_reversed[:, ::-1] if input_gradient else None
-        return dx, (d_forward_initial, d_backward_initial)
+        return (dx + dx_reversed[:, ::-1] if input_gradient else None, (d_forward_initial, d_backward_initial))
+
+
+def _forward(layer, x, initial_state, mask, training):
+    """A layer's forward pass; one of a learner's own need not know ``training``."""
+    more = {"training": training} if layer.takes_training else {}
+    return layer.forward(x, initial_state, mask, **more)
 
 
 def _backward(layer, d_outputs, d_final_state, input_gradient):
     """A layer's backward pass; one of a learner's own need not know ``input_gradient``."""
-    how = {"input_gradient": input_gradient} if layer.optional_input_gradient else {}
-    return layer.backward(d_outputs, d_final_state, **how)
+    more = {"input_gradient": input_gradient} if layer.optional_input_gradient else {}
+    return layer.backward(d_outputs, d_final_state, **more)
