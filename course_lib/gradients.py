@@ -248,8 +248,8 @@ def spectral_radius(matrix: ArrayLike) -> float:
 
     Examples
     --------
-    >>> spectral_radius([[0.0, -2.0], [2.0, 0.0]])
-    2.0
+    >>> spectral_radius([[0.0, 1.0], [0.25, 0.0]])
+    0.5
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:

@@ -2,7 +2,8 @@
 
 A layer keeps its parameters under the names of the formulas (``kernel``, ``bias``). ``forward`` remembers what
 ``backward`` will need; ``backward`` takes ∂L/∂output, returns ∂L/∂input and leaves ∂L/∂parameter in ``grads``,
-in the order of ``weights``. Names and order are those of Keras, so weights travel both ways.
+in the order of ``weights``. Names and order are those of Keras, so weights can be
+exchanged with Keras in either direction.
 
 A layer of your own is a subclass of :class:`Layer`; by being defined it can be saved and loaded with a model.
 """
@@ -35,6 +36,7 @@ def glorot_uniform(shape: tuple[int, int], rng: np.random.Generator, dtype: DTyp
     Returns
     -------
     (rows, columns) array
+        Of the dtype asked for.
 
     References
     ----------
@@ -63,6 +65,7 @@ def orthogonal(shape: tuple[int, int], rng: np.random.Generator, dtype: DTypeLik
     Returns
     -------
     (rows, columns) array
+        Of the dtype asked for.
 
     References
     ----------

@@ -89,7 +89,7 @@ class _StepByStep(RecurrentLayer):
         self.grads = [np.zeros_like(w) for w in self.weights]
         for t in reversed(range(x.shape[1])):
             real = mask[t]
-            d_output = d_output + d_outputs[:, t]  # with what came back from steps that repeated this output
+            d_output = d_output + d_outputs[:, t]  # with the gradients of steps that repeated this output
             d_new = [np.where(real, d, 0) for d in d_state]
             d_new[0] = d_new[0] + np.where(real, d_output, 0)  # h_t is state and output: its gradients add up
             dx[:, t], *d_before = self.step_backward(*d_new, steps[t])
