@@ -505,7 +505,7 @@ class EncoderDecoder(Model):
             h = self.combine.forward(np.concatenate([h, context], axis=-1))
         return h, final
 
-    def backward(self, d_scores):
+    def backward(self, d_scores, input_gradient=False):
         """∂L/∂scores (batch, target time, target symbols) -> None: symbols have no gradient. Leaves all ``grads``."""
         d_scores = d_scores.astype(self.output_layer.kernel.dtype, copy=False)
         dh = self._dropout_backward(2, self.output_layer.backward(d_scores))
@@ -530,7 +530,7 @@ class EncoderDecoder(Model):
         return dx, d_state, d_memory
 
     # --- training, by Model's own loop ---
-    def fit(self, data, *, batch_size=32, rng=None, steps=None, **how):
+    def fit(self, data, *, batch_size=32, rng=None, steps=None, validation=None, **how):
         """Train as :meth:`Model.fit` does, with the same options.
 
         Parameters
@@ -549,20 +549,28 @@ class EncoderDecoder(Model):
                 return pairs.batches(batch_size, rng)
 
         return super().fit(
-            lambda: ((batch, batch.target_out, batch.target_mask) for batch in data()), steps=steps, **how
+            lambda: ((batch, batch.target_out, batch.target_mask) for batch in data()),
+            steps=steps,
+            validation_data=validation,
+            **how,
         )
 
     @staticmethod
-    def _counting(outputs, mask, part=slice(None)):
+    def _check_validation_data(validation_data):
+        pass
+
+    @staticmethod
+    def _counting(outputs, mask):
         return mask
 
-    def evaluate(self, pairs, batch_size=256):
+    def evaluate(self, pairs, batch_size=256, return_dict=False):
         """The loss in nats, the mean over all real target symbols, stop symbols included."""
         total = 0.0
         for start in range(0, len(pairs), batch_size):
             some = pairs[start : start + batch_size]
             total += some.target_mask.sum() * self.loss.forward(self.forward(some), some.target_out, some.target_mask)
-        return float(total / pairs.target_mask.sum())
+        loss = float(total / pairs.target_mask.sum())
+        return {"loss": loss} if return_dict else loss
 
     def predict(self, *_, **__):
         raise NotImplementedError(

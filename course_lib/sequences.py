@@ -308,3 +308,51 @@ def stream(ids, batch_size, length):
     targets = ids[1 : steps * batch_size + 1].reshape(inputs.shape)
     for start in range(0, steps, length):
         yield inputs[:, start : start + length], targets[:, start : start + length]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What belongs together row by row
+# ---------------------------------------------------------------------------------------------------------------------
+def _checked_rows(caller, x, y=None, mask=None, needs_y=False):
+    """x, y and mask as arrays that belong together row by row, or an error that says what does not."""
+    if needs_y and y is None:
+        more = " Write fit(x, y, mask), not fit((x, y, mask))." if isinstance(x, tuple) else ""
+        raise ValueError(f"{caller} needs the targets y beside x, but got {_described(x)} alone.{more}")
+    try:
+        x, y, mask = (None if array is None else np.asarray(array) for array in (x, y, mask))
+    except ValueError as error:
+        raise ValueError(
+            f"{caller} takes arrays, but got rows of unequal length. sequences.pad makes one array of them, and a mask."
+        ) from error
+    if x.ndim == 0 or len(x) == 0:
+        raise ValueError(
+            f"{caller} needs at least one row of x, but got {'no array' if x.ndim == 0 else f'shape {x.shape}'}. Was "
+            f"the data empty, or filtered away?"
+        )
+    if y is not None and (y.ndim == 0 or len(y) != len(x)):
+        raise ValueError(
+            f"{caller} takes equally many rows of x and y, but got shapes {x.shape} and {y.shape}. Does each input "
+            f"have its target?"
+        )
+    if mask is not None and (mask.dtype != bool or mask.shape != x.shape[:2]):
+        raise ValueError(
+            f"{caller} takes a mask of booleans, one for each row and step of x, {x.shape[:2]}, but got {mask.dtype} "
+            f"of shape {mask.shape}. sequences.pad returns such a mask beside the padded sequences."
+        )
+    if mask is not None and not mask.any():
+        raise ValueError(f"{caller} got a mask that is False everywhere. Is it inverted? True means a real step.")
+    return x, y, mask
+
+
+def _row_slices(rows, batch_size):
+    """Slices of at most ``batch_size`` rows."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size counts rows, so it is at least 1, but got {batch_size}.")
+    return [slice(start, start + batch_size) for start in range(0, rows, batch_size)]
+
+
+def _described(value):
+    """In a message: what kind of thing came."""
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)

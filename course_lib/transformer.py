@@ -304,7 +304,7 @@ class Transformer(EncoderDecoder):
         so_far = symbols[:, None] if so_far is None else np.hstack([so_far, symbols[:, None]])
         return log_softmax(self._write(so_far, memory, mask)[:, -1]), (so_far, memory, mask)
 
-    def backward(self, d_scores):
+    def backward(self, d_scores, input_gradient=False):
         """∂L/∂scores (batch, target time, target symbols) -> None: symbols have no gradient. Leaves all ``grads``."""
         d = self.norms[1].backward(
             self.output_layer.backward(d_scores.astype(self.output_layer.kernel.dtype, copy=False))

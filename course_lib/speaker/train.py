@@ -283,7 +283,7 @@ def train(pairs):
         history = model.fit(one_epoch, optimizer=adam, clip_norm=CLIP, steps=-(-len(pairs) // BATCH), progress=False)
         rates = measure(model, "validation")
         print(
-            f"epoch {epoch + 1}: loss {history.loss[-1]:.3f}, {rates.words:.1%} of validation words wrong, "
+            f"epoch {epoch + 1}: loss {history.history['loss'][-1]:.3f}, {rates.words:.1%} of validation words wrong, "
             f"{time.perf_counter() - start:.0f} s",
             flush=True,
         )

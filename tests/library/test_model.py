@@ -77,14 +77,13 @@ def test_fit_learns_and_keeps_a_history():
     rng = np.random.default_rng(0)
     model, (x, y), held_out = many_to_one(rng), first_bit(rng), first_bit(rng)
     before = model.evaluate(*held_out)
-    history = model.fit((x, y), optimizer=Adam(0.01), epochs=30, rng=rng, validation=held_out, clip_norm=1.0)
+    history = model.fit(x, y, optimizer=Adam(0.01), epochs=30, rng=rng, validation_data=held_out, clip_norm=1.0)
     assert before > 0.5
     assert model.evaluate(*held_out) < 0.05
     assert history is model.history
-    assert [
-        len(values) for values in (history.loss, history.validation_loss, history.gradient_norm, history.seconds)
-    ] == [30] * 4
-    assert history.loss[-1] < history.loss[0]
+    assert list(history.history) == ["loss", "val_loss", "gradient_norm", "seconds"]
+    assert [len(values) for values in history.history.values()] == [30] * 4
+    assert history.history["loss"][-1] < history.history["loss"][0]
     assert history.stopped == ""
     predicted = model.predict(held_out[0], batch_size=100)
     assert ((predicted > 0) == held_out[1]).all()
@@ -94,7 +93,7 @@ def test_masked_rows_of_unequal_length_learn_too():
     rng = np.random.default_rng(0)
     (x, y), model = first_bit(rng, steps=6), many_to_one(rng)
     mask = np.arange(6) < rng.integers(2, 7, (len(x), 1))
-    model.fit((x, y, mask), optimizer=Adam(0.01), epochs=30, rng=rng)
+    model.fit(x, y, mask, optimizer=Adam(0.01), epochs=30, rng=rng)
     assert model.evaluate(x, y, mask) < 0.1
 
 
@@ -109,7 +108,7 @@ def test_carry_state_starts_each_piece_where_the_last_ended():
     rng = np.random.default_rng(0)
     model, seen = letter_model(rng), []
     forward = model.layers[1].forward
-    model.layers[1].forward = lambda x, state, mask: seen.append(state) or forward(x, state, mask)
+    model.layers[1].forward = lambda x, state, mask, **how: seen.append(state) or forward(x, state, mask, **how)
     ids = rng.integers(0, 5, (2, 12))
     pieces = [(ids[:, i : i + 4], ids[:, i : i + 4]) for i in (0, 4, 8)]
     model.fit(lambda: pieces, optimizer=SGD(0.0), epochs=2, carry_state=True)
@@ -142,7 +141,7 @@ def test_nan_stops_with_the_last_good_weights():
     for mine, good in zip(model.weights, after_two.weights, strict=True):
         np.testing.assert_array_equal(mine, good)
     assert "nan" in model.history.stopped
-    assert model.history.loss == after_two.history.loss
+    assert model.history.history["loss"] == after_two.history.history["loss"]
 
 
 def test_an_interrupt_keeps_model_and_history(capsys):
@@ -152,24 +151,24 @@ def test_an_interrupt_keeps_model_and_history(capsys):
 
     def batches():
         yield x, y
-        if len(model.history.loss) == 2:
+        if len(model.history.history["loss"]) == 2:
             raise KeyboardInterrupt
         yield x, y
 
     history = model.fit(batches, optimizer=SGD(0.1), epochs=9)
     assert history.stopped == "interrupted"
-    assert len(history.loss) == 3  # two whole epochs, and what was done of the third
+    assert len(history.history["loss"]) == 3  # two whole epochs, and what was done of the third
     assert any((a != b).any() for a, b in zip(start, model.weights, strict=True))
     assert "model.history" in capsys.readouterr().out
-    model.fit((x, y), optimizer=SGD(0.1), rng=rng)  # and training can go on
+    model.fit(x, y, optimizer=SGD(0.1), rng=rng)  # and training can go on
     assert model.history.stopped == ""
 
 
 def test_a_callback_can_stop_and_all_are_called():
     rng = np.random.default_rng(0)
     model, data, called = many_to_one(rng), first_bit(rng, rows=32), []
-    callbacks = [lambda m, h: called.append("a") or len(h.loss) == 2, lambda m, h: called.append("b")]
-    model.fit(data, optimizer=SGD(0.1), epochs=9, rng=rng, callbacks=callbacks)
+    callbacks = [lambda m, h: called.append("a") or len(h.history["loss"]) == 2, lambda m, h: called.append("b")]
+    model.fit(*data, optimizer=SGD(0.1), epochs=9, rng=rng, callbacks=callbacks)
     assert called == ["a", "b", "a", "b"]
     assert model.history.stopped == "by a callback"
 
@@ -182,21 +181,21 @@ def test_steps_end_an_endless_stream():
         while True:
             yield x, y
 
-    assert len(model.fit(endless, optimizer=SGD(0.1), epochs=2, steps=3).loss) == 2
+    assert len(model.fit(endless, optimizer=SGD(0.1), epochs=2, steps=3).history["loss"]) == 2
 
 
 def test_the_bar_is_shown_to_people_only(monkeypatch, capsys):
     rng = np.random.default_rng(0)
     model, data = many_to_one(rng), first_bit(rng, rows=32)
     monkeypatch.setenv("COURSE_STATIC", "1")
-    model.fit(data, optimizer=SGD(0.1), rng=rng)
+    model.fit(*data, optimizer=SGD(0.1), rng=rng)
     assert capsys.readouterr().err == ""
     monkeypatch.delenv("COURSE_STATIC")
     monkeypatch.setenv("CI", "true")
     assert not model_module.show_progress()
     monkeypatch.delenv("CI")
     assert model_module.show_progress()
-    model.fit(data, optimizer=SGD(0.1), rng=rng)
+    model.fit(*data, optimizer=SGD(0.1), rng=rng)
     assert "update" in capsys.readouterr().err
 
 
@@ -213,7 +212,7 @@ def test_saving_and_loading(tmp_path, dtype):
     assert type(loaded.loss) is SoftmaxCrossEntropy
     assert loaded.weights[0].dtype == dtype
     assert loaded.layers[2].rate == 0.3
-    loaded.fit((ids, ids), optimizer=Adam(), rng=rng)
+    loaded.fit(ids, ids, optimizer=Adam(), rng=rng)
 
 
 def bidirectional_model(rng, dtype=np.float64):
@@ -248,7 +247,7 @@ def test_saving_and_loading_every_recurrent_layer(tmp_path, dtype):
     for mine, read in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_array_equal(mine, read)
     np.testing.assert_array_equal(loaded.predict(ids), model.predict(ids))
-    loaded.fit((ids, ids), optimizer=Adam(), rng=rng, clip_norm=0.1)
+    loaded.fit(ids, ids, optimizer=Adam(), rng=rng, clip_norm=0.1)
     for before, after in zip(model.weights, loaded.weights, strict=True):
         assert (before != after).any()
 
@@ -276,7 +275,7 @@ def test_carried_state_of_an_lstm_is_the_pair():
     np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
     pieces = [(x[:, :5], first), (x[:, 5:], second)]
     history = model.fit(lambda: pieces, optimizer=SGD(0.1), carry_state=True)
-    assert history.loss[0] < 1e-10  # with the state carried, the targets are what the model says already
+    assert history.history["loss"][0] < 1e-10  # with the state carried, the targets are what the model says already
 
 
 @given(seed=st.integers(0, 999), masked=st.booleans())
@@ -309,7 +308,7 @@ def test_reading_both_ways_finds_what_comes_later():
     losses = []
     for reader in (SimpleRNN(1, 8, rng=rng), Bidirectional(*(SimpleRNN(1, 4, rng=rng) for _ in range(2)))):
         model = Model([reader, Dense(8, 1, rng=rng)], SigmoidCrossEntropy())
-        model.fit((x, y, mask), optimizer=Adam(0.02), epochs=100, rng=rng)
+        model.fit(x, y, mask, optimizer=Adam(0.02), epochs=100, rng=rng)
         losses.append(model.loss.forward(model.forward(x, mask), y, mask_of_answers))
     assert losses[0] > 0.5
     assert losses[1] < 0.1
@@ -341,12 +340,35 @@ def test_a_file_that_holds_something_else(tmp_path):
 def test_mistakes_are_answered_in_words():
     rng = np.random.default_rng(0)
     model, (x, y) = many_to_one(rng), first_bit(rng, rows=8)
+    mask = np.ones((8, 5), bool)
+    how = dict(optimizer=SGD(0.1), rng=rng)
     with pytest.raises(ValueError, match="pass rng=rng"):
-        model.fit((x, y), optimizer=SGD(0.1))
-    with pytest.raises(ValueError, match="1 parts came"):
-        model.fit((x,), optimizer=SGD(0.1), rng=rng)
+        model.fit(x, y, optimizer=SGD(0.1))
+    with pytest.raises(ValueError, match=r"needs the targets y beside x.*not fit\(\(x, y, mask\)\)"):
+        model.fit((x, y), **how)
     bidirectional = Model([Bidirectional(SimpleRNN(1, 2, rng=rng), SimpleRNN(1, 2, rng=rng))], MeanSquaredError())
-    with pytest.raises(ValueError, match="also reads from the end"):
-        bidirectional.fit((x, x), optimizer=SGD(0.1), rng=rng, carry_state=True)
+    with pytest.raises(ValueError, match="also runs from the end"):
+        bidirectional.fit(x, x, **how, carry_state=True)
+    with pytest.raises(ValueError, match="fit shuffles arrays, so that batches do not follow each other"):
+        model.fit(x, y, **how, carry_state=True)
     with pytest.raises(ValueError, match="no batch to train on"):
         model.fit(list, optimizer=SGD(0.1))
+    for beside in (dict(y=y), dict(mask=mask), dict(rng=rng)):
+        with pytest.raises(ValueError, match="got y, mask or rng beside it"):
+            model.fit(lambda: [(x, y)], **dict(optimizer=SGD(0.1)) | beside)
+    with pytest.raises(ValueError, match="steps=3 is for a callable"):
+        model.fit(x, y, **how, steps=3)
+    for options in (dict(epochs=0), dict(steps=0)):
+        with pytest.raises(ValueError, match="epochs and steps are at least 1"):
+            model.fit(lambda: [(x, y)], optimizer=SGD(0.1), **options)
+    for optimizer in ("adam", Adam):
+        with pytest.raises(TypeError, match="an object such as Adam"):
+            model.fit(x, y, optimizer=optimizer, rng=rng)
+    for batch in ((x,), x, (x, y, None, None)):
+        with pytest.raises(ValueError, match=r"A batch is \(x, y\) or \(x, y, mask\), but got"):
+            model.fit(lambda batch=batch: [batch], optimizer=SGD(0.1))
+    for validation_data in (x, (x,), [x, y, mask, mask], "x"):
+        with pytest.raises(ValueError, match=r"validation_data is a tuple \(x, y\) or \(x, y, mask\) of arrays"):
+            model.fit(x, y, **how, validation_data=validation_data)
+    with pytest.raises(ValueError, match=r"one state for each of the 1 recurrent layers, but got 2"):
+        model.forward(x, initial_states=[None, None])

@@ -499,10 +499,10 @@ def test_every_model_learns_to_reverse(variant):
     before = model.evaluate(test)
     history = model.fit(data, optimizer=Adam(0.01), epochs=12, rng=rng, clip_norm=1.0, validation=(test,))
     assert before > 1.8
-    assert history.validation_loss[-1] == pytest.approx(model.evaluate(test))
+    assert history.history["val_loss"][-1] == pytest.approx(model.evaluate(test))
     assert model.evaluate(test) < 0.3
     assert exact_match(written_by(model, test, 5, 6), held_out) > 0.75
-    assert len(history.loss) == len(history.validation_loss) == 12
+    assert len(history.history["loss"]) == len(history.history["val_loss"]) == 12
 
 
 def test_an_autoencoder_is_an_encoder_decoder_whose_target_is_its_source():
@@ -544,7 +544,7 @@ def test_a_callable_makes_the_batches():
         return (scheduled_sampling(model, batch, 0.5, rng) for batch in pairs.batches(2, rng))
 
     history = model.fit(epoch, optimizer=Adam(0.01), epochs=3)
-    assert len(asked) == len(history.loss) == 3
+    assert len(asked) == len(history.history["loss"]) == 3
 
 
 def test_evaluate_is_the_mean_over_real_symbols_whatever_the_batches():
