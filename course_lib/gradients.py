@@ -248,7 +248,7 @@ def spectral_radius(matrix: ArrayLike) -> float:
 
     Examples
     --------
-    >>> spectral_radius([[0.0, 1.0], [0.25, 0.0]])
+    >>> spectral_radius([[0.5, 9.0], [0.0, 0.25]])
     0.5
     """
     matrix = np.asarray(matrix)

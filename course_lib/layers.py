@@ -2,8 +2,8 @@
 
 A layer keeps its parameters under the names of the formulas (``kernel``, ``bias``). ``forward`` remembers what
 ``backward`` will need; ``backward`` takes ∂L/∂output, returns ∂L/∂input and leaves ∂L/∂parameter in ``grads``,
-in the order of ``weights``. Names and order are those of Keras, so weights can be
-exchanged with Keras in either direction.
+in the order of ``weights``. Names and order are those of Keras, so weights can be exchanged with it in either
+direction.
 
 A layer of your own is a subclass of :class:`Layer`; by being defined it can be saved and loaded with a model.
 """
@@ -583,7 +583,8 @@ class Dropout(Layer):
         (...) array
             ∂L/∂x.
         """
-        return dy * self._need_forward()
+        keep = self._need_forward()
+        return np.asarray(dy, keep.dtype) * keep
 
 
 class LastStep(Layer):
@@ -709,6 +710,7 @@ class LayerNormalization(Layer):
             ∂L/∂x.
         """
         normalized, deviation = self._need_forward()
+        dy = np.asarray(dy, self.dtype)
         axes = tuple(range(dy.ndim - 1))
         self.grads = [(dy * normalized).sum(axis=axes), dy.sum(axis=axes)]
         d = dy * self.gamma
