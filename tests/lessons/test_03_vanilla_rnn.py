@@ -12,6 +12,7 @@ from course_lib.lessons.lesson_03_vanilla_rnn import exercises as ex
 from course_lib.lessons.lesson_03_vanilla_rnn import experiments
 from course_lib.lessons.lesson_03_vanilla_rnn import panels as panel
 from course_lib.recurrent import RNN, unroll
+from course_lib.reservoir import hidden_states, random_rnn
 from course_lib.teaching import experiment as results
 from course_lib.teaching import progress, running
 
@@ -67,8 +68,8 @@ def test_a_gain_too_low_to_hold_makes_mistakes():
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
 def test_without_biases_a_network_is_a_mirror(seed, steps):
     rng = np.random.default_rng(seed)
-    rnn, bits = experiments.random_rnn("N(0, 1)", rng, 10), rng.choice([-1.0, 1.0], steps)
-    assert np.array_equal(experiments.listen(rnn, -bits), -experiments.listen(rnn, bits))
+    rnn, bits = random_rnn("N(0, 1)", rng, 10), rng.choice([-1.0, 1.0], steps)
+    assert np.array_equal(hidden_states(rnn, -bits), -hidden_states(rnn, bits))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -82,15 +83,15 @@ def test_spectral_radius_in_closed_form():
 @given(st.sampled_from(["N(0, 1)", "Glorot", "orthogonal"]), st.integers(0, 2**32 - 1), st.integers(1, 12))
 def test_listen_is_unroll_on_one_row(start, seed, steps):
     rng = np.random.default_rng(seed)
-    rnn, bits = experiments.random_rnn(start, rng, 7), rng.choice([-1.0, 1.0], steps)
+    rnn, bits = random_rnn(start, rng, 7), rng.choice([-1.0, 1.0], steps)
     rnn.bias[:] = rng.normal(size=7)
     states, _ = unroll(rnn, bits[None, :, None])
-    np.testing.assert_allclose(experiments.listen(rnn, bits), states[1:, 0], atol=1e-9)
+    np.testing.assert_allclose(hidden_states(rnn, bits), states[1:, 0], atol=1e-9)
 
 
 def test_starting_weights_are_what_their_names_say():
     rng = np.random.default_rng(0)
-    normal, glorot, orthogonal = (experiments.random_rnn(start, rng, 200) for start in panel.STARTS)
+    normal, glorot, orthogonal = (random_rnn(start, rng, 200) for start in panel.STARTS)
     assert normal.recurrent_kernel.std() == pytest.approx(1, abs=0.02)
     assert normal.kernel.std() == pytest.approx(1, abs=0.2)
     assert np.abs(glorot.recurrent_kernel).max() <= np.sqrt(6 / 400)
@@ -115,7 +116,7 @@ def test_a_shift_register_recalls_as_many_bits_as_it_has_units_and_no_more():
     rnn = RNN(1, 8, 1)
     rnn.kernel = np.eye(1, 8)
     rnn.recurrent_kernel = np.eye(8, k=1)  # each unit hands its number to the next
-    curve = experiments.recall(experiments.listen(rnn, bits, activation=lambda a: a), bits, most=20)
+    curve = experiments.recall(hidden_states(rnn, bits, activation=lambda a: a), bits, most=20)
     np.testing.assert_allclose(curve[:8], 1)
     assert curve[8:].max() < 0.02
     assert curve.sum() == pytest.approx(8, abs=0.1)
@@ -133,7 +134,7 @@ def test_recall_is_measured_on_bits_that_were_not_fitted():
 
 def test_the_networks_of_the_capacity_differ_in_what_their_names_say():
     bits = np.random.default_rng(1).choice([-1.0, 1.0], 40)
-    found = experiments.listeners(bits, np.random.default_rng(0))
+    found = experiments.random_networks(bits, np.random.default_rng(0))
     assert list(found) == [
         *panel.STARTS,
         "loud",
@@ -199,12 +200,12 @@ def test_the_lesson_shows_the_recorded_code():
         LESSON,
         [
             experiments.spectral_radius,
-            experiments.random_rnn,
-            experiments.listen,
+            random_rnn,
+            hidden_states,
             experiments.fit_readout,
             experiments.recall,
             experiments.disturbed,
-            experiments.listeners,
+            experiments.random_networks,
         ],
     )
 

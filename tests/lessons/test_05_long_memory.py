@@ -15,6 +15,7 @@ from course_lib.lessons.lesson_05_long_memory import panels as panel
 from course_lib.losses import MeanSquaredError
 from course_lib.teaching import experiment as results
 from course_lib.teaching import running
+from course_lib.training import train_adding
 
 LESSON = "05_long_memory"
 
@@ -205,26 +206,6 @@ def test_what_is_recorded_of_the_halves(monkeypatch):
     assert row["inputs_road_100"] > 5 * row["output_road_100"]  # untrained here: small inputs, wide road
 
 
-def test_train_adding_reports_every_hundred_updates_and_stops_at_the_goal():
-    seen = []
-    errors, norms = experiments.train_adding(
-        experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=4),
-        4,
-        np.random.default_rng(0),
-        updates=250,
-        watch=seen.append,
-    )
-    assert (len(errors), len(norms), seen) == (2, 250, [100, 200])
-    errors, norms = experiments.train_adding(
-        experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=32),
-        3,
-        np.random.default_rng(0),
-        updates=3000,
-    )
-    assert errors[-1] < 0.01 < min(errors[:-1])
-    assert len(norms) == 100 * len(errors) < 3000
-
-
 def test_a_short_temporal_order_budget_gives_none():
     assert experiments.updates_to_learn(0.1, 1.0, 0, most=50) is None
 
@@ -294,7 +275,7 @@ def test_the_lesson_shows_the_recorded_code():
             experiments.log_slope,
             experiments.order_network,
             experiments.updates_to_learn,
-            experiments.train_adding,
+            train_adding,
             experiments.road,
             experiments.exchanged,
             experiments.quiet_start,

@@ -1,7 +1,5 @@
 """Lesson 06: the till and its gates, the recorded experiments, the panel, and what the exercises answer."""
 
-from types import SimpleNamespace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -19,8 +17,10 @@ from course_lib.losses import MeanSquaredError
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import LSTM
+from course_lib.tasks import running_total
 from course_lib.teaching import experiment as results
 from course_lib.teaching import running
+from course_lib.training import error_left, hold_open
 
 LESSON = "06_lstm"
 seeds = st.integers(0, 2**32 - 1)
@@ -31,7 +31,7 @@ seeds = st.integers(0, 2**32 - 1)
 # ---------------------------------------------------------------------------------------------------------------------
 @given(seeds, st.integers(1, 4), st.integers(1, 30))
 def test_the_till_shows_the_total_where_somebody_asks(seed, count, time):
-    x, y = experiments.till(count, time, np.random.default_rng(seed))
+    x, y = running_total(count, time, np.random.default_rng(seed))
     assert x.shape == (count, time, 4)
     assert y.shape == (count, time, 1)
     assert x.dtype == y.dtype == np.float32
@@ -46,10 +46,10 @@ def test_the_till_shows_the_total_where_somebody_asks(seed, count, time):
 def test_a_gate_held_open_is_one_and_training_does_not_move_it(gate):
     rng = np.random.default_rng(0)
     lstm = LSTM(4, 3, rng=rng)
-    experiments.hold_open(lstm, gate)
+    hold_open(lstm, gate)
     model, before = Model([lstm, Dense(3, 1, rng=rng)], MeanSquaredError()), lstm.get_weights()
     for _ in range(5):
-        model.train_on_batch(*experiments.till(8, 12, rng), optimizer=Adam(0.03))
+        model.train_on_batch(*running_total(8, 12, rng), optimizer=Adam(0.03))
     assert (lstm.gates[gate] == 1).all()
     place = "ifco".index(gate)
     for old, new in zip(before, lstm.get_weights(), strict=True):
@@ -71,9 +71,9 @@ def test_error_left_and_the_largest_cell_of_a_unit_that_is_known():
     dense.set_weights([np.zeros((1, 1)), np.array([0.3])])
     model = Model([lstm, dense], MeanSquaredError())
     assert experiments.largest_cell(model, 25, rng) == 25
-    _, y = experiments.till(200, 40, np.random.default_rng(1))
+    _, y = running_total(200, 40, np.random.default_rng(1))
     expected = ((y - 0.3) ** 2).mean() / y.var()
-    assert experiments.error_left(model, 40, np.random.default_rng(1)) == pytest.approx(expected, rel=1e-5)
+    assert error_left(model, 40, np.random.default_rng(1)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_correlations_of_gates_set_by_hand():
@@ -139,41 +139,12 @@ def test_a_recall_race_ends_at_the_first_look_that_names_all_and_without_a_winne
     assert experiments.updates_until_recalled(LSTM(8, 16, rng=rng), 3, rng, most=100, rate=0.0) is None
 
 
-def test_training_stops_where_it_should(monkeypatch):
+def test_training_on_adding_stops_where_it_should(monkeypatch):
     rng = np.random.default_rng(0)
     errors = iter([0.2, 0.0101, 0.0099, 0.001])
     monkeypatch.setattr(Model, "evaluate", lambda *args: next(errors))
-    monkeypatch.setattr(Model, "train_on_batch", lambda *args, **kwargs: None)
+    monkeypatch.setattr(Model, "train_on_batch", lambda *args, **kwargs: (0.0, 0.0))
     assert experiments.learn_adding(LSTM(2, 2, rng=rng), 10, rng, most=8000) == [0.2, 0.0101, 0.0099]
-    shares = iter([0.5, 0.997, 0.998, 1.0])
-
-    def predict(self, x):
-        share, order = next(shares), x[:, 0].argmax(axis=1)  # targets below are the first symbols
-        return np.eye(9)[np.where(np.arange(len(x)) < share * len(x), order, 8)]
-
-    verdicts = iter([False, False, True])
-    monkeypatch.setattr(experiments, "all_legal_first", lambda *args: next(verdicts))
-    assert experiments.strings_until_solved(LSTM(7, 16, rng=rng), rng) == 2400
-    assert experiments.strings_until_solved(LSTM(7, 16, rng=rng), rng, most=799) is None
-    monkeypatch.setattr(tasks, "temporal_order", lambda count, time, rng: tasks.first_symbol(count, time, rng))
-    monkeypatch.setattr(Model, "predict", predict)
-    assert experiments.sequences_until_ordered(LSTM(8, 2, rng=rng), 10, rng, most=8000) == 2400
-
-
-def test_all_legal_first_asks_every_step_of_every_string_and_no_padding():
-    strings = tasks.reber_batch(6, np.random.default_rng(0))
-    scores = strings.legal.astype(float)
-    model = SimpleNamespace(predict=lambda inputs: scores)
-    assert experiments.all_legal_first(model, strings)
-    last = strings.mask[-1].sum() - 1
-    scores[-1, last] *= -1  # one step of one string
-    assert not experiments.all_legal_first(model, strings)
-    scores[-1, last] *= -1
-    padding = ~strings.mask[..., None]
-    assert padding.any()
-    legal = strings.legal | padding & (np.arange(strings.legal.shape[2]) == 0)
-    scores -= 2.0 * (legal & padding)
-    assert experiments.all_legal_first(model, SimpleNamespace(inputs=None, legal=legal, mask=strings.mask))
 
 
 @pytest.mark.parametrize(
@@ -216,10 +187,10 @@ def test_the_lesson_shows_the_recorded_code():
     lesson_shows(
         LESSON,
         [
-            experiments.till,
-            experiments.hold_open,
+            running_total,
+            hold_open,
             experiments.train_running_total,
-            experiments.error_left,
+            error_left,
             experiments.correlations,
             experiments.largest_cell,
             experiments.one_symbol_then_silence,
@@ -234,7 +205,7 @@ def test_the_lesson_shows_the_recorded_code():
 # ---------------------------------------------------------------------------------------------------------------------
 @given(seeds, st.integers(1, 25))
 def test_gates_that_listen_loudly_make_an_exact_till(seed, time):
-    belt, wanted = experiments.till(1, time, np.random.default_rng(seed))
+    belt, wanted = running_total(1, time, np.random.default_rng(seed))
     belt = belt[0].astype(float)
     np.testing.assert_allclose(panel.totals(belt) * belt[:, 3], wanted[0, :, 0], atol=1e-5)
     gates, cell, display = panel.running_total_cell(belt, 200, 200, 200)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows
 
-from course_lib import plotting
+from course_lib import plotting, tasks
 from course_lib.gradients import check_gradients, numerical_gradient
 from course_lib.lessons.lesson_07_gru import exercises as ex
 from course_lib.lessons.lesson_07_gru import experiments
@@ -21,6 +21,7 @@ from course_lib.lessons.lesson_07_gru import panels as panel
 from course_lib.ngrams import NGram
 from course_lib.recurrent import GRU
 from course_lib.teaching import experiment as results
+from course_lib.training import hold_open, sequences_until_ordered
 
 LESSON = "07_gru"
 
@@ -101,7 +102,7 @@ def test_a_held_gate_stays_open_under_training(name, gate, block):
     )
     before, adam = [w.copy() for w in layer.weights], experiments.Adam(0.1)
     for _ in range(3):
-        model.train_on_batch(*experiments.tasks.temporal_order(8, 20, rng), optimizer=adam)
+        model.train_on_batch(*tasks.temporal_order(8, 20, rng), optimizer=adam)
     assert (layer.gates[gate] == 1).all()
     held = slice(block * 5, (block + 1) * 5)
     for was, now in zip(before, layer.weights, strict=True):
@@ -117,7 +118,7 @@ def test_coupled_gates_stay_coupled_under_training():
     )
     adam, forget = experiments.Adam(0.1), layer.bias[5:10].copy()
     for _ in range(3):
-        model.train_on_batch(*experiments.tasks.temporal_order(8, 20, rng), optimizer=adam)
+        model.train_on_batch(*tasks.temporal_order(8, 20, rng), optimizer=adam)
         np.testing.assert_allclose(layer.gates["i"], 1 - layer.gates["f"], atol=1e-6)
     assert not np.allclose(forget, layer.bias[5:10])
 
@@ -190,7 +191,6 @@ def test_reading_the_manual_improves_and_looks_when_told():
 
 def test_short_budgets_give_none():
     assert experiments.added("rnn", 0, most=1000) is None
-    assert experiments.sequences_until_ordered("gru", 8, 60, 0, most=800) is None
     assert experiments.solved_reber("gru", 0, most=800) is None
 
 
@@ -258,10 +258,11 @@ def test_the_lesson_shows_the_recorded_code():
     lesson_shows(
         LESSON,
         [
-            experiments.hold_open,
+            hold_open,
             experiments.make_layer,
             experiments.error_of_running_total,
-            experiments.sequences_until_ordered,
+            sequences_until_ordered,
+            experiments.order_learned,
         ],
     )
     cells = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4).cells

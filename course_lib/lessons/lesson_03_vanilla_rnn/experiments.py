@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from course_lib.layers import glorot_uniform
-from course_lib.recurrent import RNN
+from course_lib.reservoir import hidden_states, random_rnn
 from course_lib.teaching.experiment import Reproduction
 
 SIZES = (50, 100, 200, 400)
@@ -30,26 +29,6 @@ def measure_radius(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 # What can be read off the state about what was read k steps ago?
 # ---------------------------------------------------------------------------------------------------------------------
-def random_rnn(start, rng, units=50):
-    """A network that reads one number a step, with one of three kinds of weights and no bias."""
-    rnn = RNN(1, units, 1, rng=rng)  # W_x Glorot, W_h orthogonal
-    if start == "N(0, 1)":
-        rnn.kernel = rng.standard_normal((1, units))
-        rnn.recurrent_kernel = rng.standard_normal((units, units))
-    elif start == "Glorot":
-        rnn.recurrent_kernel = glorot_uniform((units, units), rng, np.float64)
-    return rnn
-
-
-def listen(rnn, bits, activation=np.tanh):
-    """The states (steps, units) while a network reads bits, one a step."""
-    h, states = np.zeros(rnn.hidden_dim), []
-    for bit in bits:
-        h = activation(bit * rnn.kernel[0] + h @ rnn.recurrent_kernel + rnn.bias)
-        states.append(h)
-    return np.array(states)
-
-
 def fit_readout(states, targets):
     """W_y and b_y by least squares, from states (steps, units) to targets (steps, outputs)."""
     with_one = np.column_stack([states, np.ones(len(states))])
@@ -71,7 +50,7 @@ def disturbed(activation, rng, noise=0.1):
     return lambda a: activation(a) + noise * rng.standard_normal(a.shape)
 
 
-def listeners(bits, rng):
+def random_networks(bits, rng):
     """Networks of 50 units by name: each with what it reads and its activation."""
     found = {start: (random_rnn(start, rng), bits, np.tanh) for start in ("N(0, 1)", "Glorot", "orthogonal")}
     loud, quiet, linear = (random_rnn("orthogonal", rng) for _ in range(3))
@@ -90,7 +69,9 @@ def measure_capacity(seed):
     """The recall summed over the last 100 steps, for each of the networks."""
     rng = np.random.default_rng(seed)
     bits = rng.choice([-1.0, 1.0], 10_000)
-    return {name: float(recall(listen(*network), bits).sum()) for name, network in listeners(bits, rng).items()}
+    return {
+        name: float(recall(hidden_states(*network), bits).sum()) for name, network in random_networks(bits, rng).items()
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------------------

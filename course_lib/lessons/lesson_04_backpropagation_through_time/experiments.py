@@ -13,10 +13,12 @@ from course_lib import datasets, tasks
 from course_lib.layers import Dense, softmax
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
+from course_lib.ngrams import NGram
 from course_lib.optimizers import Adam
 from course_lib.recurrent import RNN, SimpleRNN, bptt, unroll
 from course_lib.sequences import Vocabulary, one_hot, stream
 from course_lib.teaching.experiment import Reproduction
+from course_lib.training import legal_above_illegal
 
 LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 
@@ -82,15 +84,15 @@ def letter_pair_errors(text):
 
 
 def table_surprisal(read, tested, length, symbols=26, prior=5.0):
-    """Bits of surprise at each symbol of ``tested`` but the first, to a table of runs of ``length`` symbols.
+    """Bits at each symbol of ``tested`` but the first, by an n-gram of ``length`` symbols that has ``read`` a text.
 
-    The table counts the runs of what was ``read``, which may be the same text. A run seen n times counts against
-    ``prior`` imagined ones, which are spread as the table of runs one shorter says: rare runs are not trusted blindly.
+    ``prior`` is its pseudocount, spread as the table of runs one shorter says. The symbols that have fewer than
+    ``length`` - 1 before them are predicted by the shorter tables.
 
     Parameters
     ----------
     read, tested : (time,) whole numbers
-        Ids of symbols.
+        Ids of symbols; it may be the same text.
     length : int
         1 counts single symbols, 2 pairs, 3 triples.
     symbols : int
@@ -100,21 +102,12 @@ def table_surprisal(read, tested, length, symbols=26, prior=5.0):
     -------
     (len(tested) - 1,) array
     """
-    p = np.full(len(tested), 1 / symbols)
-    for n in range(1, min(length, len(tested)) + 1):
-
-        def runs(ids, n=n):
-            """What stands before each symbol that has n - 1 predecessors, as one number, and the symbol."""
-            before = np.zeros(len(ids) - n + 1, int)
-            for step in range(n - 1):
-                before = before * symbols + ids[step : len(ids) - n + 1 + step]
-            return before, ids[n - 1 :]
-
-        before, symbol = runs(read)
-        counts = np.bincount(before * symbols + symbol, minlength=symbols**n).reshape(-1, symbols)
-        before, symbol = runs(tested)
-        p[n - 1 :] = (counts[before, symbol] + prior * p[n - 1 :]) / (counts.sum(axis=1)[before] + prior)
-    return -np.log2(p[1:])
+    table = NGram(min(length, len(tested)), symbols, prior, interpolated=True).read(read)
+    bits = [table.surprisal(tested)]
+    while table.n > 1:
+        table = table.shorter
+        bits.insert(0, table.surprisal(tested[: table.n]))
+    return np.concatenate(bits)[1:]
 
 
 def onset_auc(errors, onsets):
@@ -191,9 +184,7 @@ def measure_dictionary(seed):
 def solved(rnn, strings):
     """For each string: does every legal next symbol score above every illegal one, at every step?"""
     _, scores = unroll(rnn, strings.inputs)
-    lowest_legal = np.where(strings.legal, scores, np.inf).min(axis=2)
-    highest_illegal = np.where(strings.legal, -np.inf, scores).max(axis=2)
-    return ((lowest_legal > highest_illegal) | ~strings.mask).all(axis=1)
+    return legal_above_illegal(scores, strings)
 
 
 def train_reber(rnn, rng, most, truncation=None):

@@ -12,9 +12,10 @@ from course_lib.gradients import jacobian_norms, spectral_radius
 from course_lib.layers import Dense, LastStep
 from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
 from course_lib.model import Model
-from course_lib.optimizers import SGD, Adam
+from course_lib.optimizers import SGD
 from course_lib.recurrent import SimpleRNN
 from course_lib.teaching.experiment import Reproduction
+from course_lib.training import train_adding
 
 RADII = (0.8, 1.0, 1.2)
 RATES = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -125,20 +126,6 @@ def adding_network(unit, start, rng, units=64):
     elif start == "small":
         layer.recurrent_kernel[...] = rng.normal(scale=0.001, size=(units, units))
     return Model([layer, LastStep(), Dense(units, 1, rng=rng)], MeanSquaredError())
-
-
-def train_adding(model, time, rng, updates, clip_norm=1.0, watch=lambda update: None):
-    """Adam and clipping: the error on unseen sequences by 100 updates, and all gradient norms."""
-    adam, unseen, errors, norms = Adam(0.001), tasks.adding(1000, time, rng), [], []
-    for update in range(1, updates + 1):
-        batch = tasks.adding(50, time, rng)
-        norms.append(model.train_on_batch(*batch, optimizer=adam, clip_norm=clip_norm)[1])
-        if update % 100 == 0:
-            errors.append(float(model.evaluate(*unseen)))
-            watch(update)
-            if errors[-1] < 0.01:
-                break
-    return errors, norms
 
 
 def road(layer, inputs):

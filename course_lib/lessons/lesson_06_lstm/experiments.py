@@ -13,33 +13,16 @@ from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.optimizers import Adam
 from course_lib.recurrent import LSTM, SimpleRNN
+from course_lib.tasks import running_total
 from course_lib.teaching.experiment import Reproduction
+from course_lib.training import error_left, hold_open, sequences_until_ordered, strings_until_solved, train_adding
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The till: what each gate is there for
+# The running total: what each gate is there for
 # ---------------------------------------------------------------------------------------------------------------------
-def till(count, time, rng):
-    """Goods at a till: inputs (count, time, 4), and what it should show (count, time, 1)."""
-    price = rng.random((count, time))
-    bought, new, ask = (rng.random((count, time)) < p for p in (0.25, 0.1, 0.25))
-    total, shown = np.zeros(count), np.zeros((count, time))
-    for t in range(time):
-        total = np.where(new[:, t], 0, total) + bought[:, t] * price[:, t]
-        shown[:, t] = ask[:, t] * total
-    return np.stack([price, bought, new, ask], axis=2).astype(np.float32), shown[..., None].astype(np.float32)
-
-
-def hold_open(layer, gate):
-    """Set a gate of an LSTM to 1 for good; gate is "i", "f" or "o"."""
-    columns = slice("ifco".index(gate) * layer.units, ("ifco".index(gate) + 1) * layer.units)
-    layer.kernel[:, columns] = 0
-    layer.recurrent_kernel[:, columns] = 0
-    layer.bias[columns] = 40  # σ(40) is 1 in float32, and flat: training does not move it
-
-
 def train_running_total(held, seed, units=1, updates=1500):
-    """Train an LSTM at the till, the gates in ``held`` held open."""
+    """Train an LSTM on running totals, the gates in ``held`` held open."""
     rng = np.random.default_rng(seed)
     lstm, adam = LSTM(4, units, rng=rng), Adam()
     for gate in held:
@@ -47,21 +30,15 @@ def train_running_total(held, seed, units=1, updates=1500):
     model = Model([lstm, Dense(units, 1, rng=rng)], MeanSquaredError())
     for update in range(updates):
         adam.learning_rate = 0.03 * (1 - update / updates)
-        model.train_on_batch(*till(32, 40, rng), optimizer=adam, clip_norm=1.0)
+        model.train_on_batch(*running_total(32, 40, rng), optimizer=adam, clip_norm=1.0)
     return model
-
-
-def error_left(model, time, rng):
-    """Squared error on unseen streams, as a share of that of always showing the mean."""
-    x, y = till(8000 // time, time, rng)
-    return float(((model.predict(x) - y) ** 2).mean() / y.var())
 
 
 def correlations(model, rng):
     """How each gate goes with its flag, what enters the cell, and who does what."""
-    belt, _ = till(200, 40, rng)
-    model.forward(belt)
-    gates, (price, bought, new, ask) = model.layers[0].gates, np.moveaxis(belt, 2, 0)
+    stream, _ = running_total(200, 40, rng)
+    model.forward(stream)
+    gates, (price, bought, new, ask) = model.layers[0].gates, np.moveaxis(stream, 2, 0)
     pairs = {
         "input_gate": (gates["i"], bought),
         "forget_gate": (gates["f"], 1 - new),
@@ -75,7 +52,7 @@ def correlations(model, rng):
 
 def largest_cell(model, time, rng):
     """The largest number in any cell on 20 streams."""
-    model.forward(till(20, time, rng)[0])
+    model.forward(running_total(20, time, rng)[0])
     return float(np.abs(model.layers[0].cell_states).max())
 
 
@@ -154,14 +131,7 @@ def lstm_or_tanh(name, features, units, rng):
 def learn_adding(layer, time, rng, most=80_000):
     """Train a network on adding; the test error every 2,000 sequences, until it is below .01."""
     model = Model([layer, LastStep(), Dense(layer.units, 1, rng=rng)], MeanSquaredError())
-    adam, unseen, errors = Adam(0.01), tasks.adding(500, time, rng), []
-    for seen in range(50, most + 1, 50):
-        model.train_on_batch(*tasks.adding(50, time, rng), optimizer=adam, clip_norm=1.0)
-        if seen % 2000 == 0:
-            errors.append(model.evaluate(*unseen))
-            if errors[-1] < 0.01:
-                break
-    return errors
+    return train_adding(model, time, rng, most // 50, learning_rate=0.01, unseen=500, every=40)[0]
 
 
 def measure_adding(seed):
@@ -178,17 +148,6 @@ def measure_adding(seed):
     return row
 
 
-def sequences_until_ordered(layer, time, rng, most=20_000):
-    """Train a network until .998 of 1,000 unseen sequences are right; how many it took, or None."""
-    model = Model([layer, LastStep(), Dense(layer.units, 4, rng=rng)], SoftmaxCrossEntropy())
-    adam, (unseen, order) = Adam(0.003), tasks.temporal_order(1000, time, rng)
-    for seen in range(32, most + 1, 32):
-        model.train_on_batch(*tasks.temporal_order(32, time, rng), optimizer=adam, clip_norm=1.0)
-        if seen % 800 == 0 and (model.predict(unseen).argmax(axis=1) == order).mean() >= 0.998:
-            return seen
-    return None
-
-
 def measure_order(seed):
     row = {}
     for name in ("lstm", "tanh"):
@@ -197,26 +156,6 @@ def measure_order(seed):
     rng = np.random.default_rng(seed)
     row["lstm_bias_1"] = sequences_until_ordered(LSTM(8, 24, rng=rng), 60, rng)
     return row
-
-
-def all_legal_first(model, strings):
-    """Does each legal next symbol score above each illegal one, at every step of every string?"""
-    scores = model.predict(strings.inputs)
-    lowest_legal = np.where(strings.legal, scores, np.inf).min(axis=2)
-    highest_illegal = np.where(strings.legal, -np.inf, scores).max(axis=2)
-    return ((lowest_legal > highest_illegal) | ~strings.mask).all()
-
-
-def strings_until_solved(layer, rng, most=30_000):
-    """Train 16 units until 500 unseen strings are all solved; how many it took, or None."""
-    model, adam = Model([layer, Dense(16, 7, rng=rng)], SoftmaxCrossEntropy()), Adam(0.01)
-    unseen = tasks.reber_batch(500, rng)
-    for seen in range(32, most + 1, 32):
-        batch = tasks.reber_batch(32, rng)
-        model.train_on_batch(batch.inputs, batch.targets, batch.mask, optimizer=adam)
-        if seen % 800 == 0 and all_legal_first(model, unseen):
-            return seen
-    return None
 
 
 def measure_reber(seed):

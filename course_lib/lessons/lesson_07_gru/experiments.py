@@ -1,7 +1,6 @@
 """Lesson 07's experiments: an LSTM taken apart, and plain, GRU and LSTM networks of equal size on several tasks.
 
-The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment. The till
-and the test for Reber strings are lesson 06's.
+The functions are those the lesson shows, so that its live run and the recorded ones are the same experiment.
 """
 
 from __future__ import annotations
@@ -10,16 +9,17 @@ import time
 
 import numpy as np
 
-from course_lib import datasets, tasks
+from course_lib import datasets
 from course_lib.layers import Dense, LastStep
-from course_lib.lessons.lesson_06_lstm.experiments import all_legal_first, error_left, till
 from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.ngrams import NGram
 from course_lib.optimizers import Adam
 from course_lib.recurrent import GRU, LSTM, SimpleRNN
 from course_lib.sequences import Vocabulary, one_hot, stream
+from course_lib.tasks import running_total
 from course_lib.teaching.experiment import Reproduction
+from course_lib.training import error_left, hold_open, sequences_until_ordered, strings_until_solved, train_adding
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -42,16 +42,6 @@ class CoupledLSTM(LSTM):
         return back
 
 
-def hold_open(layer, gate):
-    """Set a gate of an LSTM ("i", "f", "o") or a GRU ("z", "r") to 1 for good."""
-    place = ("zrh" if isinstance(layer, GRU) else "ifco").index(gate)
-    columns = slice(place * layer.units, (place + 1) * layer.units)
-    layer.kernel[:, columns] = 0
-    layer.recurrent_kernel[:, columns] = 0
-    layer.bias[..., columns] = 40  # σ(40) is 1 in float32, and flat: training does not move it
-    return layer
-
-
 def make_layer(name, features, units, rng, bias):
     """A rung of the ladder by its name; the gate that keeps starts with this bias."""
     if name == "rnn":
@@ -69,27 +59,20 @@ ABLATIONS = ("lstm", "lstm_shown", "coupled", "coupled_shown", "one_gate", "gru"
 
 
 def error_of_running_total(name, seed, updates=1500):
-    """Train four units at the till; the part of the error that is left on unseen streams."""
+    """Train four units on running totals; the part of the error that is left on unseen streams."""
     rng = np.random.default_rng(seed)
     model = Model([make_layer(name, 4, 4, rng, bias=1), Dense(4, 1, rng=rng)], MeanSquaredError())
     adam = Adam()
     for update in range(updates):
         adam.learning_rate = 0.03 * (1 - update / updates)
-        model.train_on_batch(*till(32, 40, rng), optimizer=adam, clip_norm=1.0)
+        model.train_on_batch(*running_total(32, 40, rng), optimizer=adam, clip_norm=1.0)
     return error_left(model, 40, np.random.default_rng(1000 + seed))
 
 
-def sequences_until_ordered(name, units, time, seed, learning_rate=0.003, bias=3, most=20_000):
-    """Sequences until .998 of 1,000 unseen are told in the right order; None after ``most``."""
+def order_learned(name, units, time, seed, learning_rate=0.003, bias=3):
+    """Sequences until a layer has learned temporal order; None if 20,000 do not suffice."""
     rng = np.random.default_rng(seed)
-    layer = make_layer(name, 8, units, rng, bias)
-    model = Model([layer, LastStep(), Dense(units, 4, rng=rng)], SoftmaxCrossEntropy())
-    adam, (unseen, order) = Adam(learning_rate), tasks.temporal_order(1000, time, rng)
-    for seen in range(32, most + 1, 32):
-        model.train_on_batch(*tasks.temporal_order(32, time, rng), optimizer=adam, clip_norm=1.0)
-        if seen % 800 == 0 and (model.predict(unseen).argmax(axis=1) == order).mean() >= 0.998:
-            return seen
-    return None
+    return sequences_until_ordered(make_layer(name, 8, units, rng, bias), time, rng, learning_rate)
 
 
 def measure_ablation_total(seed):
@@ -98,12 +81,12 @@ def measure_ablation_total(seed):
 
 def measure_ablation_order(seed):
     row = {
-        f"{name}_{bias}": sequences_until_ordered(name, 24, 60, seed, bias=bias)
+        f"{name}_{bias}": order_learned(name, 24, 60, seed, bias=bias)
         for bias in (0, 3)
         for name in ABLATIONS
         if name != "rnn"
     }
-    return row | {"rnn": sequences_until_ordered("rnn", 24, 60, seed)}  # it has no such bias
+    return row | {"rnn": order_learned("rnn", 24, 60, seed)}  # it has no such bias
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -135,32 +118,21 @@ SETTINGS = {
 
 def ordered(name, time, seed):
     """Temporal order over ``time`` steps at equal parameters: sequences until learned, or None."""
-    return sequences_until_ordered(name, UNITS["order"][name], time, seed, *SETTINGS["order"][name])
+    return order_learned(name, UNITS["order"][name], time, seed, *SETTINGS["order"][name])
 
 
 def added(name, seed, most=40_000):
     """Adding over 100 steps: sequences until the error on 500 unseen ones is below .01; None after ``most``."""
     (rate, bias), units, rng = SETTINGS["adding"][name], UNITS["adding"][name], np.random.default_rng(seed)
     model = Model([make_layer(name, 2, units, rng, bias), LastStep(), Dense(units, 1, rng=rng)], MeanSquaredError())
-    adam, unseen = Adam(rate), tasks.adding(500, 100, rng)
-    for seen in range(50, most + 1, 50):
-        model.train_on_batch(*tasks.adding(50, 100, rng), optimizer=adam, clip_norm=1.0)
-        if seen % 1000 == 0 and model.evaluate(*unseen) < 0.01:
-            return seen
-    return None
+    errors, _ = train_adding(model, 100, rng, most // 50, learning_rate=rate, unseen=500, every=20)
+    return 1000 * len(errors) if errors and errors[-1] < 0.01 else None
 
 
 def solved_reber(name, seed, most=30_000):
     """Embedded Reber grammar: strings until 500 unseen ones are all solved; None after ``most``."""
     (rate, bias), units, rng = SETTINGS["reber"][name], UNITS["reber"][name], np.random.default_rng(seed)
-    model = Model([make_layer(name, 7, units, rng, bias), Dense(units, 7, rng=rng)], SoftmaxCrossEntropy())
-    adam, unseen = Adam(rate), tasks.reber_batch(500, rng)
-    for seen in range(32, most + 1, 32):
-        batch = tasks.reber_batch(32, rng)
-        model.train_on_batch(batch.inputs, batch.targets, batch.mask, optimizer=adam, clip_norm=1.0)
-        if seen % 800 == 0 and all_legal_first(model, unseen):
-            return seen
-    return None
+    return strings_until_solved(make_layer(name, 7, units, rng, bias), rng, rate, clip_norm=1.0, most=most)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
