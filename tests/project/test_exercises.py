@@ -170,6 +170,109 @@ def test_a_wrong_value_gets_an_answer_and_never_a_traceback(module, exercise, va
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Checks notice each quantity spoiled in turn
+# ---------------------------------------------------------------------------------------------------------------------
+# Exercises that take whatever works, or a figure within the spread of a measurement: a little off is not wrong.
+TAKES_WHAT_WORKS = {"1.3", "3.1", "5.1", "6.1", "9.5"}
+
+
+def leaves(value):
+    """The arrays and numbers of what a function returned; empty if it is made of other things."""
+    if isinstance(value, tuple) or (isinstance(value, list) and any(np.ndim(part) for part in value)):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [value] if np.asarray(value).dtype.kind in "biuf" else []
+
+
+def spoil(value, leaf, element):
+    """The same, but for one number of one of its arrays."""
+    if isinstance(value, tuple) or (isinstance(value, list) and any(np.ndim(part) for part in value)):
+        counts = [len(leaves(part)) for part in value]
+        part = next(i for i in range(len(counts)) if sum(counts[: i + 1]) > leaf)
+        return type(value)(
+            spoil(old, leaf - sum(counts[:part]), element) if i == part else old for i, old in enumerate(value)
+        )
+    array = np.array(value)
+    old = array.flat[element]
+    array.flat[element] = (
+        not old if array.dtype.kind == "b" else old + 1 if array.dtype.kind in "iu" else 1.01 * old + 0.01
+    )
+    return array.tolist() if isinstance(value, list) or array.ndim == 0 else array
+
+
+@pytest.mark.parametrize(("module", "exercise"), [param for param in ALL if param.id not in TAKES_WHAT_WORKS])
+def test_no_number_may_be_off(module, exercise, answer):
+    returned = []
+
+    def right(*args):
+        returned.append(exercise.solution(*args))
+        return returned[-1]
+
+    assert ": PASSED" in answer(module.check, exercise.number, right)
+    for leaf in range(min(len(leaves(value)) for value in returned)):
+        for element in (0, -1):
+            shown = answer(
+                module.check,
+                exercise.number,
+                lambda *args: spoil(exercise.solution(*args), leaf, element),  # noqa: B023
+            )
+            assert shown.startswith(f"Exercise {exercise.number}: NOT YET\n"), (leaf, element)
+
+
+@pytest.mark.parametrize("leaf", range(3))
+@pytest.mark.parametrize("element", [0, -1])
+def test_first_match_sees_each_number_of_each_array(leaf, element):
+    def three(x):
+        return x, (2 * x).astype(int), x.sum()
+
+    x = np.array([[1.5, 2.0], [3.0, 4.5]])
+    known = [(lambda x: (x, x, x), "Three times the same."), (three, "The second is twice the first.")]
+    assert running.first_match(three(x), (x,), known) == "The second is twice the first."
+    assert running.first_match(spoil(three(x), leaf, element), (x,), known) is None
+    shorter = [part[:1] if np.ndim(part) and i == leaf else part for i, part in enumerate(three(x))]
+    assert (running.first_match(shorter, (x,), known) is None) == (leaf < 2)
+    assert running.first_match(three(x)[:2], (x,), known) is None
+
+
+def test_first_match_takes_nan_for_what_it_is():
+    known = [(lambda x: x / x, "Divided by itself.")]
+    with np.errstate(invalid="ignore"):
+        zero = np.zeros(2) / np.zeros(2)
+    assert running.first_match(zero, (np.zeros(2),), known) == "Divided by itself."
+    assert running.first_match(np.array([np.nan, 0]), (np.zeros(2),), known) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "came"),
+    [
+        (np.zeros((3, 3)), "got shape (3, 3)"),
+        (np.zeros((2, 4)), "got shape (2, 4)"),
+        (np.zeros((2, 3, 1)), "got shape (2, 3, 1)"),
+        (np.zeros(6), "got shape (6,)"),
+        (0.5, "got shape ()"),
+        (np.zeros((2, 3), complex), "got a value of type `ndarray`"),
+        (np.full((2, 3), None), "got a value of type `ndarray`"),
+        ([[1, 2, 3], [4, 5]], "got a value of type `list`"),
+        ("text", "got a value of type `str`"),
+        (None, "got a value of type `NoneType`"),
+    ],
+)
+def test_array_of_shape_names_what_was_expected_and_what_it_got(value, came):
+    with pytest.raises(running.Review) as caught:
+        running.array_of_shape(value, (2, 3), "the states, (time, units)")
+    message = caught.value.args[0]
+    assert message.startswith("Expected: the states, (time, units), ")
+    assert "of shape (2, 3), but " in message
+    assert came in message
+
+
+@pytest.mark.parametrize("value", [[[1, 2, 3], [4, 5, 6]], np.ones((2, 3), np.float32), np.ones((2, 3), bool)])
+def test_array_of_shape_gives_floats(value):
+    array = running.array_of_shape(value, (2, 3), "the states")
+    assert array.dtype == np.float64
+    assert np.array_equal(array, value)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Whatever a learner's code may do
 # ---------------------------------------------------------------------------------------------------------------------
 def scale(matrix, by):

@@ -81,6 +81,28 @@ def _silence_by_heart(word, table):
     return [table[letter] for letter in word if letter not in "eh"]
 
 
+WRONG_SOUNDS = (  # after "For 'attic' you return [...]: "
+    (_stops_at_silence, "it stops at the first silent letter. Pass over it and go on."),
+    (_first_letter_only, "the first letter that is heard and no more. Does a `return` stand inside the loop?"),
+    (
+        _spelled_out,
+        "the letters in which the sounds are written, one by one. `list += string` adds the string's letters; "
+        "`append` adds the string.",
+    ),
+    (_cut_at_spaces, 'an entry such as `"K S"` is what one letter says, and stays one string in the list.'),
+    (
+        _doubled_said_once,
+        "two equal sounds in a row became one. Each letter is said, whatever the letter before it said; this speaker "
+        "has no memory.",
+    ),
+    (
+        _each_letter_once,
+        "each letter once. A letter that comes again is said again. Go through the word, not through its different "
+        "letters.",
+    ),
+)
+
+
 def _check(attempt):
     words = [
         ("pin", TABLE),
@@ -117,37 +139,12 @@ def _check(attempt):
                 f"For {word!r} you return {got}. A silent letter should leave nothing behind: the table says "
                 f'`""` for it. Leave these out.'
             )
-        if got == _stops_at_silence(word, table):
-            return f"For {word!r} you return {got}: it stops at the first silent letter. Pass over it and go on."
-        if len(wanted) > 1 and got == wanted[:1]:
-            return (
-                f"For {word!r} you return {got}, the first letter that is heard and no more. Does a `return` stand "
-                f"inside the loop?"
-            )
-        if got == _spelled_out(word, table):
-            return (
-                f"For {word!r} you return {got}: the letters in which the sounds are written, one by one. `list += "
-                f"string` adds the string's letters; `append` adds the string."
-            )
-        if got == _cut_at_spaces(word, table):
-            return (
-                f'For {word!r} you return {got}. An entry such as `"K S"` is what one letter says, and stays one '
-                f"string in the list."
-            )
-        if got == _doubled_said_once(word, table):
-            return (
-                f"For {word!r} you return {got}: two equal sounds in a row became one. Each letter is said, "
-                f"whatever the letter before it said; this speaker has no memory."
-            )
+        if says := next((says for wrong, says in WRONG_SOUNDS if got == wrong(word, table)), None):
+            return f"For {word!r} you return {got}: {says}"
         if got == _silence_by_heart(word, table):
             return (
                 f"With another table {word!r} gives {got}; expected {wanted}. Which letters are silent is what the "
                 f"table says, and not always e and h."
-            )
-        if got == _each_letter_once(word, table):
-            return (
-                f"For {word!r} you return {got}: each letter once. A letter that comes again is said again. Go "
-                f"through the word, not through its different letters."
             )
         if sorted(got) == sorted(wanted) or set(got) == set(wanted):
             return (
@@ -179,16 +176,11 @@ Replace the `...`, run the cell, and read the answer. Try a wrong version too; n
     "comes. A place to keep it is what the next lessons build.",
     check=_check,
     misconceptions=(
+        *WRONG_SOUNDS,
         (_silent_kept, "A silent letter should leave nothing behind"),
         (_one_string, "What came is one string"),
-        (_each_letter_once, "A letter that comes again is said again"),
-        (_stops_at_silence, "it stops at the first silent letter"),
         (_whole_word_looked_up, "KeyError"),
         (_table_in_its_own_order, "the right sounds in the wrong order"),
-        (_first_letter_only, "Does a `return` stand inside the loop?"),
-        (_spelled_out, "`append` adds the string"),
-        (_cut_at_spaces, "stays one string in the list"),
-        (_doubled_said_once, "two equal sounds in a row became one"),
         (_silence_by_heart, "Which letters are silent is what the table says"),
     ),
 )

@@ -328,13 +328,13 @@ def _check_bptt_with_a_bug(attempt):
             says
             + " "
             + next(
-                (road for function, road in WRONG_PATHS if _agree(got, function(*args))),
+                (path for function, path in WRONG_PATHS if _agree(got, function(*args))),
                 "Something is wrong on the road from one step to the one before it: once through the transpose of W_h, "
                 "once through the slope of tanh, and the new step's own blame on top.",
             )
         )
     return (
-        f"{says} The blame that `kernel` is served with is wrong at {_steps(rows)} of {steps}. Follow `blame` line "
+        f"{says} The blame that `kernel` is served with is wrong at {_steps(rows)} of {steps}. Follow `gradient` line "
         f"by line: it starts at h_t, moves to a_t, then to h_{{t-1}}. Which gradients need it at which place?"
     )
 
@@ -382,30 +382,27 @@ even learn. Yet against finite differences not all five are right: one line stan
 that line, without looking at the code further up.
 
 `inputs` and `d_outputs` ($\delta o_t$) have shape `(batch, time, …)`, `states` has `(time + 1, batch, units)` with
-`states[0]` the initial state. `blame` is one array that walks backwards through the network. At each line, ask where it
-stands: at $h_t$, at $a_t$, or already at $h_{t-1}$?
+`states[0]` the initial state. `gradient` is one array that walks backwards through the network. At each line, ask where
+it stands: at $h_t$, at $a_t$, or already at $h_{t-1}$?
 
 A published LSTM tutorial once carried a cousin of this bug. It ran, and nothing had ever compared its gradients with
 finite differences.
 """,
     code_to_mend=BUGGY,
     hints=(
-        "Three of the lines change `blame`. Write down after each of them whose blame it now is: δh_t, δa_t or "
+        "Three of the lines change `gradient`. Write down after each of them whose blame it now is: δh_t, δa_t or "
         "δh_{t-1}.",
         "The gradients of W_x, W_h and b all need δa_t: inputs, state and bias meet there. Which of the three is "
         "served too late?",
-        "`blame = blame @ rnn.recurrent_kernel.T` takes the blame away to h_{t-1}. Everything that still needs δa_t "
-        "has to stand before it.",
+        "`gradient = gradient @ rnn.recurrent_kernel.T` takes the blame away to h_{t-1}. Everything that still needs "
+        "δa_t has to stand before it.",
     ),
     solution=bptt_with_a_bug,
     why="A wrong gradient need not look wrong, and training is no test of it, because parameters that are served "
     "well can make up for one that is not. Finite differences are a test.",
     check=_check_bptt_with_a_bug,
     misconceptions=(
-        (_never_carried, "It has to be carried back through W_h"),
-        (_set_to_zero_each_step, "Is it set back to zero inside the loop?"),
-        (_slope_twice, "the slope of tanh twice"),
-        (_carried_untransposed, "backwards it is the transpose"),
+        *WRONG_PATHS,
         (
             _carried_even_earlier,
             "right for `bias`, `output_kernel` and `output_bias` and wrong for `kernel` and `recurrent_kernel`",

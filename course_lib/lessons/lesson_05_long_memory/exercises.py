@@ -439,6 +439,10 @@ WRONG_CLIPS = (
 )
 
 
+def _length(arrays):
+    return np.sqrt(sum((array**2).sum() for array in arrays))
+
+
 def _same_arrays(got, grads):
     """The attempt's answer as a list of arrays like the gradients, or a Review."""
     if not isinstance(got, list | tuple) or len(got) != len(grads):
@@ -456,17 +460,14 @@ def _check_shorten(attempt):
     for grads, limit in ((long, 2.0), (even, 2.0), (even, 5.0), ([0.1 * g for g in long], 2.0)):
         wanted = shorten(grads, limit)
         given = [g.copy() for g in grads]  # some shorten in place
-        flat = np.concatenate([array.ravel() for array in _same_arrays(attempt(given, limit), grads)])
-        right = np.concatenate([array.ravel() for array in wanted])
-        if np.allclose(flat, right):
+        got = _same_arrays(attempt(given, limit), grads)
+        if all(map(np.allclose, got, wanted)):
             continue
-        for wrong, says in WRONG_CLIPS:
-            if np.allclose(flat, np.concatenate([array.ravel() for array in wrong(grads, limit)])):
-                return says
-        before = np.sqrt(sum((g**2).sum() for g in grads))
+        if says := first_match(got, (grads, limit), WRONG_CLIPS):
+            return says
         return (
-            f"The gradients had length {before:.3f}, the limit was {limit:g}, and yours have length "
-            f"{np.linalg.norm(flat):.3f}; {np.linalg.norm(right):.3f} was wanted, in the same direction."
+            f"The gradients had length {_length(grads):.3f}, the limit was {limit:g}, and yours have length "
+            f"{_length(got):.3f}; {_length(wanted):.3f} was wanted, in the same direction."
         )
 
 

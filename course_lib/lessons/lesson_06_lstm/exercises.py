@@ -170,12 +170,13 @@ _cell_never_carried = function_from(MENDED.replace(CELL_BACK, ""))
 _state_never_carried = function_from(MENDED.replace(STATE_BACK, "        dh = np.zeros_like(dh)\n"))
 _cell_too_early = function_from(MENDED.replace(CELL_BACK, "").replace("        d_i =", CELL_BACK + "        d_i ="))
 
+_NOTHING_GETS_BACK = (
+    "No blame at all gets to c_{t-1}. A cell is blamed through its h_t first of all, and that part, the term with "
+    "`slope`, has to travel on."
+)
 WRONG_PATHS = (
-    (
-        _carousel_only,
-        "No blame at all gets to c_{t-1}. A cell is blamed through its h_t first of all, and that part, "
-        "the term with `slope`, has to travel on.",
-    ),
+    (_carousel_only, _NOTHING_GETS_BACK),
+    (_cell_never_carried, _NOTHING_GETS_BACK),
     (_without_forget_gate, "From c_t to c_{t-1} the blame has to pass the forget gate: c_t = f_t c_{t-1} + …"),
     (
         _state_never_carried,
@@ -224,10 +225,6 @@ def _three_gradients(got, wanted):
     ]
 
 
-def _agree(got, known):
-    return all(np.shape(a) == np.shape(b) and np.allclose(a, b) for a, b in zip(got, known, strict=True))
-
-
 def _check_backward(attempt):
     rng = np.random.default_rng(62)
     for time, where in ((1, "one step"), (5, "five steps")):
@@ -238,7 +235,7 @@ def _check_backward(attempt):
         columns = [
             np.split(np.concatenate([g.reshape(-1, g.shape[-1]) for g in both]), 4, axis=1) for both in (got, wanted)
         ]
-        if time > 1 and _agree(got, _untouched(*args)):
+        if time > 1 and all(map(np.allclose, got, _untouched(*args))):
             off = listed(
                 f"{name} {np.linalg.norm(g - w) / np.linalg.norm(w):.0%}"
                 for name, g, w in zip(BLOCKS, *columns, strict=True)
@@ -254,7 +251,7 @@ def _check_backward(attempt):
         says = f"Against finite differences over {where}, what belongs to {listed(wrong)} is wrong" + (
             f", {listed(right)} right." if right else "."
         )
-        if known := next((road for function, road in WRONG_PATHS if _agree(got, function(*args))), None):
+        if known := first_match(got, args, WRONG_PATHS):
             return f"{says} {known}"
         weights = [name for name, g, w in zip(WEIGHTS, got, wanted, strict=True) if relative_error(g, w) > 1e-6]
         if len(weights) == 1:
@@ -294,13 +291,7 @@ with finite differences. Run the cell as it is, and the check tells you how far 
     why="A name that means h_t in one line and h_{t-1} in the next is a trap. Either give the two blames two names, or "
     "check the gradient, or, since you are human, both.",
     check=_check_backward,
-    misconceptions=(
-        (_carousel_only, "No blame at all gets to c_{t-1}"),
-        (_without_forget_gate, "has to pass the forget gate"),
-        (_cell_never_carried, "No blame at all gets to c_{t-1}"),
-        (_state_never_carried, "No blame goes from state to state"),
-        (_cell_too_early, "they need it at c_t"),
-    ),
+    misconceptions=WRONG_PATHS,
 )
 
 

@@ -33,6 +33,29 @@ def _undamped(dh, z, h_before, candidate):
     return dh * (h_before - candidate), dh * (1 - z), dh
 
 
+WRONG_GRADIENTS = (
+    (
+        _sign_turned,
+        "The blame for `z` has the wrong sign. That would be right if z = 1 took the candidate, as in Chung et "
+        "al.; here z = 1 keeps the old state.",
+    ),
+    (
+        _one_term_only,
+        "`z` stands in the sum twice, once as z and once as 1 - z. The blame for it has a part from each.",
+    ),
+    (
+        _paths_swapped,
+        "The last two are swapped: h_{t-1} is multiplied by z on its way to h_t, so its blame is multiplied "
+        "by z on its way back.",
+    ),
+    (
+        _undamped,
+        "The blame for `h_before` arrives undamped. On its way forwards the old state was multiplied by a "
+        "gate; so is the blame on its way back.",
+    ),
+)
+
+
 def _check_mixer(attempt):
     rng = np.random.default_rng(71)
     dh, h_before, candidate = rng.normal(size=(3, 2, 4))
@@ -41,28 +64,13 @@ def _check_mixer(attempt):
     if not isinstance(got, tuple | list | np.ndarray) or len(got) != 3:
         raise Review("Expected: three arrays, the blame for `z`, for `candidate` and for `h_before`, in this order.")
     names = ("z", "candidate", "h_before")
-    d_z, d_candidate, d_before = (
-        array_of_shape(g, (2, 4), f"the blame for `{name}`") for g, name in zip(got, names, strict=True)
-    )
-    if np.allclose(d_z, dh * (candidate - h_before)):
-        return (
-            "The blame for `z` has the wrong sign. That would be right if z = 1 took the candidate, as in Chung et "
-            "al.; here z = 1 keeps the old state."
-        )
-    if np.allclose(d_z, dh * h_before):
-        return "`z` stands in the sum twice, once as z and once as 1 - z. The blame for it has a part from each."
-    if np.allclose(d_candidate, dh * z) and np.allclose(d_before, dh * (1 - z)):
-        return (
-            "The last two are swapped: h_{t-1} is multiplied by z on its way to h_t, so its blame is multiplied "
-            "by z on its way back."
-        )
-    if np.allclose(d_before, dh):
-        return (
-            "The blame for `h_before` arrives undamped. On its way forwards the old state was multiplied by a "
-            "gate; so is the blame on its way back."
-        )
+    got = [array_of_shape(g, (2, 4), f"the blame for `{name}`") for g, name in zip(got, names, strict=True)]
     right = gradient_at_the_mixer(dh, z, h_before, candidate)
-    for name, mine, wanted in zip(names, (d_z, d_candidate, d_before), right, strict=True):
+    for wrong, says in WRONG_GRADIENTS:  # of the three, those that it gets wrong tell it
+        known = wrong(dh, z, h_before, candidate)
+        if all(np.allclose(g, k) for g, k, w in zip(got, known, right, strict=True) if not np.allclose(k, w)):
+            return says
+    for name, mine, wanted in zip(names, got, right, strict=True):
         if not np.allclose(mine, wanted):
             return (
                 f"The blame for `{name}` is not yet right. Take h_t = z h_{{t-1}} + (1 - z) candidate and ask how "
@@ -89,12 +97,7 @@ All arrays have shape `(batch, units)`. Return the three in this order.
     why="On the straight road blame is multiplied by z and nothing else: no matrix, no slope of a tanh. It is the "
     "LSTM's carousel without a cell of its own.",
     check=_check_mixer,
-    misconceptions=(
-        (_sign_turned, "wrong sign"),
-        (_one_term_only, "twice"),
-        (_paths_swapped, "swapped"),
-        (_undamped, "undamped"),
-    ),
+    misconceptions=WRONG_GRADIENTS,
 )
 
 
@@ -156,6 +159,35 @@ def _our_states(x, weights):
     return layer.forward(x)[0]
 
 
+WRONG_WEIGHTS = (
+    (
+        _turned_only,
+        "The matrices are turned, but the blocks still stand in PyTorch's order, r, z, n. Ours is z, r, "
+        "h: your layer takes the update gate for the reset gate.",
+    ),
+    (
+        _reshaped,
+        "The shapes are right and the numbers stand in the wrong places: `reshape` reads the same row of "
+        "numbers with other line breaks. To make rows into columns is to transpose.",
+    ),
+    (
+        _biases_added,
+        "You have added the two biases into one. For z and r that is all the same; in the candidate "
+        "one of them stands inside, where r multiplies it. Keep the two rows.",
+    ),
+    (
+        _biases_swapped,
+        "The two rows of the bias are swapped: ours has the input's first, then the state's. It "
+        "shows in the candidate alone, where only one of them is multiplied by r.",
+    ),
+    (
+        _z_turned,
+        "You have turned the sign of z. Look at PyTorch's last line: there, too, z multiplies the old "
+        "state, as in Keras. It is Chung et al. whose z replaces.",
+    ),
+)
+
+
 def _check_pytorch(attempt):
     rng = np.random.default_rng(72)
     features, units = 2, 3
@@ -172,34 +204,7 @@ def _check_pytorch(attempt):
     wanted = _pytorch_states(x, *theirs)
     if np.allclose(_our_states(x, ours), wanted):
         return None
-    known = (
-        (
-            _turned_only,
-            "The matrices are turned, but the blocks still stand in PyTorch's order, r, z, n. Ours is z, r, "
-            "h: your layer takes the update gate for the reset gate.",
-        ),
-        (
-            _reshaped,
-            "The shapes are right and the numbers stand in the wrong places: `reshape` reads the same row of "
-            "numbers with other line breaks. To make rows into columns is to transpose.",
-        ),
-        (
-            _biases_added,
-            "You have added the two biases into one. For z and r that is all the same; in the candidate "
-            "one of them stands inside, where r multiplies it. Keep the two rows.",
-        ),
-        (
-            _biases_swapped,
-            "The two rows of the bias are swapped: ours has the input's first, then the state's. It "
-            "shows in the candidate alone, where only one of them is multiplied by r.",
-        ),
-        (
-            _z_turned,
-            "You have turned the sign of z. Look at PyTorch's last line: there, too, z multiplies the old "
-            "state, as in Keras. It is Chung et al. whose z replaces.",
-        ),
-    )
-    for wrong, answer in known:
+    for wrong, answer in WRONG_WEIGHTS:
         if np.allclose(_our_states(x, ours), _our_states(x, wrong(*theirs))):
             return answer
     first = np.abs(_our_states(x, ours)[:, 0] - wanted[:, 0]).max() > 1e-8
@@ -239,13 +244,7 @@ which our `GRU` (and Keras') computes the same. The check runs both.
     solution=from_pytorch,
     why="Nothing would have complained: all shapes fit in the wrong order too. Run both on the same input, always.",
     check=_check_pytorch,
-    misconceptions=(
-        (_turned_only, "order, r, z, n"),
-        (_reshaped, "transpose"),
-        (_biases_added, "Keep the two rows"),
-        (_biases_swapped, "rows of the bias are swapped"),
-        (_z_turned, "sign of z"),
-    ),
+    misconceptions=WRONG_WEIGHTS,
 )
 
 
@@ -283,24 +282,26 @@ def _without_square(features, budget):
     return budget // (3 * (features + 2))
 
 
+WRONG_UNITS = (
+    (
+        _one_bias,
+        "You counted one bias a unit and block. With the reset after the product each block has two: one "
+        "on the input's side, one on the state's.",
+    ),
+    (_like_an_lstm, "You counted four blocks, as in an LSTM. A GRU has fewer."),
+    (_gates_only, "You counted the two gates. The candidate has weights, too."),
+    (_without_square, "The recurrent weights are missing: units × units in each block."),
+)
+
+
 def _check_units(attempt):
     cases = ((1, 80), (2, 1000), (8, 3000), (80, 30_000), (3, 198), (3, 200))
     got = [float(array_of_shape(attempt(*case), (), "a number of units")) for case in cases]
     if any(g != int(g) for g in got):
         return "Units are whole. Round down: the budget is a limit."
-    known = (
-        (
-            _one_bias,
-            "You counted one bias a unit and block. With the reset after the product each block has two: one "
-            "on the input's side, one on the state's.",
-        ),
-        (_like_an_lstm, "You counted four blocks, as in an LSTM. A GRU has fewer."),
-        (_gates_only, "You counted the two gates. The candidate has weights, too."),
-        (_without_square, "The recurrent weights are missing: units × units in each block."),
-    )
     if got == [fair_units(*case) for case in cases]:
         return None
-    for wrong, answer in known:
+    for wrong, answer in WRONG_UNITS:
         if got == [wrong(*case) for case in cases]:
             return answer
     for case, g in zip(cases, got, strict=True):
@@ -329,12 +330,7 @@ may it have, at most? The layer is Keras' default and ours: `kernel` is `(featur
     solution=fair_units,
     why="With equal units a GRU has three times the parameters of a plain network: who compares those, compares sizes.",
     check=_check_units,
-    misconceptions=(
-        (_one_bias, "two"),
-        (_like_an_lstm, "four blocks"),
-        (_gates_only, "candidate"),
-        (_without_square, "recurrent weights"),
-    ),
+    misconceptions=WRONG_UNITS,
 )
 
 

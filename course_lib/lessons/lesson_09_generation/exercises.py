@@ -234,10 +234,8 @@ def _check_nucleus_of(attempt):
         right = nucleus_of(p, share)
         if np.allclose(got, right):
             continue
-        for wrong, says in WRONG_NUCLEI:
-            with np.errstate(invalid="ignore"):
-                if np.allclose(got, wrong(p, share), equal_nan=True):
-                    return says
+        if says := first_match(got, (p, share), WRONG_NUCLEI):
+            return says
         shown = ", ".join(f"{number:.3g}" for number in p)
         return (
             f"Of [{shown}] a nucleus of {share:g} keeps {int((right > 0).sum())} symbols; yours keeps "
@@ -665,7 +663,7 @@ def _world(bias, tiring, seed):
 
 
 WORLDS = ((0.0, 0.004, 95), (0.12, 0.0, 96), (0.08, 0.002, 97))
-_KNOWN = (  # wrong designs, and what to say to each
+WRONG_DESIGNS = (
     (
         _early_against_late,
         "You compare symbols late in a text with symbols early in one. Some models tire: they make "
@@ -696,7 +694,7 @@ def _check_exposure(attempt):
             continue
         if not any(call[0] == "on" for call in calls):
             return "The model has not been asked to write anything. `go_on(rows, length)` makes it continue your rows."
-        for wrong, says in _KNOWN:
+        for wrong, says in WRONG_DESIGNS:
             expected = float(wrong(*_world(*world)[0]))
             if abs(got - expected) < 0.08 * abs(expected):
                 return says
@@ -744,7 +742,7 @@ errors late in a text, whoever wrote its beginning. Errors are rare, so look at 
     "another beginning tells what the beginning did.",
     check=_check_exposure,
     misconceptions=(
-        *_KNOWN,
+        *WRONG_DESIGNS,
         (_short_prefix, "symbols late in a text with symbols early in one"),
         (_against_the_truth, "and it has none"),
         (_one_text, "few thousand"),

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from course_lib.teaching.exercise import Exercise, bank
-from course_lib.teaching.running import Review, array_of_shape
+from course_lib.teaching.running import Review, array_of_shape, first_match
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -46,6 +46,19 @@ def _from_column_units_on(d_start, dx, units):
     return d_start + dx[:, :, units:].sum(axis=1)
 
 
+WRONG_GRADIENTS = (
+    (_start_only, "This is Sutskever's model: the code is used once. In Cho's it is also an input, at every step."),
+    (_inputs_only, "Every step is there; the start is missing. The code is the decoder's initial state as well."),
+    (_first_step_only, "You counted one step of `dx`. The same code went into each of them."),
+    (_last_step_only, "You counted one step of `dx`. The same code went into each of them."),
+    (_averaged, "This is the average over the steps. What is used T times gets the blame of all T uses, added."),
+    (
+        _from_the_symbols,
+        "You took the first columns of `dx`, which belong to the embedded symbol. The code was appended after it.",
+    ),
+)
+
+
 def _check_gradient_of_the_code(attempt):
     rng = np.random.default_rng(101)
     d_start, dx = rng.normal(size=(2, 3)), rng.normal(size=(2, 4, 8))
@@ -59,20 +72,8 @@ def _check_gradient_of_the_code(attempt):
             "the `units` columns from the end."
         )
     got = array_of_shape(got, (2, 3), "the blame for the code, (batch, units)")
-    known = (
-        (_start_only, "This is Sutskever's model: the code is used once. In Cho's it is also an input, at every step."),
-        (_inputs_only, "Every step is there; the start is missing. The code is the decoder's initial state as well."),
-        (_first_step_only, "You counted one step of `dx`. The same code went into each of them."),
-        (_last_step_only, "You counted one step of `dx`. The same code went into each of them."),
-        (_averaged, "This is the average over the steps. What is used T times gets the blame of all T uses, added."),
-        (
-            _from_the_symbols,
-            "You took the first columns of `dx`, which belong to the embedded symbol. The code was appended after it.",
-        ),
-    )
-    for wrong, answer in known:
-        if np.allclose(got, wrong(d_start, dx, 3)):
-            return answer
+    if says := first_match(got, (d_start, dx, 3), WRONG_GRADIENTS):
+        return says
     if not np.allclose(got, gradient_of_the_code(d_start, dx, 3)):
         return "Count the uses of the code: once as initial state, and once as an input at each step. Add their blame."
 
@@ -97,15 +98,7 @@ How much blame does the code get in all?
     why="One vector, used T + 1 times: its blame need not travel through the whole decoder to come back. That is what "
     "Cho's arrangement buys.",
     check=_check_gradient_of_the_code,
-    misconceptions=(
-        (_start_only, "Sutskever's model"),
-        (_inputs_only, "start is missing"),
-        (_first_step_only, "one step"),
-        (_last_step_only, "one step"),
-        (_averaged, "average"),
-        (_from_the_symbols, "first columns"),
-        (_from_column_units_on, "from the end"),
-    ),
+    misconceptions=(*WRONG_GRADIENTS, (_from_column_units_on, "from the end")),
 )
 
 
@@ -137,6 +130,24 @@ def _without_rows(h, mask):
     return h[:, mask.sum(axis=1) - 1]
 
 
+WRONG_STATES = (
+    (
+        _last_column,
+        "This is the last column. In a row that is filled up, the network has read filling since its last letter.",
+    ),
+    (_one_too_far, "One step too far: a row of n real steps has its last one at index n - 1."),
+    (
+        _mean_of_real,
+        "This is the average over the real steps. A recurrent network's last real state has read all of them already.",
+    ),
+    (
+        _zeroed_then_last,
+        "You have set the filling to zero and taken the last column: for a short row that is a "
+        "state of zeros, a code that says nothing.",
+    ),
+)
+
+
 def _check_last(attempt):
     rng = np.random.default_rng(102)
     h, lengths = rng.normal(size=(4, 6, 3)), np.array([2, 6, 1, 4])
@@ -148,26 +159,8 @@ def _check_last(attempt):
             "index too, `np.arange(len(h))`, and each row gets its own step."
         )
     got = array_of_shape(got, (4, 3), "the states, (batch, units)")
-    known = (
-        (
-            _last_column,
-            "This is the last column. In a row that is filled up, the network has read filling since its last letter.",
-        ),
-        (_one_too_far, "One step too far: a row of n real steps has its last one at index n - 1."),
-        (
-            _mean_of_real,
-            "This is the average over the real steps. A recurrent network's last real state has read all "
-            "of them already.",
-        ),
-        (
-            _zeroed_then_last,
-            "You have set the filling to zero and taken the last column: for a short row that is a "
-            "state of zeros, a code that says nothing.",
-        ),
-    )
-    for wrong, answer in known:
-        if np.allclose(got, wrong(h, mask)):
-            return answer
+    if says := first_match(got, (h, mask), WRONG_STATES):
+        return says
     if not np.allclose(got, last_real_state(h, mask)):
         return "Take a row with two real steps: its answer is h[row, 1]. How do you get the 1 from the mask?"
 
@@ -190,13 +183,7 @@ No loop is needed.
     why="With filling at the end, reading it cannot change what came before it, so the right states are there: you "
     "only have to stop at them. With filling in front, as pad_sequences has it by default, this would not help.",
     check=_check_last,
-    misconceptions=(
-        (_last_column, "last column"),
-        (_one_too_far, "One step too far"),
-        (_mean_of_real, "average"),
-        (_zeroed_then_last, "state of zeros"),
-        (_without_rows, "np.arange"),
-    ),
+    misconceptions=(*WRONG_STATES, (_without_rows, "np.arange")),
 )
 
 
@@ -252,6 +239,28 @@ def _kept_the_worst(totals, log_p, width):
     return *np.divmod(worst, log_p.shape[1]), candidates.ravel()[worst]
 
 
+WRONG_STEPS = (
+    (
+        _one_child_each,
+        "Every beginning gets one child here. The best beginnings may have several children among "
+        "the best, and a bad one none: let all beams × V candidates compete.",
+    ),
+    (_past_forgotten, "Only the new symbol is counted. A beginning's total goes on: add it to each of its children."),
+    (_multiplied, "You multiplied logarithms. Probabilities multiply, so their logarithms add."),
+    (
+        _wrong_way_round,
+        "`parents` and `symbols` are the wrong way round: parents number the rows of log_p, symbols its columns.",
+    ),
+    (_worst_first, "The right ones, worst first. The best comes first."),
+    (
+        _divided_by_beams,
+        "The totals are right, their addresses are not: a place in the flat array is parent * V + "
+        "symbol. Divide by V, the number of columns, not by the number of beginnings.",
+    ),
+    (_kept_the_worst, "You kept the worst three: `argsort` sorts upwards."),
+)
+
+
 def _check_beam(attempt):
     totals = np.log([0.5, 0.3, 0.1])
     log_p = np.log([[0.45, 0.4, 0.1, 0.05], [0.3, 0.3, 0.2, 0.2], [0.97, 0.01, 0.01, 0.01]])
@@ -261,32 +270,8 @@ def _check_beam(attempt):
         raise Review("Expected: three arrays, `parents`, `symbols` and the new `totals`, in this order.")
     names = ("parents", "symbols", "totals")
     got = [array_of_shape(g, (3,), f"the {name}, (width,)") for g, name in zip(got, names, strict=True)]
-    known = (
-        (
-            _one_child_each,
-            "Every beginning gets one child here. The best beginnings may have several children among "
-            "the best, and a bad one none: let all beams × V candidates compete.",
-        ),
-        (
-            _past_forgotten,
-            "Only the new symbol is counted. A beginning's total goes on: add it to each of its children.",
-        ),
-        (_multiplied, "You multiplied logarithms. Probabilities multiply, so their logarithms add."),
-        (
-            _wrong_way_round,
-            "`parents` and `symbols` are the wrong way round: parents number the rows of log_p, symbols its columns.",
-        ),
-        (_worst_first, "The right ones, worst first. The best comes first."),
-        (
-            _divided_by_beams,
-            "The totals are right, their addresses are not: a place in the flat array is parent * V + "
-            "symbol. Divide by V, the number of columns, not by the number of beginnings.",
-        ),
-        (_kept_the_worst, "You kept the worst three: `argsort` sorts upwards."),
-    )
-    for wrong, answer in known:
-        if all(np.allclose(g, w) for g, w in zip(got, wrong(totals, log_p, 3), strict=True)):
-            return answer
+    if says := first_match(got, (totals, log_p, 3), WRONG_STEPS):
+        return says
     for name, g, right in zip(names, got, beam_step(totals, log_p, 3), strict=True):
         if not np.allclose(g, right):
             return (
@@ -318,15 +303,7 @@ and its own $\ln P$.
     solution=beam_step,
     why="All children compete with each other, whoever their parents are. That is the whole of beam search.",
     check=_check_beam,
-    misconceptions=(
-        (_one_child_each, "one child"),
-        (_past_forgotten, "Only the new symbol"),
-        (_multiplied, "multiplied logarithms"),
-        (_wrong_way_round, "wrong way round"),
-        (_worst_first, "worst first"),
-        (_divided_by_beams, "Divide by V"),
-        (_kept_the_worst, "sorts upwards"),
-    ),
+    misconceptions=WRONG_STEPS,
 )
 
 
@@ -358,6 +335,17 @@ def _no_logarithm(short, n_short, long, n_long):
     return (long / short) / ((5 + n_long) / (5 + n_short))
 
 
+WRONG_EXPONENTS = (  # after "For ln P = ... and ln P = ..."
+    (_divided_by_length, "you have divided by the lengths themselves. This formula divides by powers of (5 + n)/6."),
+    (_turned_round, "A negative exponent favours the short one still more: is the quotient upside down?"),
+    (_per_symbol, "you compare ln P per symbol. The question is at which exponent the two scores are equal."),
+    (
+        _difference,
+        "your number would be right for a bonus that is added for each symbol. Here ln P is divided by a power.",
+    ),
+)
+
+
 def _check_exponent(attempt):
     cases = ((-8.0, 1, -20.0, 21), (-1.0, 3, -1.5, 5), (-9.5, 1, -30.0, 21))
     for case in cases:
@@ -369,20 +357,10 @@ def _check_exponent(attempt):
         scores = [p / ((5 + n) / 6) ** got for p, n in ((short, n_short), (long, n_long))]
         if np.isclose(*scores, rtol=1e-6):
             continue
-        if np.isclose(got, _divided_by_length(*case)):
-            return f"{asked} you have divided by the lengths themselves. This formula divides by powers of (5 + n)/6."
-        if np.isclose(got, _turned_round(*case)):
-            return (
-                f"{asked} you return {got:.2f}. A negative exponent favours the short one still more: is the "
-                f"quotient upside down?"
-            )
-        if np.isclose(got, _per_symbol(*case)):
-            return f"{asked} you compare ln P per symbol. The question is at which exponent the two scores are equal."
-        if np.isclose(got, _difference(*case)):
-            return (
-                f"{asked} your number would be right for a bonus that is added for each symbol. Here ln P is "
-                f"divided by a power."
-            )
+        if got < 0:
+            asked += f" you return {got:.2f}."
+        if says := first_match(got, case, WRONG_EXPONENTS):
+            return f"{asked} {says}"
         return (
             f"{asked} and your exponent of {got:.3f} the scores are {scores[0]:.3f} and {scores[1]:.3f}. They "
             f"should be equal: write the equation down and take logarithms of both sides."
@@ -407,13 +385,7 @@ long one win?
     why="For nothing at ln P = -8 against twenty letters at -20 it takes about .6. The exponent is not a law of "
     "nature; it is set by trying, and it repairs the ranking, not the model.",
     check=_check_exponent,
-    misconceptions=(
-        (_divided_by_length, "lengths themselves"),
-        (_turned_round, "upside down"),
-        (_per_symbol, "per symbol"),
-        (_difference, "bonus"),
-        (_no_logarithm, "take logarithms"),
-    ),
+    misconceptions=(*WRONG_EXPONENTS, (_no_logarithm, "take logarithms")),
 )
 
 
@@ -470,27 +442,29 @@ def _total(row, log_start, log_P):
     return float(log_start[row[0]] + sum(log_P[a, b] for a, b in itertools.pairwise(row)))
 
 
+WRONG_ROWS = (
+    (
+        _greedy_row,
+        "This is greedy decoding: the likeliest first symbol may lead nowhere good. Keep the best way to "
+        "each symbol, not only the best.",
+    ),
+    (
+        _best_place_by_place,
+        "You wrote down the best end of each step. The best row of three need not begin with "
+        "the best row of two: remember for each symbol where its best way came from, and walk "
+        "back at the end.",
+    ),
+    (
+        _likeliest_symbols,
+        "This is the likeliest symbol at each place, summed over all rows; put side by side they "
+        "may form a row that is quite unlikely.",
+    ),
+    (_backwards_row, "The right row, last symbol first. Walking back gives it the wrong way round."),
+)
+
+
 def _check_row(attempt):
     rng = np.random.default_rng(105)
-    known = (
-        (
-            _greedy_row,
-            "This is greedy decoding: the likeliest first symbol may lead nowhere good. Keep the best way to "
-            "each symbol, not only the best.",
-        ),
-        (
-            _best_place_by_place,
-            "You wrote down the best end of each step. The best row of three need not begin with "
-            "the best row of two: remember for each symbol where its best way came from, and walk "
-            "back at the end.",
-        ),
-        (
-            _likeliest_symbols,
-            "This is the likeliest symbol at each place, summed over all rows; put side by side they "
-            "may form a row that is quite unlikely.",
-        ),
-        (_backwards_row, "The right row, last symbol first. Walking back gives it the wrong way round."),
-    )
     cases = [(np.log(rng.dirichlet(np.ones(4))), np.log(rng.dirichlet(np.ones(4), 4)), 5) for _ in range(12)]
     answers = [attempt(*case) for case in cases]
     for answer in answers:
@@ -500,7 +474,7 @@ def _check_row(attempt):
     rows = [[int(symbol) for symbol in answer] for answer in answers]
     right = [likeliest_row(*case) for case in cases]
     if rows != right:
-        for wrong, answer in known:
+        for wrong, answer in WRONG_ROWS:
             if rows == [wrong(*case) for case in cases]:
                 return answer
         i = next(i for i, (row, best) in enumerate(zip(rows, right, strict=True)) if row != best)
@@ -544,12 +518,7 @@ after $v$ does not care how you got there.
     why="This is Viterbi's algorithm: a beam as wide as the alphabet that keeps one beginning for each last symbol. "
     "It is exact because a chain forgets. An encoder-decoder does not, so for it there is only the beam.",
     check=_check_row,
-    misconceptions=(
-        (_greedy_row, "greedy"),
-        (_best_place_by_place, "walk back"),
-        (_likeliest_symbols, "likeliest symbol at each place"),
-        (_backwards_row, "last symbol first"),
-    ),
+    misconceptions=WRONG_ROWS,
 )
 
 EXERCISES = [BLAME, LAST, BEAM, EXPONENT, ROW]

@@ -161,7 +161,7 @@ def _mean_of_means(weights, truth, target_mask):
     return (hits.sum(axis=1) / target_mask.sum(axis=1)).mean()
 
 
-SHARE_ANSWERS = (
+WRONG_SHARES = (
     (
         _padding_counted,
         "Target steps that are filling count in your share. Where `target_mask` is False there is no "
@@ -197,7 +197,7 @@ def _check_share(attempt):
     got = _number(attempt(*args), "one number, a share between 0 and 1")
     if np.isclose(got, share_on_truth(*args)):
         return None
-    if says := first_match(got, args, SHARE_ANSWERS):
+    if says := first_match(got, args, WRONG_SHARES):
         return says
     if not 0 <= got <= 1:
         return f"A share lies between 0 and 1, but {got:.3g} came. Divide the hits by the number of real target steps."
@@ -224,7 +224,7 @@ true step.
     solution=share_on_truth,
     why="One map shows what you hoped for or what you feared. A count over all of them shows what is.",
     check=_check_share,
-    misconceptions=SHARE_ANSWERS,
+    misconceptions=WRONG_SHARES,
 )
 
 
@@ -456,7 +456,7 @@ def _first_above(features):
     return 2 * features + 1
 
 
-PRICE_ANSWERS = (
+WRONG_PRICES = (
     (_one_matrix, "You counted one matrix. There are four: for queries, keys, values, and for the answers at the end."),
     (
         _scores_alone,
@@ -480,7 +480,7 @@ def _check_price(attempt):
         got = _number(attempt(features), "a number, the length T")
         if np.isclose(got, length_where_attention_costs_more(features)):
             continue
-        if says := first_match(got, (features,), PRICE_ANSWERS):
+        if says := first_match(got, (features,), WRONG_PRICES):
             return says
         return (
             "Write down both sides for a sequence of T steps of d numbers: a (T, d) matrix times a (d, d) matrix "
@@ -507,7 +507,7 @@ matrices?
     why="For words, T is far below that, and the matrices are the price. For books it is the other way round: what a "
     "recurrence pays per step does not grow with what came before.",
     check=_check_price,
-    misconceptions=PRICE_ANSWERS,
+    misconceptions=WRONG_PRICES,
 )
 
 
