@@ -46,7 +46,7 @@ _OPENING, _CLOSING = set("([{"), set(")]}")
 
 
 @dataclass(frozen=True)
-class Target:
+class _Target:
     """What an import binds: a module, or a name in it."""
 
     module: str
@@ -54,17 +54,17 @@ class Target:
 
 
 @dataclass(eq=False)
-class Unit:
+class _Unit:
     """A statement of a module, or of a class in it, and what it mentions."""
 
-    module: Module
+    module: _Module
     name: str
     row: int
     text: str
     names: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
     strings: set[str] = field(default_factory=set)
-    imports: list[Target] = field(default_factory=list)
+    imports: list[_Target] = field(default_factory=list)
     bases: list[str] = field(default_factory=list)
     whole_module: bool = False
     hooks_subclasses: bool = False
@@ -74,7 +74,7 @@ class Unit:
         return bool({"__file__", "__path__", "files"} & (self.names | self.attributes))
 
 
-class Module:
+class _Module:
     """One file, parsed.
 
     Parameters
@@ -85,47 +85,47 @@ class Module:
 
     Attributes
     ----------
-    bound : dict of str to list of Unit
+    bound : dict of str to list of _Unit
         Name at the top level -> the statements that bind it.
-    members : dict of str to list of Unit
+    members : dict of str to list of _Unit
         Name in the body of a class, or of a class in it -> the statements that bind it.
-    imports : dict of str to list of Target
+    imports : dict of str to list of _Target
         Name at the top level -> what it was imported from.
-    executed : list of Unit
+    executed : list of _Unit
         What happens on import beyond binding a name.
     """
 
     def __init__(self, name: str, file: Path):
         self.name, self.file = name, file
         self.package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        self.bound: dict[str, list[Unit]] = {}
-        self.members: dict[str, list[Unit]] = {}
-        self.imports: dict[str, list[Target]] = {}
-        self.executed: list[Unit] = []
+        self.bound: dict[str, list[_Unit]] = {}
+        self.members: dict[str, list[_Unit]] = {}
+        self.imports: dict[str, list[_Target]] = {}
+        self.executed: list[_Unit] = []
         source = file.read_text(encoding="utf-8")
         self._rows, self._tokens = _tokens(source)
         for statement in ast.parse(source).body:
             self._add(statement)
 
     @property
-    def units(self) -> Iterator[Unit]:
+    def units(self) -> Iterator[_Unit]:
         """Every statement at the top level that may count."""
         yield from self.executed
         for units in self.bound.values():
             yield from units
 
-    def targets(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Target]]:
+    def targets(self, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, _Target]]:
         """The names that an import statement binds, each with what it stands for."""
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.asname or alias.name.partition(".")[0], Target(alias.name)
+                yield alias.asname or alias.name.partition(".")[0], _Target(alias.name)
             return
         origin = node.module or ""
         if node.level:
             package = self.package.split(".")
             origin = ".".join([*package[: len(package) - node.level + 1], *([node.module] if node.module else [])])
         for alias in node.names:
-            yield alias.asname or alias.name, Target(origin, alias.name)
+            yield alias.asname or alias.name, _Target(origin, alias.name)
 
     def _add(self, statement):
         if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -166,13 +166,13 @@ class Module:
             if isinstance(member, ast.ClassDef):
                 self._add_members(member, f"{path}.{member.name}")
 
-    def _unit(self, statement, name) -> Unit:
+    def _unit(self, statement, name) -> _Unit:
         first = min([statement.lineno, *(d.lineno for d in getattr(statement, "decorator_list", []))])
         start = bisect.bisect_left(self._rows, first)
         end = bisect.bisect_right(self._rows, statement.end_lineno)
         while self._tokens[start].startswith("DEDENT"):  # of the statement before
             start += 1
-        unit = Unit(self, name, first, "\0".join(self._tokens[start:end]))
+        unit = _Unit(self, name, first, "\0".join(self._tokens[start:end]))
         for node in ast.walk(statement):
             match node:
                 case ast.Name():
@@ -311,29 +311,8 @@ class SourceCode:
 
     def __init__(self, root: Path = ROOT, package: str = "course_lib"):
         self.root, self.package = root, package
-        self._modules: dict[str, Module | None] = {}
+        self._modules: dict[str, _Module | None] = {}
         self._file_hashes: dict[Path, str] = {}
-
-    def module(self, name: str) -> Module | None:
-        """Parse a module of the package.
-
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        Module or None
-            None if the package has no such module, as for all of other packages.
-        """
-        if name not in self._modules:
-            self._modules[name] = None
-            if name.partition(".")[0] == self.package:
-                path = self.root.joinpath(*name.split("."))
-                files = [file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()]
-                if files:
-                    self._modules[name] = Module(name, files[0])
-        return self._modules[name]
 
     def reached(self, module: str, name: str) -> dict[str, str]:
         """Find all that a function depends on.
@@ -377,34 +356,24 @@ class SourceCode:
             digest.update(f"{key}\n{text}\n".encode())
         return digest.hexdigest()[:16]
 
-    def data_files(self, module: Module) -> dict[str, Path]:
-        """List the data files that a module may find.
+    def _parsed(self, name: str) -> _Module | None:
+        """A module of the package; None if there is no such module in it, as for all of other packages."""
+        if name not in self._modules:
+            self._modules[name] = None
+            if name.partition(".")[0] == self.package:
+                path = self.root.joinpath(*name.split("."))
+                files = [file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()]
+                if files:
+                    self._modules[name] = _Module(name, files[0])
+        return self._modules[name]
 
-        Parameters
-        ----------
-        module : Module
-
-        Returns
-        -------
-        dict of str to Path
-            By their names.
-        """
+    def _data_files(self, module: _Module) -> dict[str, Path]:
+        """The data files that a module may find, by their names."""
         folder = self.root / DATA[module.name] if module.name in DATA else module.file.parent
         code = (".py", ".md", ".pyc")
         return {f.name: f for f in folder.iterdir() if f.is_file() and f.name[0] != "." and f.suffix not in code}
 
-    def file_hash(self, file: Path) -> str:
-        """Hash the bytes of a data file.
-
-        Parameters
-        ----------
-        file : Path
-
-        Returns
-        -------
-        str
-            Its sha256.
-        """
+    def _file_hash(self, file: Path) -> str:
         if file not in self._file_hashes:
             self._file_hashes[file] = hashlib.sha256(file.read_bytes()).hexdigest()
         return self._file_hashes[file]
@@ -415,16 +384,16 @@ class _Search:
 
     def __init__(self, code: SourceCode, module: str, name: str):
         self.code = code
-        self.units: dict[Unit, None] = {}
+        self.units: dict[_Unit, None] = {}
         self.bindings: dict[str, str] = {}
-        self.scope: dict[str, Module] = {}
+        self.scope: dict[str, _Module] = {}
         self.attributes: set[str] = set()
         self.strings: set[str] = set()
         self.computed = False
         self.followed: set[tuple[str, str]] = set()
         self.whole: set[str] = set()
-        self.waiting: list[Unit] = []
-        start = code.module(module)
+        self.waiting: list[_Unit] = []
+        start = code._parsed(module)
         if start is None or name not in start.bound:
             raise ValueError(
                 f"Expected a function at the top level of a module, whose code can be followed, but got {name!r} of "
@@ -481,12 +450,12 @@ class _Search:
             self.bindings[f"{module.name}:{name} imported"] = " ".join(f"{t.module}:{t.name}" for t in targets)
         if name not in module.bound and name not in module.imports:
             for target in module.imports.get("*", []):
-                if origin := self.code.module(target.module):
+                if origin := self.code._parsed(target.module):
                     self.follow(origin, name)
 
     def follow_target(self, target):
         """What an import statement names."""
-        if origin := self.code.module(target.module):
+        if origin := self.code._parsed(target.module):
             if target.name is None or target.name == "*":
                 self.enter(origin)
             elif target.name in origin.bound or target.name in origin.imports or "*" in origin.imports:
@@ -497,7 +466,7 @@ class _Search:
 
     def target_module(self, target):
         """The module that an import binds, or None if it binds something else."""
-        return self.code.module(f"{target.module}.{target.name}" if target.name else target.module)
+        return self.code._parsed(f"{target.module}.{target.name}" if target.name else target.module)
 
     def follow_attribute(self, module, name):
         """Whatever has this name in the module."""
@@ -535,7 +504,7 @@ class _Search:
         for target in (target for targets in module.imports.values() for target in targets):
             names |= {target.module, f"{target.module}.{target.name}"}
         for name in sorted(names):
-            imported = self.code.module(name)
+            imported = self.code._parsed(name)
             if imported and not FRAMEWORKS.fullmatch(name):
                 self.enter(imported)
 
@@ -565,7 +534,7 @@ class _Search:
         seen.add((module.name, name))
         yield from module.bound.get(name, [])
         for target in [*module.imports.get(name, []), *module.imports.get("*", [])]:
-            if (origin := self.code.module(target.module)) and target.name is not None:
+            if (origin := self.code._parsed(target.module)) and target.name is not None:
                 yield from self.lookup(origin, name if target.name == "*" else target.name, seen)
 
     def result(self) -> dict[str, str]:
@@ -575,7 +544,7 @@ class _Search:
             texts[key] = texts[key] + "\0" + unit.text if key in texts else unit.text
         strings = {string for unit in self.units for string in unit.strings}
         for module in {unit.module.name: unit.module for unit in self.units if unit.finds_files}.values():
-            files = self.code.data_files(module)
-            for name in files.keys() & strings - {"SHA256SUMS"} or files:
-                texts[f"{module.name}:{name} sha256"] = self.code.file_hash(files[name])
+            files = self.code._data_files(module)
+            for name in files.keys() & (strings - {"SHA256SUMS"}) or files:
+                texts[f"{module.name}:{name} sha256"] = self.code._file_hash(files[name])
         return texts
