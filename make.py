@@ -603,7 +603,7 @@ def steady(arguments):
 
 
 def reproduce(arguments):
-    """repeat the papers' results, all seeds and full sizes, and record them"""
+    """repeat the papers' results, all seeds and full sizes, and record them; --confirm: one seed of each, compared"""
     ensure_environment()
     return module("course_lib.teaching.reproduce", *arguments, env=variables(one_thread=True))
 

@@ -82,6 +82,7 @@ class _Module:
     name : str
         Such as "course_lib.tasks.memory".
     file : Path
+        Where it stands.
 
     Attributes
     ----------
@@ -307,6 +308,7 @@ class SourceCode:
     root : Path
         The folder in which the package stands.
     package : str
+        Name of the package.
     """
 
     def __init__(self, root: Path = ROOT, package: str = "course_lib"):
@@ -345,6 +347,7 @@ class SourceCode:
         Returns
         -------
         str
+            Sixteen hexadecimal digits.
 
         Raises
         ------

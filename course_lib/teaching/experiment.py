@@ -131,6 +131,7 @@ def reproductions() -> list[Reproduction]:
     Returns
     -------
     list of Reproduction
+        As the lessons' modules ``experiments`` give them.
     """
     modules = [lesson.module("experiments") for lesson in lessons.written()]
     return [r for module in modules if module is not None for r in module.REPRODUCTIONS]
@@ -142,10 +143,12 @@ def find(key: str) -> Reproduction:
     Parameters
     ----------
     key : str
+        The reproduction's name.
 
     Returns
     -------
     Reproduction
+        The one with this key.
 
     Raises
     ------
@@ -167,6 +170,7 @@ class Recorded:
     Parameters
     ----------
     reproduction : Reproduction
+        Whose record it is.
     contents : dict
         Of its JSON file.
 
@@ -194,6 +198,7 @@ class Recorded:
         Parameters
         ----------
         name : str
+            Of the column.
 
         Returns
         -------
@@ -209,6 +214,7 @@ def rows_hash(rows: list[Row]) -> str:
     Parameters
     ----------
     rows : list of dict
+        One a seed.
 
     Returns
     -------
@@ -225,10 +231,12 @@ def recorded(key: str) -> Recorded:
     Parameters
     ----------
     key : str
+        The reproduction's name.
 
     Returns
     -------
     Recorded
+        Its rows, and whether the criterion holds over them.
 
     Raises
     ------
@@ -263,6 +271,7 @@ def problems(reproduction: Reproduction, code: SourceCode | None = None) -> list
     Parameters
     ----------
     reproduction : Reproduction
+        Whose record it is.
     code : SourceCode, optional
         Where the course's code was read already; by default it is read now.
 
@@ -298,12 +307,14 @@ def agree(key: str, live_rows: list[Row]) -> str:
     Parameters
     ----------
     key : str
+        The reproduction's name.
     live_rows : list of dict
         One a seed, at least one.
 
     Returns
     -------
     str
+        Paper, criterion, and on how many seeds it holds, in lines of at most 96 characters.
 
     Raises
     ------
@@ -372,12 +383,16 @@ def timed(key: str, seed: int) -> tuple[Row, float]:
     Parameters
     ----------
     key : str
+        The reproduction's name.
     seed : int
+        Of the measurement's random numbers.
 
     Returns
     -------
     row : dict
+        What was measured, and the seed.
     seconds : float
+        How long it took.
     """
     start = time.perf_counter()
     row = {"seed": seed, **find(key).measure(seed)}
@@ -399,6 +414,7 @@ def write(
     Parameters
     ----------
     reproduction : Reproduction
+        Whose record it is.
     rows : list of dict
         One a seed.
     seconds : float
@@ -432,6 +448,7 @@ def rewrite(reproduction: Reproduction, rows: list[Row] | None = None, **changes
     Parameters
     ----------
     reproduction : Reproduction
+        Whose record it is.
     rows : list of dict, optional
         What replaces the rows, such as the same numbers in columns of other names.
     **changes
@@ -455,7 +472,9 @@ def write_whole(file: Path, text: str) -> None:
     Parameters
     ----------
     file : Path
+        It need not exist.
     text : str
+        All of its new content.
     """
     beside = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:

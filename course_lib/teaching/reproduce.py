@@ -127,7 +127,17 @@ def _shown(value):
 
 
 class Task(NamedTuple):
-    """One seed to be measured, and the hash of the code that does it."""
+    """One seed to be measured.
+
+    Attributes
+    ----------
+    key : str
+        The reproduction's name.
+    seed : int
+        Of the measurement's random numbers.
+    code_hash : str
+        Of the code that measures.
+    """
 
     key: str
     seed: int
@@ -144,7 +154,9 @@ class Task(NamedTuple):
         Parameters
         ----------
         row : dict
+            What was measured.
         seconds : float
+            How long it took.
         """
         self.file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(self.file, json.dumps({"row": row, "seconds": seconds, "numpy": np.__version__}))
@@ -220,6 +232,7 @@ class Clock:
     Parameters
     ----------
     tasks : list of Task
+        All that is to be measured.
     """
 
     def __init__(self, tasks: Sequence[Task]):
@@ -233,6 +246,7 @@ class Clock:
         Parameters
         ----------
         task : Task
+            Which one.
 
         Returns
         -------
@@ -262,6 +276,7 @@ def in_full(chosen: Sequence[Reproduction], hashes: dict[str, str]) -> int:
     Parameters
     ----------
     chosen : list of Reproduction
+        Whose records are measured.
     hashes : dict of str to str
         Key -> hash of its code.
 
@@ -305,6 +320,7 @@ def confirm(chosen: Sequence[Reproduction], hashes: dict[str, str]) -> int:
     Parameters
     ----------
     chosen : list of Reproduction
+        Whose records are measured.
     hashes : dict of str to str
         Key -> hash of its code.
 
@@ -346,6 +362,7 @@ def main(arguments: Sequence[str]) -> int:
     Parameters
     ----------
     arguments : list of str
+        Keys and options; see the module.
 
     Returns
     -------
