@@ -7,12 +7,24 @@ browser fetches MathJax to draw them, and shows their LaTeX source without it.
 
 import json
 import re
+import sys
+from pathlib import Path
 
 project = "Recurrent Neural Networks, from the Neuron to Sequence to Sequence"
 author = "The recurrent-course authors"
 copyright = "2026, The recurrent-course authors; text and figures CC BY 4.0, code MIT"
 
-extensions = ["myst_nb"]
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the reference is that of this copy
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+suppress_warnings = ["ref.python"]  # a word in the place of a type, such as symbols, names several attributes
 root_doc = "docs/index"
 include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/*.md", "notebooks/*.ipynb", "datasets/*.md"]
 # Sphinx walks through every folder that is not excluded here.
@@ -27,6 +39,14 @@ html_title = "Recurrent Neural Networks"
 html_theme_options = {"use_download_button": False, "home_page_in_toc": True, "show_navbar_depth": 1}
 html_copy_source = False
 html_extra_path = ["site"]  # an index.html that leads from the top of the site to its front page
+
+# The library first, then the frameworks. A lesson's own modules are no reference for anybody.
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for folder in ("course_lib", "course_lib/[!tl]*", "course_lib/tasks", "course_lib/teaching")
+    for path in sorted(ROOT.glob(f"{folder}/*.py"))
+    if (path.name != "__main__.py" and not path.name.startswith("_")) or path.name == "__init__.py"
+]
 
 ANCHOR = re.compile(r'^<a id="([\w-]+)"></a>[ \t]*$', re.MULTILINE)
 HEADING_LINK = re.compile(r"(\]\((?:[^()\s#]+\.ipynb)?#)([^()\s]+)\)")
@@ -44,10 +64,17 @@ def as_myst(markdown, lesson=False):
     return markdown
 
 
+def reference(module):
+    """Return a section for one module, with all that it defines."""
+    return f"\n## {module}\n\n```{{eval-rst}}\n.. automodule:: {module}\n```\n"
+
+
 def read_source(app, docname, source):
     """Prepare each page as it is read; a lesson arrives as the JSON of its notebook."""
     if not docname.startswith("notebooks/"):
         source[0] = as_myst(source[0])
+        if docname == "docs/api":
+            source[0] += "".join(map(reference, MODULES))
         return
     notebook = json.loads(source[0])
     for cell in notebook["cells"]:

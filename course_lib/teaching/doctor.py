@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,14 +31,33 @@ REBUILD = "Delete the folder .venv and run `make lab` (or `python make.py lab`),
 
 
 class Finding(NamedTuple):
-    """One sentence on one thing, and what to do about it; no ``mend`` means that all is well."""
+    """What a check found out about one thing.
+
+    Attributes
+    ----------
+    text : str
+        What it is.
+    mend : str
+        What to do about it; empty if all is well.
+    """
 
     text: str
     mend: str = ""
 
 
-def check_python(version=sys.version_info) -> list[Finding]:
-    """Check the version of Python, a tuple that begins with major and minor."""
+def check_python(version: tuple = sys.version_info) -> list[Finding]:
+    """Check the version of Python.
+
+    Parameters
+    ----------
+    version : tuple
+        Begins with major and minor number.
+
+    Returns
+    -------
+    list of Finding
+        One, with the version and where this Python is.
+    """
     text = f"Python {'.'.join(map(str, version[:3]))} at {sys.executable}"
     oldest, newest = PYTHONS
     if oldest <= tuple(version[:2]) <= newest:
@@ -69,7 +89,7 @@ def check_checkout() -> list[Finding]:
     return [Finding(f"course_lib is imported from {ROOT}")]
 
 
-def locked_packages(lock_text: str, environment=None) -> dict[str, str]:
+def locked_packages(lock_text: str, environment: dict[str, str] | None = None) -> dict[str, str]:
     """Read from a lock which packages, and which version of each, a machine needs.
 
     Parameters
@@ -82,7 +102,7 @@ def locked_packages(lock_text: str, environment=None) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Name -> version.
+        The version of each package, by its name.
 
     Raises
     ------
@@ -108,8 +128,19 @@ def locked_packages(lock_text: str, environment=None) -> dict[str, str]:
     return packages
 
 
-def check_packages(lock=LOCK) -> list[Finding]:
-    """Compare the installed packages with the lock. What else is installed does no harm and is not mentioned."""
+def check_packages(lock: Path = LOCK) -> list[Finding]:
+    """Compare the installed packages with the lock. What else is installed does no harm and is not mentioned.
+
+    Parameters
+    ----------
+    lock : Path
+        File such as requirements.lock.
+
+    Returns
+    -------
+    list of Finding
+        One for each package that is missing or of another version, or one for all if they are many or none.
+    """
     try:
         packages = locked_packages(Path(lock).read_text(encoding="utf-8"))
     except ImportError as error:
@@ -137,8 +168,19 @@ def check_packages(lock=LOCK) -> list[Finding]:
     return findings or [Finding(f"{len(packages)} packages, each as in requirements.lock")]
 
 
-def check_imports(names=IMPORTED) -> list[Finding]:
-    """Import what lessons import, in another process, because a broken package may end the one that imports it."""
+def check_imports(names: Sequence[str] = IMPORTED) -> list[Finding]:
+    """Import what lessons import, in another process, because a broken package may end the one that imports it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Modules, imported in this order.
+
+    Returns
+    -------
+    list of Finding
+        One: all is well, or the first module that fails and why.
+    """
     code = "import sys\nfor name in sys.argv[1:]:\n    print(name, flush=True)\n    __import__(name)"
     done = subprocess.run(
         [sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False
@@ -151,7 +193,18 @@ def check_imports(names=IMPORTED) -> list[Finding]:
 
 
 def check_memory(available: float | None = None) -> list[Finding]:
-    """Check the free memory, by default this machine's, in GiB."""
+    """Check the free memory.
+
+    Parameters
+    ----------
+    available : float, optional
+        In GiB; by default, this machine's at this moment.
+
+    Returns
+    -------
+    list of Finding
+        One, with the amount.
+    """
     if available is None:
         try:
             import psutil
@@ -165,7 +218,18 @@ def check_memory(available: float | None = None) -> list[Finding]:
 
 
 def check_disk(free: float | None = None) -> list[Finding]:
-    """Check the free disk space where the course is, by default as it is now, in GiB."""
+    """Check the free disk space where the course is.
+
+    Parameters
+    ----------
+    free : float, optional
+        In GiB; by default, this machine's at this moment.
+
+    Returns
+    -------
+    list of Finding
+        One, with the amount.
+    """
     if free is None:
         free = shutil.disk_usage(ROOT).free / 2**30
     text = f"{free:.1f} GiB of disk free"
@@ -204,14 +268,23 @@ def check_datasets() -> list[Finding]:
     return [Finding(problem, "`git checkout -- datasets` does so for all of them.") for problem in problems]
 
 
+Check = Callable[[], list[Finding]]
 FIRST = (check_python, check_checkout)
 THEN = (check_packages, check_imports, check_memory, check_disk, check_kernel, check_datasets)
 
 
-def examine(first=FIRST, then=THEN) -> list[Finding]:
-    """Run all checks; those in ``then`` only if ``first`` finds nothing, because in a wrong place they mislead.
+def examine(first: Sequence[Check] = FIRST, then: Sequence[Check] = THEN) -> list[Finding]:
+    """Run all checks. One that fails itself is a finding too: the doctor never leaves with a traceback.
 
-    A check that fails itself is a finding too: the doctor never leaves with a traceback.
+    Parameters
+    ----------
+    first, then : sequence of functions
+        Checks; those in ``then`` are made only if ``first`` finds nothing, because in a wrong place they mislead.
+
+    Returns
+    -------
+    list of Finding
+        What all checks found, in their order.
     """
     findings = []
     for checks in (first, then):
@@ -227,7 +300,18 @@ def examine(first=FIRST, then=THEN) -> list[Finding]:
 
 
 def report(findings: list[Finding]) -> str:
-    """Return findings as text: one line for what is well, and for the rest what is wrong and what mends it."""
+    """Write findings down: one line for what is well, and for the rest what is wrong and what mends it.
+
+    Parameters
+    ----------
+    findings : list of Finding
+        As :func:`examine` returns them.
+
+    Returns
+    -------
+    str
+        The text, which ends in the number of problems.
+    """
     lines = []
     for text, mend in findings:
         lines += [f"PROBLEM  {text}", f"         To mend it: {mend}"] if mend else [f"ok       {text}"]

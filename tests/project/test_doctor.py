@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -74,6 +75,38 @@ def test_wrong_version_and_missing_package(tmp_path):
     assert wrong.text.endswith("the course was checked with 1.0.1.")
     assert wrong.mend.endswith("-m pip install numpy==1.0.1`")
     assert missing.text == "no-such-package-here is missing."
+
+
+def test_each_package_of_the_lock_spoiled_in_turn_is_reported(monkeypatch):
+    locked = doctor.locked_packages(doctor.LOCK.read_text(encoding="utf-8"))
+    installed = dict(locked)
+
+    def version(name):
+        if installed[name] is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert [finding.mend for finding in doctor.check_packages()] == [""]
+    for name, right in locked.items():
+        for wrong in (right + ".1", right[:-1] + str((int(right[-1]) + 1) % 10) if right[-1].isdigit() else "0", None):
+            installed[name] = wrong
+            [finding] = doctor.check_packages()
+            assert finding.text.startswith(f"{name} is ")
+            assert finding.mend.endswith(f"-m pip install {name}=={right}`")
+        installed[name] = right
+
+
+@pytest.mark.parametrize("check", doctor.FIRST + doctor.THEN)
+def test_each_check_is_made_and_its_finding_is_told(monkeypatch, check):
+    """Spoil one check at a time: the report names what it found, and nothing else."""
+    spoiled = [doctor.Finding(f"{check.__name__} found this.", "mend it")]
+    fine = lambda: [doctor.Finding("good")]  # noqa: E731
+    first, then = ([(lambda: spoiled) if c is check else fine for c in part] for part in (doctor.FIRST, doctor.THEN))
+    findings = doctor.examine(first, then)
+    assert [finding for finding in findings if finding.mend] == spoiled
+    assert f"PROBLEM  {check.__name__} found this." in doctor.report(findings)
+    assert "1 problem." in doctor.report(findings)
 
 
 @pytest.mark.parametrize("line", ["pytest>=9", "pytest==9.*", "pytest", "pytest==9.0,!=9.1"])
