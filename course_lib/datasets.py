@@ -38,6 +38,7 @@ def _folder() -> Path:
 FOLDER = _folder()
 
 Phonemes = tuple[str, ...]
+PARTS = ("train", "validation", "test")
 
 
 # --- the files in datasets/ ----------------------------------------------------------------------------------------
@@ -146,8 +147,13 @@ def load_pronunciations() -> dict[str, list[Phonemes]]:
     return pronunciations
 
 
-def load_words() -> list[str]:
+def load_words(part: str | None = None) -> list[str]:
     """Load the words of the dictionary that are spelled with the letters a to z only.
+
+    Parameters
+    ----------
+    part : {"train", "validation", "test"}, optional
+        Only those that `split_of` puts there; by default all.
 
     Returns
     -------
@@ -156,10 +162,15 @@ def load_words() -> list[str]:
 
     Raises
     ------
+    ValueError
+        For an unknown part.
     FileNotFoundError, ValueError
         If the file is missing or damaged; the message says how to mend it.
     """
-    return sorted(word for word in load_pronunciations() if re.fullmatch("[a-z]+", word))
+    if part not in (None, *PARTS):
+        raise ValueError(f"Expected a part of the dictionary, 'train', 'validation' or 'test', got {part!r}.")
+    words = sorted(word for word in load_pronunciations() if re.fullmatch("[a-z]+", word))
+    return words if part is None else [word for word in words if split_of(word) == part]
 
 
 def without_stress(phonemes: Phonemes) -> Phonemes:
@@ -217,10 +228,9 @@ def load_spellings(part: str) -> tuple[list[str], list[list[Phonemes]]]:
     FileNotFoundError, ValueError
         If the file is missing or damaged; the message says how to mend it.
     """
-    if part not in ("train", "validation", "test"):
+    if part not in PARTS:
         raise ValueError(f"Expected a part of the dictionary, 'train', 'validation' or 'test', got {part!r}.")
-    known = load_pronunciations()
-    words = [word for word in load_words() if split_of(word) == part]
+    known, words = load_pronunciations(), load_words(part)
     return words, [list(dict.fromkeys(map(without_stress, known[word]))) for word in words]
 
 

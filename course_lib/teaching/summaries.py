@@ -86,7 +86,7 @@ def within(rows: Rows, bounds: Mapping[str, tuple[float, float]]) -> bool:
     )
 
 
-def value_range(rows: Rows, name: str, form: str = ".2f") -> str:
+def spread(rows: Rows, name: str, form: str = ".2f") -> str:
     """Say the least and the largest value over the seeds.
 
     Parameters
@@ -103,7 +103,7 @@ def value_range(rows: Rows, name: str, form: str = ".2f") -> str:
 
     Examples
     --------
-    >>> value_range([{"bits": 1.25}, {"bits": 1.5}, {"bits": None}], "bits")
+    >>> spread([{"bits": 1.25}, {"bits": 1.5}, {"bits": None}], "bits")
     '1.25 to 1.50'
     """
     numbers = values(rows, name)
@@ -113,8 +113,8 @@ def value_range(rows: Rows, name: str, form: str = ".2f") -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def ranges(rows: Rows, names: Iterable[str], form: str = ".2f") -> str:
-    """Say several measurements' ranges, each with its name; see :func:`value_range`.
+def spreads(rows: Rows, names: Iterable[str], form: str = ".2f") -> str:
+    """Say several measurements' spreads, each with its name; see :func:`spread`.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def ranges(rows: Rows, names: Iterable[str], form: str = ".2f") -> str:
     -------
     str
     """
-    return "; ".join(f"{name.replace('_', ' ')} {value_range(rows, name, form)}" for name in names)
+    return "; ".join(f"{name.replace('_', ' ')} {spread(rows, name, form)}" for name in names)
 
 
 def counts(rows: Rows, names: Iterable[str]) -> str:
@@ -150,6 +150,6 @@ def counts(rows: Rows, names: Iterable[str]) -> str:
     """
     said = []
     for name in names:
-        took = f" in {value_range(rows, name, ',')}" if reached(rows, name) else ""
+        took = f" in {spread(rows, name, ',')}" if reached(rows, name) else ""
         said.append(f"{name.replace('_', ' ')} {reached(rows, name)} of {len(rows)}{took}")
     return "; ".join(said)

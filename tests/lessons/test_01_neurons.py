@@ -31,7 +31,7 @@ from course_lib.teaching import experiment as results
         ("perceptron-mistakes", {"margin_0.05": 401}),
         ("perceptron-mistakes", {"many_points": 90}),
         ("xor-starts", {"four": None}),
-        ("mirror-symmetry", {"patient": None}),
+        ("mirror-symmetry", {"sweeps_100k": None}),
         ("mirror-symmetry", {"half_rate": None}),
         ("mirror-symmetry", {"asymmetry": 0.06}),
     ],

@@ -137,20 +137,20 @@ def test_the_networks_of_the_capacity_differ_in_what_their_names_say():
     found = experiments.random_networks(bits, np.random.default_rng(0))
     assert list(found) == [
         *panel.STARTS,
-        "loud",
-        "quiet",
+        "large W_x",
+        "small inputs",
         "linear",
         "orthogonal, noisy",
-        "quiet, noisy",
+        "small inputs, noisy",
         "linear, noisy",
     ]
     for name, (rnn, reads, activation) in found.items():
         kind = name.removesuffix(", noisy")
-        np.testing.assert_array_equal(reads, 0.2 * bits if kind == "quiet" else bits)
+        np.testing.assert_array_equal(reads, 0.2 * bits if kind == "small inputs" else bits)
         W_h = rnn.recurrent_kernel
         if kind not in ("N(0, 1)", "Glorot"):
             np.testing.assert_allclose(W_h @ W_h.T, (0.81 if kind == "linear" else 1) * np.eye(50), atol=1e-12)
-        assert (np.abs(rnn.kernel).max() > 1) == (kind in ("N(0, 1)", "loud"))
+        assert (np.abs(rnn.kernel).max() > 1) == (kind in ("N(0, 1)", "large W_x"))
         assert not rnn.bias.any()
         off = activation(np.full(20_000, 0.5)) - (0.5 if kind == "linear" else np.tanh(0.5))
         assert off.std() == pytest.approx(0.1 if name.endswith("noisy") else 0, abs=0.002)
@@ -177,16 +177,16 @@ def find_row(key, seed):
         ("circular-law", {"n400": 19.0}),
         ("circular-law", {"n400": 23.0}),
         ("memory-capacity", {"N(0, 1)": 4.1}),
-        ("memory-capacity", {"loud": 5.9}),
-        ("memory-capacity", {"loud": 30.0}),
-        ("memory-capacity", {"quiet": 15.0}),
-        ("memory-capacity", {"quiet, noisy": 12.5}),
+        ("memory-capacity", {"large W_x": 5.9}),
+        ("memory-capacity", {"large W_x": 30.0}),
+        ("memory-capacity", {"small inputs": 15.0}),
+        ("memory-capacity", {"small inputs, noisy": 12.5}),
         ("memory-capacity", {"orthogonal, noisy": 26.0}),
         ("memory-capacity", {"linear, noisy": 25.5}),
         ("memory-capacity", {"Glorot": 7.0}),
         ("memory-capacity", {"Glorot": 30.0}),
         ("memory-capacity", {"orthogonal": 48.0}),
-        ("memory-capacity", {"quiet": 49.99}),
+        ("memory-capacity", {"small inputs": 49.99}),
         ("memory-capacity", {"linear": 52.0}),
         ("memory-capacity", {"linear": 46.9}),
     ],

@@ -99,31 +99,31 @@ def test_the_matrix_of_section_2_in_closed_form():
     assert hump.argmax() == 9
 
 
-def test_road_of_one_sequence_is_its_jacobian():
+def test_jacobian_norm_of_one_sequence_is_its_jacobian():
     model = experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=6)
     inputs, _ = tasks.adding(2, 12, np.random.default_rng(1))
     layer = model.layers[0]
-    roads = [experiments.road(layer, inputs[i : i + 1]) for i in range(2)]
+    norms = [experiments.jacobian_norm_by_lag(layer, inputs[i : i + 1]) for i in range(2)]
     h = layer.forward(inputs[:1])[0][0].astype(float)
-    np.testing.assert_allclose(roads[0], jacobian_norms(layer.recurrent_kernel.astype(float), 1 - h**2)[::-1])
-    np.testing.assert_allclose(experiments.road(layer, inputs), np.sqrt(roads[0] * roads[1]), rtol=1e-6)
+    np.testing.assert_allclose(norms[0], jacobian_norms(layer.recurrent_kernel.astype(float), 1 - h**2)[::-1])
+    np.testing.assert_allclose(experiments.jacobian_norm_by_lag(layer, inputs), np.sqrt(norms[0] * norms[1]), rtol=1e-6)
 
 
-def test_quiet_start_says_one_and_keeps_the_road_open():
+def test_small_start_says_one_and_keeps_the_jacobian_large():
     model = experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=32)
     inputs, targets = tasks.adding(500, 100, np.random.default_rng(1))
-    before = experiments.road(model.layers[0], inputs[:4])[-1]
-    experiments.quiet_start(model)
-    assert experiments.road(model.layers[0], inputs[:4])[-1] > 10 * before
+    before = experiments.jacobian_norm_by_lag(model.layers[0], inputs[:4])[-1]
+    experiments.small_start(model)
+    assert experiments.jacobian_norm_by_lag(model.layers[0], inputs[:4])[-1] > 10 * before
     assert MeanSquaredError().forward(model.predict(inputs), targets) < 1.2 * tasks.adding_baseline()
 
 
-def test_exchanged_parts_of_one_layer_are_its_road_and_each_part_comes_from_where_it_should():
+def test_exchanged_parts_of_one_layer_are_its_jacobian_and_each_part_comes_from_where_it_should():
     one, other = (
         experiments.adding_network("tanh", "orthogonal", np.random.default_rng(s), units=6).layers[0] for s in range(2)
     )
     inputs, _ = tasks.adding(3, 12, np.random.default_rng(1))
-    assert experiments.exchanged(one, one, inputs) == pytest.approx(experiments.road(one, inputs)[-1])
+    assert experiments.exchanged(one, one, inputs) == pytest.approx(experiments.jacobian_norm_by_lag(one, inputs)[-1])
     flat = experiments.adding_network("tanh", "orthogonal", np.random.default_rng(2), units=6).layers[0]
     flat.kernel[...] = 0  # states of 0, slopes of 1
     assert experiments.exchanged(one, flat, inputs) == pytest.approx(1, rel=1e-5)  # an orthogonal matrix alone
@@ -163,28 +163,28 @@ def test_what_is_recorded_of_the_adding_runs(monkeypatch):
 
     count = iter(range(10_000))
     monkeypatch.setattr(experiments, "train_adding", pretend)
-    monkeypatch.setattr(experiments, "road", lambda layer, inputs: np.array([np.nan, next(count)]))
+    monkeypatch.setattr(experiments, "jacobian_norm_by_lag", lambda layer, inputs: np.array([np.nan, next(count)]))
     row = experiments.measure_adding(0)
-    assert (row["error_50"], row["quiet_error_50"]) == pytest.approx((0.7, 0.7))
-    assert (row["road_50_start"], row["road_50_100"], row["road_50_end"]) == (0, 1, 30)
-    assert (row["quiet_road_50_start"], row["quiet_road_50_least"]) == (31, 31)
+    assert (row["error_50"], row["small_start_error_50"]) == pytest.approx((0.7, 0.7))
+    assert (row["jacobian_norm_50_start"], row["jacobian_norm_50_100"], row["jacobian_norm_50_end"]) == (0, 1, 30)
+    assert (row["small_start_jacobian_norm_50_start"], row["small_start_jacobian_norm_50_least"]) == (31, 31)
     assert row["error_100_70k"] == pytest.approx(1 - 0.14)
     assert row["error_100"] == pytest.approx(0.3)
-    assert (len(row["errors_100"]), len(row["roads_100"])) == (16, 18)
+    assert (len(row["errors_100"]), len(row["jacobian_norms_100"])) == (16, 18)
     assert row["errors_100"][:2] == pytest.approx([0.95, 0.9])
     assert row["errors_100"][-2:] == pytest.approx([0.3, 0.3])
-    assert row["roads_100"] == [*range(62, 78), 77, 77]  # the start, 100, 500 ... 7000, and twice the last again
-    assert row["quiet_share_50"] == pytest.approx(1, abs=0.1)  # it has not learned anything
+    assert row["jacobian_norms_100"] == [*range(62, 78), 77, 77]  # start, 100, 500 ... 7000, twice the last again
+    assert row["small_start_share_50"] == pytest.approx(1, abs=0.1)  # it has not learned anything
 
 
-def test_the_two_halves_of_the_quiet_start_make_the_whole():
+def test_the_two_halves_of_the_small_start_make_the_whole():
     whole, halves = (
         experiments.adding_network("tanh", "orthogonal", np.random.default_rng(0), units=4) for _ in range(2)
     )
-    experiments.quiet_start(whole)
-    experiments.half_quiet(halves, "inputs")
+    experiments.small_start(whole)
+    experiments.half_small_start(halves, "inputs")
     assert halves.layers[-1].bias == 0
-    experiments.half_quiet(halves, "output")
+    experiments.half_small_start(halves, "output")
     for one, other in zip(whole.weights, halves.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -203,7 +203,7 @@ def test_what_is_recorded_of_the_halves(monkeypatch):
     row = experiments.measure_halves(0)
     assert parts == [1, 0]  # the output first
     assert (row["output_error"], row["inputs_error"]) == (0.4, 0.1)
-    assert row["inputs_road_100"] > 5 * row["output_road_100"]  # untrained here: small inputs, wide road
+    assert row["inputs_jacobian_norm_100"] > 5 * row["output_jacobian_norm_100"]  # of untrained networks
 
 
 def test_a_short_temporal_order_budget_gives_none():
@@ -232,11 +232,11 @@ def test_hold_without_noise_rests_where_the_slope_says():
         ("clipping", {"free_0.2": 900}),
         ("clipping", {"free_0.5": 900}),
         ("adding-tanh", {"error_50": 0.06}),
-        ("adding-tanh", {"quiet_error_50": 0.11}),
-        ("adding-tanh", {"quiet_road_50_least": 0.005}),
+        ("adding-tanh", {"small_start_error_50": 0.11}),
+        ("adding-tanh", {"small_start_jacobian_norm_50_least": 0.005}),
         ("adding-tanh", {"error_100_70k": 0.11}),
         ("jacobian-control", {"output_error": 0.06}),
-        ("jacobian-control", {"output_road_100": 0.0005}),
+        ("jacobian-control", {"output_jacobian_norm_100": 0.0005}),
         ("jacobian-control", {"inputs_error": 0.11}),
         ("jacobian-through-training", {"after": 0.01}),
         ("jacobian-through-training", {"new_slopes": 0.01}),
@@ -276,9 +276,9 @@ def test_the_lesson_shows_the_recorded_code():
             experiments.order_network,
             experiments.updates_to_learn,
             train_adding,
-            experiments.road,
+            experiments.jacobian_norm_by_lag,
             experiments.exchanged,
-            experiments.quiet_start,
+            experiments.small_start,
             experiments.two_units,
             experiments.hold,
         ],

@@ -65,7 +65,7 @@ def test_gradients_of_every_rung_against_finite_differences(name):
     assert max(errors.values()) < 1e-6
 
 
-@pytest.mark.parametrize("name", ["lstm", "lstm_shown", "coupled", "coupled_shown"])
+@pytest.mark.parametrize("name", ["lstm", "lstm_no_output_gate", "coupled", "coupled_no_output_gate"])
 def test_the_lstm_rungs_are_their_formulas(name):
     layer, x = exact(name), np.random.default_rng(2).normal(size=(4, 6, 2))
     outputs, _ = layer.forward(x)
@@ -76,7 +76,7 @@ def test_the_lstm_rungs_are_their_formulas(name):
         f = sigmoid(a["f"])
         i = 1 - f if name.startswith("coupled") else sigmoid(a["i"])
         c = f * c + i * np.tanh(a["c"])
-        h = np.tanh(c) * (1 if name.endswith("shown") else sigmoid(a["o"]))
+        h = np.tanh(c) * (1 if name.endswith("no_output_gate") else sigmoid(a["o"]))
         np.testing.assert_allclose(outputs[:, t], h, atol=1e-12)
 
 
@@ -92,7 +92,8 @@ def test_one_gate_is_its_formula():
 
 
 @pytest.mark.parametrize(
-    ("name", "gate", "block"), [("lstm_shown", "o", 3), ("coupled_shown", "o", 3), ("one_gate", "r", 1)]
+    ("name", "gate", "block"),
+    [("lstm_no_output_gate", "o", 3), ("coupled_no_output_gate", "o", 3), ("one_gate", "r", 1)],
 )
 def test_a_held_gate_stays_open_under_training(name, gate, block):
     rng = np.random.default_rng(0)

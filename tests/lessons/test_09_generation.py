@@ -387,8 +387,8 @@ def test_the_forced_rate_of_a_writer_that_guesses():
         ("words-never-read", {"bits_table": 3.2}),
         ("words-never-read", {"new_table": 0.04}),
         ("words-never-read", {"new_gru": 0.04}),
-        ("words-never-read", {"real_leaning": 0.5}),
-        ("words-never-read", {"bits_leaning": 3.2}),
+        ("words-never-read", {"real_smoothed": 0.5}),
+        ("words-never-read", {"bits_smoothed": 3.2}),
         ("manual-prose", {"short": 2.2}),
         ("manual-prose", {"long": 2.1}),
         ("manual-prose", {"long": 1.75}),
@@ -438,8 +438,8 @@ def test_what_the_alt_texts_say_of_the_recorded_seeds():
     assert bias.column("random_forgiving").min() > 0.25
     words, prose = results.recorded("words-never-read"), results.recorded("manual-prose")
     assert 0.55 < words.column("real_table").min() < words.column("real_table").max() < 0.75
-    assert (words.column("real_table") / words.column("real_leaning")).min() > 2.5
-    assert words.column("new_leaning").max() < 0.07
+    assert (words.column("real_table") / words.column("real_smoothed")).min() > 2.5
+    assert words.column("new_smoothed").max() < 0.07
     assert prose.column("short").min() > prose.column("long").max() + 0.4
     loaded, fair = results.recorded("loaded-coins"), results.recorded("reber-decoding")
     truth = experiments.true_variety(experiments.loaded_reber(0.7))

@@ -76,7 +76,7 @@ def test_an_untrained_network_points_nowhere_in_particular():
     assert experiments.letters_right(model, key, 10, rng, 20) < 0.2
 
 
-def test_looks_are_compared_with_the_letter_of_their_row():
+def test_attends_are_compared_with_the_letter_of_their_row():
     class Looker:
         def forward(self, pairs):
             rows = np.vstack([np.eye(6), np.eye(6)[:1]])  # the look before the stop symbol goes back to the start
@@ -107,12 +107,12 @@ def test_the_reader_is_the_network_of_lesson_00_and_its_symbols_are_the_lessons(
     assert (experiments.BEGIN, experiments.END) == (speaker.START, speaker.STOP)
     assert experiments.say_words(reader, ["knight", "phone"]) == [("N", "AY", "T"), ("F", "OW", "N")]
     found = experiments.pointers(reader, 30, 0)
-    assert set(found) == {"missed", "looked", "counted", "diagonal"}
+    assert set(found) == {"missed", "attended", "counted", "diagonal"}
     assert len({len(places) for places in found.values()}) == 1
     shares = {name: (places == found["missed"]).mean() for name, places in found.items()}
-    assert 0.6 < shares["looked"] < 1
+    assert 0.6 < shares["attended"] < 1
     assert 0.7 < shares["counted"] < 1
-    assert shares["diagonal"] < min(shares["looked"], shares["counted"])
+    assert shares["diagonal"] < min(shares["attended"], shares["counted"])
     assert min(places.min() for places in found.values()) == 0
     others = experiments.pointers(reader, 30, 1)
     assert list(others["missed"]) != list(found["missed"])  # other words are drawn
@@ -197,7 +197,7 @@ def test_the_cipher_is_measured_in_four_families(monkeypatch):
     monkeypatch.setattr(
         experiments, "letters_right", lambda model, key, length, rng, backwards: (model, length, backwards)
     )
-    monkeypatch.setattr(experiments, "attention_right", lambda model, key, length, rng: ("looks", model, length))
+    monkeypatch.setattr(experiments, "attention_right", lambda model, key, length, rng: ("attends", model, length))
     row = experiments.measure_cipher(0)
     assert trained == [
         ("EncoderDecoder", "DotAttention", 1000, False),
@@ -208,7 +208,7 @@ def test_the_cipher_is_measured_in_four_families(monkeypatch):
     for number, name in enumerate(("with", "bahdanau", "without", "backwards"), 1):
         for length in experiments.LENGTHS:
             assert row[f"{name}_{length}"] == (number, length, name == "backwards")
-            assert row.get(f"{name}_looks_{length}") == (("looks", number, length) if number < 3 else None)
+            assert row.get(f"{name}_attends_{length}") == (("attends", number, length) if number < 3 else None)
 
 
 def test_short_middle_and_long_words_are_counted_apart(monkeypatch):
@@ -245,7 +245,7 @@ def test_short_middle_and_long_words_are_counted_apart(monkeypatch):
 def test_pointers_are_right_there_or_near(monkeypatch):
     found = {
         "missed": np.array([0, 3, 5, 7]),
-        "looked": np.array([0, 2, 6, 7]),
+        "attended": np.array([0, 2, 6, 7]),
         "counted": np.array([0, 3, 5, 9]),
         "diagonal": np.array([2, 1, 3, 8]),
     }
@@ -254,8 +254,8 @@ def test_pointers_are_right_there_or_near(monkeypatch):
         experiments, "pointers", lambda model, count, seed: {(("attention",), 300, 7): found}[model, count, seed]
     )
     assert experiments.measure_pointers(7) == {
-        "looked_there": 0.5,
-        "looked_near": 1.0,
+        "attended_there": 0.5,
+        "attended_near": 1.0,
         "counted_there": 0.75,
         "counted_near": 0.75,
         "diagonal_there": 0.0,
@@ -269,7 +269,7 @@ def test_pointers_are_right_there_or_near(monkeypatch):
         ("attention-length", {"with_20": 0.9}),
         ("attention-length", {"with_5": 0.9}),
         ("attention-length", {"bahdanau_10": 0.9}),
-        ("attention-length", {"with_looks_20": 0.9}),
+        ("attention-length", {"with_attends_20": 0.9}),
         ("attention-length", {"without_20": 0.85, "without_5": 1.2}),
         ("attention-length", {"without_5": 0.3, "without_20": 0.2}),
         ("letters-to-sounds", {"attention": 0.53}),

@@ -13,6 +13,7 @@ from course_lib.layers import ACTIVATIONS
 from course_lib.neurons import Perceptron, firing_rate, hodgkin_huxley, leaky_integrate_and_fire, lif_rate, two_clouds
 from course_lib.optimizers import Momentum
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import median, reached, values
 
 sigmoid, _ = ACTIVATIONS["sigmoid"]
 
@@ -131,7 +132,7 @@ def measure_mirror(seed):
     return {
         "sweeps": sweeps,
         "asymmetry": None if sweeps is None else asymmetry(weights),
-        "patient": sweeps or learn_mirror(0.1, seed, most=100_000)[0],
+        "sweeps_100k": sweeps or learn_mirror(0.1, seed, most=100_000)[0],
         "half_rate": learn_mirror(0.05, seed)[0],
     }
 
@@ -139,15 +140,6 @@ def measure_mirror(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 # The bounds
 # ---------------------------------------------------------------------------------------------------------------------
-def _solved(rows, name):
-    return [row[name] for row in rows if row[name] is not None]
-
-
-def _median(rows, name):
-    """The median over all starts; one that never learned took longer than any other."""
-    return float(np.median([np.inf if row[name] is None else row[name] for row in rows]))
-
-
 def _mistakes_holds(rows):
     return all(
         all(row[f"margin_{margin}"] <= 1 / margin**2 for margin in MARGINS)
@@ -157,25 +149,25 @@ def _mistakes_holds(rows):
 
 
 def _xor_holds(rows):
-    return 0.6 <= len(_solved(rows, "two")) / len(rows) <= 0.95 and len(_solved(rows, "four")) == len(rows)
+    return 0.6 <= reached(rows, "two") / len(rows) <= 0.95 and reached(rows, "four") == len(rows)
 
 
 def _mirror_holds(rows):
     return (
-        len(_solved(rows, "sweeps")) >= 0.6 * len(rows)
-        and len(_solved(rows, "patient")) == len(rows)
-        and len(_solved(rows, "half_rate")) == len(rows)
-        and max(_solved(rows, "asymmetry")) < 0.05
-        and _median(rows, "half_rate") < _median(rows, "sweeps")
+        reached(rows, "sweeps") >= 0.6 * len(rows)
+        and reached(rows, "sweeps_100k") == len(rows)
+        and reached(rows, "half_rate") == len(rows)
+        and max(values(rows, "asymmetry")) < 0.05
+        and median(rows, "half_rate") < median(rows, "sweeps")
     )
 
 
 def _mirror_measured(rows):
-    solved = _solved(rows, "sweeps")
+    solved = values(rows, "sweeps")
     return (
         f"{len(solved)} of {len(rows)} starts, median {np.median(solved):,.0f} sweeps ({min(solved):,} to "
-        f"{max(solved):,}), the last after {max(_solved(rows, 'patient')):,}; at half the rate "
-        f"{len(_solved(rows, 'half_rate'))}, {_median(rows, 'half_rate'):,.0f}"
+        f"{max(solved):,}), the last after {max(values(rows, 'sweeps_100k')):,}; at half the rate "
+        f"{reached(rows, 'half_rate')}, {median(rows, 'half_rate'):,.0f}"
     )
 
 
@@ -235,9 +227,7 @@ REPRODUCTIONS = (
         seeds=range(100),
         measure=measure_xor,
         holds=_xor_holds,
-        measured=lambda rows: (
-            f"two: {len(_solved(rows, 'two'))} of {len(rows)} starts; four: {len(_solved(rows, 'four'))}"
-        ),
+        measured=lambda rows: f"two: {reached(rows, 'two')} of {len(rows)} starts; four: {reached(rows, 'four')}",
     ),
     Reproduction(
         key="mirror-symmetry",

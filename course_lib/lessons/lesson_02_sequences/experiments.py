@@ -13,6 +13,7 @@ from course_lib import datasets, tasks
 from course_lib.ngrams import NGram, floor_bits, true_surprisal
 from course_lib.sequences import Vocabulary, windows
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import spread
 
 SHANNON = {26: (4.14, 3.56, 3.3), 27: (4.03, 3.32, 3.1)}
 """F₁, F₂ and F₃ of English in bits a letter, without the space and with it: Shannon 1951, end of section 2."""
@@ -122,11 +123,6 @@ def measure_leak(seed):
     return split_both_ways(random_language(rng), rng)
 
 
-def _range(rows, name, form=".2f"):
-    values = [row[name] for row in rows]
-    return f"{min(values):{form}} to {max(values):{form}}"
-
-
 REPRODUCTIONS = (
     Reproduction(
         key="shannon-english",
@@ -141,9 +137,9 @@ REPRODUCTIONS = (
         holds=_english_holds,
         measured=lambda rows: (
             "26 letters: "
-            + ", ".join(_range(rows, f"f{n}_26") for n in (1, 2, 3))
+            + ", ".join(spread(rows, f"f{n}_26") for n in (1, 2, 3))
             + "; with the space: "
-            + ", ".join(_range(rows, f"f{n}_27") for n in (1, 2, 3))
+            + ", ".join(spread(rows, f"f{n}_27") for n in (1, 2, 3))
         ),
     ),
     Reproduction(
@@ -159,8 +155,8 @@ REPRODUCTIONS = (
         measure=measure_tables,
         holds=_tables_holds,
         measured=lambda rows: (
-            f"floor {_range(rows, 'floor')}, 7-gram read {_range(rows, 'read7')}, unseen "
-            f"{_range(rows, 'unseen7')}; 4-gram unseen {_range(rows, 'unseen4')}"
+            f"floor {spread(rows, 'floor')}, 7-gram read {spread(rows, 'read7')}, unseen "
+            f"{spread(rows, 'unseen7')}; 4-gram unseen {spread(rows, 'unseen4')}"
         ),
     ),
     Reproduction(
@@ -176,7 +172,7 @@ REPRODUCTIONS = (
         measure=measure_leak,
         holds=lambda rows: all(row["shuffled"] < -0.5 and row["honest"] > 0.3 for row in rows),
         measured=lambda rows: (
-            f"bits beyond the truth: shuffled {_range(rows, 'shuffled')}, split first {_range(rows, 'honest')}"
+            f"bits beyond the truth: shuffled {spread(rows, 'shuffled')}, split first {spread(rows, 'honest')}"
         ),
     ),
 )

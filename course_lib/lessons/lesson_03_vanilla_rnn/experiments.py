@@ -9,8 +9,18 @@ import numpy as np
 
 from course_lib.reservoir import hidden_states, random_rnn
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import spread
 
 SIZES = (50, 100, 200, 400)
+TANH_NETWORKS = (
+    "N(0, 1)",
+    "Glorot",
+    "orthogonal",
+    "orthogonal, noisy",
+    "large W_x",
+    "small inputs",
+    "small inputs, noisy",
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -53,13 +63,13 @@ def disturbed(activation, rng, noise=0.1):
 def random_networks(bits, rng):
     """Networks of 50 units by name: each with what it reads and its activation."""
     found = {start: (random_rnn(start, rng), bits, np.tanh) for start in ("N(0, 1)", "Glorot", "orthogonal")}
-    loud, quiet, linear = (random_rnn("orthogonal", rng) for _ in range(3))
-    loud.kernel = rng.standard_normal((1, 50))
+    large, small, linear = (random_rnn("orthogonal", rng) for _ in range(3))
+    large.kernel = rng.standard_normal((1, 50))
     linear.recurrent_kernel *= 0.9
-    found["loud"] = loud, bits, np.tanh
-    found["quiet"] = quiet, 0.2 * bits, np.tanh
+    found["large W_x"] = large, bits, np.tanh
+    found["small inputs"] = small, 0.2 * bits, np.tanh
     found["linear"] = linear, bits, lambda a: a
-    for name in ("orthogonal", "quiet", "linear"):
+    for name in ("orthogonal", "small inputs", "linear"):
         rnn, reads, activation = found[name]
         found[f"{name}, noisy"] = rnn, reads, disturbed(activation, rng)
     return found
@@ -77,22 +87,17 @@ def measure_capacity(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 # What was said, and when ours counts as held
 # ---------------------------------------------------------------------------------------------------------------------
-def _range(rows, name, form=".1f"):
-    values = [row[name] for row in rows]
-    return f"{min(values):{form}}-{max(values):{form}}"
-
-
 def _radius_holds(rows):
     return all(0.9 < row["n50"] / 50**0.5 < 1.3 and 0.97 < row["n400"] / 20 < 1.12 for row in rows)
 
 
 def _capacity_holds(rows):
     return all(
-        row["N(0, 1)"] < 4 < 6 < row["loud"] < row["orthogonal"]
+        row["N(0, 1)"] < 4 < 6 < row["large W_x"] < row["orthogonal"]
         and 8 < row["Glorot"] < row["orthogonal"]
-        and row["orthogonal"] < row["quiet"] < row["linear"]
+        and row["orthogonal"] < row["small inputs"] < row["linear"]
         and 47 < row["linear"] < 51
-        and row["quiet, noisy"] < row["orthogonal, noisy"] < row["orthogonal"]
+        and row["small inputs, noisy"] < row["orthogonal, noisy"] < row["orthogonal"]
         and row["linear, noisy"] < 25
         for row in rows
     )
@@ -110,7 +115,7 @@ REPRODUCTIONS = (
         seeds=range(20),
         measure=measure_radius,
         holds=_radius_holds,
-        measured=lambda rows: ", ".join(f"n = {units}: {_range(rows, f'n{units}', '.2f')}" for units in SIZES),
+        measured=lambda rows: ", ".join(f"n = {units}: {spread(rows, f'n{units}', '.2f')}" for units in SIZES),
     ),
     Reproduction(
         key="memory-capacity",
@@ -125,11 +130,12 @@ REPRODUCTIONS = (
         measure=measure_capacity,
         holds=_capacity_holds,
         measured=lambda rows: (
-            f"linear {_range(rows, 'linear')}, with noise {_range(rows, 'linear, noisy')}; tanh: "
-            f"N(0, 1) {_range(rows, 'N(0, 1)')}, Glorot {_range(rows, 'Glorot')}, orthogonal "
-            f"{_range(rows, 'orthogonal')}, with noise {_range(rows, 'orthogonal, noisy')}, with W_x "
-            f"from N(0, 1) {_range(rows, 'loud')}, with quiet inputs {_range(rows, 'quiet')}, and noise "
-            f"{_range(rows, 'quiet, noisy')}"
+            "linear "
+            + spread(rows, "linear", ".1f")
+            + ", with noise "
+            + spread(rows, "linear, noisy", ".1f")
+            + "; tanh: "
+            + ", ".join(f"{name} {spread(rows, name, '.1f')}" for name in TANH_NETWORKS)
         ),
     ),
 )

@@ -14,10 +14,11 @@ from course_lib.layers import Dense, softmax
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.ngrams import NGram
-from course_lib.optimizers import Adam
+from course_lib.optimizers import Adam, LinearDecay
 from course_lib.recurrent import RNN, SimpleRNN, bptt, unroll
 from course_lib.sequences import Vocabulary, one_hot, stream
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import spread
 from course_lib.training import legal_above_illegal
 
 LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
@@ -29,9 +30,8 @@ LETTERS = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 def xor_errors(truncation, seed, frozen=False, updates=1500):
     """Train on temporal XOR; return the RMSE at the first, second and third bit of unseen triples."""
     rng = np.random.default_rng(seed)
-    rnn, adam = RNN(1, 8, 1, rng=rng), Adam()
-    for update in range(updates):
-        adam.learning_rate = 0.03 * (1 - update / updates)
+    rnn, adam = RNN(1, 8, 1, rng=rng), Adam(LinearDecay(0.03, updates))
+    for _ in range(updates):
         bits = tasks.temporal_xor(40 * 15, rng).reshape(40, 15, 1)
         states, outputs = unroll(rnn, bits[:, :-1])
         d_outputs = 2 * (outputs - bits[:, 1:]) / outputs.size
@@ -138,7 +138,7 @@ def measure_words(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 def run_together(part, rng):
     """Words of one part of the dictionary in random order, without gaps: letters, onsets."""
-    words = rng.permutation([w for w in datasets.load_words() if datasets.split_of(w) == part])
+    words = rng.permutation(datasets.load_words(part))
     onsets = np.concatenate([np.arange(len(word)) == 0 for word in words])
     return LETTERS.encode("".join(words)), onsets
 
@@ -232,14 +232,9 @@ def measure_reber(seed):
     }
 
 
-def _range(rows, name, form):
-    values = [row[name] for row in rows]
-    return f"{min(values):{form}}-{max(values):{form}}"
-
-
 def _reber_measured(rows):
     solved_by = {name: [row for row in rows if row[name] is not None] for name in ("full", "one_step")}
-    strings = f" in {_range(solved_by['full'], 'full', ',')} strings" if solved_by["full"] else ""
+    strings = f" in {spread(solved_by['full'], 'full', ',')} strings" if solved_by["full"] else ""
     return (
         f"tanh, full BPTT: {len(solved_by['full'])} of {len(rows)}{strings}; one step: "
         f"{len(solved_by['one_step'])} of {len(rows)}"
@@ -268,7 +263,7 @@ REPRODUCTIONS = (
         seeds=range(20),
         measure=measure_xor,
         holds=lambda rows: all(row["full"] < 0.05 and row["one_step"] > 0.1 for row in rows),
-        measured=lambda rows: f"full {_range(rows, 'full', '.3f')}, one step {_range(rows, 'one_step', '.2f')}",
+        measured=lambda rows: f"full {spread(rows, 'full', '.3f')}, one step {spread(rows, 'one_step', '.2f')}",
     ),
     Reproduction(
         key="elman-words",
@@ -284,7 +279,7 @@ REPRODUCTIONS = (
             row["full"] > 0.9 and row["mse_full"] < row["mse_one_step"] < row["mse_frozen"] < row["mse_memoryless"]
             for row in rows
         ),
-        measured=lambda rows: f"AUC {_range(rows, 'full', '.3f')}; letter pairs {_range(rows, 'letter_pairs', '.3f')}",
+        measured=lambda rows: f"AUC {spread(rows, 'full', '.3f')}; letter pairs {spread(rows, 'letter_pairs', '.3f')}",
     ),
     Reproduction(
         key="words-of-the-dictionary",
@@ -304,8 +299,8 @@ REPRODUCTIONS = (
             for row in rows
         ),
         measured=lambda rows: (
-            f"network {_range(rows, 'network', '.2f')} bits, pairs {_range(rows, 'pairs', '.2f')}, "
-            f"triples {_range(rows, 'triples', '.2f')}; AUC {_range(rows, 'auc', '.2f')}"
+            f"network {spread(rows, 'network', '.2f')} bits, pairs {spread(rows, 'pairs', '.2f')}, "
+            f"triples {spread(rows, 'triples', '.2f')}; AUC {spread(rows, 'auc', '.2f')}"
         ),
     ),
     Reproduction(

@@ -15,6 +15,7 @@ from course_lib.model import Model
 from course_lib.optimizers import SGD
 from course_lib.recurrent import SimpleRNN
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import reached, spread, within
 from course_lib.training import train_adding
 
 RADII = (0.8, 1.0, 1.2)
@@ -128,7 +129,7 @@ def adding_network(unit, start, rng, units=64):
     return Model([layer, LastStep(), Dense(units, 1, rng=rng)], MeanSquaredError())
 
 
-def road(layer, inputs):
+def jacobian_norm_by_lag(layer, inputs):
     """‖∂h_T/∂h_(T-k)‖ by lag k in a tanh layer, the geometric mean over the sequences."""
     states = layer.forward(inputs)[0].astype(float)
     W_h = layer.recurrent_kernel.astype(float)
@@ -142,7 +143,7 @@ def exchanged(matrix_of, slopes_of, inputs):
     return np.exp(np.mean([np.log(jacobian_norms(W_h, 1 - h**2)[0]) for h in states]))
 
 
-def quiet_start(model):
+def small_start(model):
     """Begin at the answer 1, with small steps from there: input and output weights a tenth, output bias 1."""
     layer, _, output = model.layers
     layer.kernel *= 0.1
@@ -163,55 +164,59 @@ def two_units(unit):
     return model
 
 
-def learn_50(quiet, seed):
-    """T = 50, 150,000 sequences: errors and roads by 100 updates; the error at the end as a share of the variance."""
+def learn_50(small, seed):
+    """T = 50, 150,000 sequences: errors and norms by 100 updates; the error at the end as a share of the variance."""
     rng = np.random.default_rng(seed)
     model = adding_network("tanh", "orthogonal", rng, units=32)
-    if quiet:
-        quiet_start(model)
+    if small:
+        small_start(model)
     layer, inputs = model.layers[0], tasks.adding(8, 50, rng)[0]
-    roads = [road(layer, inputs)[-1]]
-    errors, _ = train_adding(model, 50, rng, 3000, watch=lambda _: roads.append(road(layer, inputs)[-1]))
+    norms = [jacobian_norm_by_lag(layer, inputs)[-1]]
+
+    def watch(update):
+        norms.append(jacobian_norm_by_lag(layer, inputs)[-1])
+
+    errors, _ = train_adding(model, 50, rng, 3000, watch=watch)
     unseen = tasks.adding(10_000, 50, rng)
-    return errors, roads, float(model.evaluate(*unseen) / unseen[1].var())
+    return errors, norms, float(model.evaluate(*unseen) / unseen[1].var())
 
 
 def learn_100(seed):
-    """T = 100 with 400,000 sequences: errors and roads by 500 updates, and the least error in the first 70,000."""
+    """T = 100 with 400,000 sequences: errors and norms by 500 updates, and the least error in the first 70,000."""
     rng = np.random.default_rng(seed)
     model = adding_network("tanh", "orthogonal", rng, units=32)
     layer, inputs = model.layers[0], tasks.adding(8, 100, rng)[0]
-    roads = [road(layer, inputs)[-1]]
+    norms = [jacobian_norm_by_lag(layer, inputs)[-1]]
 
     def watch(update):
         if update == 100 or update % 500 == 0:
-            roads.append(road(layer, inputs)[-1])
+            norms.append(jacobian_norm_by_lag(layer, inputs)[-1])
 
     errors, _ = train_adding(model, 100, rng, 8000, watch=watch)
     errors += errors[-1:] * (80 - len(errors))
-    roads += roads[-1:] * (18 - len(roads))
-    return errors, roads
+    norms += norms[-1:] * (18 - len(norms))
+    return errors, norms
 
 
 def measure_adding(seed):
     """Plain tanh units from an orthogonal start: what they learn, and what becomes of the road from end to start."""
     row = {}
-    for name, quiet in (("", False), ("quiet_", True)):
-        errors, roads, share = learn_50(quiet, seed)
+    for name, small in (("", False), ("small_start_", True)):
+        errors, norms, share = learn_50(small, seed)
         row |= {
             f"{name}error_50": min(errors),
             f"{name}share_50": share,
-            f"{name}road_50_start": float(roads[0]),
-            f"{name}road_50_100": float(roads[1]),
-            f"{name}road_50_least": float(min(roads)),
-            f"{name}road_50_end": float(roads[-1]),
+            f"{name}jacobian_norm_50_start": float(norms[0]),
+            f"{name}jacobian_norm_50_100": float(norms[1]),
+            f"{name}jacobian_norm_50_least": float(min(norms)),
+            f"{name}jacobian_norm_50_end": float(norms[-1]),
         }
-    errors, roads = learn_100(seed)
+    errors, norms = learn_100(seed)
     return row | {
         "error_100_70k": min(errors[:14]),
         "error_100": min(errors),
         "errors_100": errors[4::5],
-        "roads_100": [float(r) for r in roads],
+        "jacobian_norms_100": [float(r) for r in norms],
     }
 
 
@@ -222,8 +227,8 @@ def measure_jacobian_norm(seed):
     inputs = tasks.adding(8, 100, rng)[0]
     train_adding(model, 100, rng, updates=100)
     return {
-        "start": float(road(untrained, inputs)[-1]),
-        "after": float(road(layer, inputs)[-1]),
+        "start": float(jacobian_norm_by_lag(untrained, inputs)[-1]),
+        "after": float(jacobian_norm_by_lag(layer, inputs)[-1]),
         "new_matrix": float(exchanged(layer, untrained, inputs)),
         "new_slopes": float(exchanged(untrained, layer, inputs)),
         "radius": spectral_radius(layer.recurrent_kernel),
@@ -278,7 +283,7 @@ def measure_switch(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 # The quiet start changes two things at once: each of them alone
 # ---------------------------------------------------------------------------------------------------------------------
-def half_quiet(model, part):
+def half_small_start(model, part):
     """One half of the quiet start: small inputs, or an output that begins at the answer 1."""
     layer, _, output = model.layers
     if part == "inputs":
@@ -294,30 +299,21 @@ def measure_halves(seed):
     for part in ("output", "inputs"):
         rng = np.random.default_rng(seed)
         model = adding_network("tanh", "orthogonal", rng, units=32)
-        half_quiet(model, part)
-        layer, inputs, roads = model.layers[0], tasks.adding(8, 50, rng)[0], []
+        half_small_start(model, part)
+        layer, inputs, norms = model.layers[0], tasks.adding(8, 50, rng)[0], []
 
-        def watch(update, layer=layer, inputs=inputs, roads=roads):
+        def watch(update, layer=layer, inputs=inputs, norms=norms):
             if update == 100:
-                roads.append(float(road(layer, inputs)[-1]))
+                norms.append(float(jacobian_norm_by_lag(layer, inputs)[-1]))
 
         errors, _ = train_adding(model, 50, rng, 3000, watch=watch)
-        row |= {f"{part}_error": min(errors), f"{part}_road_100": roads[0]}
+        row |= {f"{part}_error": min(errors), f"{part}_jacobian_norm_100": norms[0]}
     return row
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What was said, and when ours counts as held
 # ---------------------------------------------------------------------------------------------------------------------
-def _range(rows, name, form=".3f"):
-    values = [row[name] for row in rows]
-    return f"{min(values):{form}} to {max(values):{form}}"
-
-
-def _solved(rows, name):
-    return sum(row[name] is not None for row in rows)
-
-
 def _slope_holds(rows):
     return all(abs(row[f"{radius:g}"] - np.log(radius)) < 0.005 for row in rows for radius in RADII)
 
@@ -330,11 +326,6 @@ def _clipping_holds(rows):
     )
 
 
-def _within(rows, bounds):
-    """A row may lack what a live run does not train."""
-    return all(low < row[name] < high for name, (low, high) in bounds.items() for row in rows if name in row)
-
-
 def most_learned(rows, name):
     """On four seeds of five at least, two thirds of the error are gone; one in five may need longer."""
     errors = [row[name] for row in rows if name in row]
@@ -342,12 +333,12 @@ def most_learned(rows, name):
 
 
 def _adding_holds(rows):
-    return most_learned(rows, "error_100") and _within(
+    return most_learned(rows, "error_100") and within(
         rows,
         {
             "error_50": (0, LEARNED),
-            "quiet_error_50": (UNLEARNED, 1),
-            "quiet_road_50_least": (0.01, 1e6),
+            "small_start_error_50": (UNLEARNED, 1),
+            "small_start_jacobian_norm_50_least": (0.01, 1e6),
             "error_100_70k": (UNLEARNED, 1),
         },
     )
@@ -367,7 +358,7 @@ def _units_holds(rows):
     bounds = {"relu_identity": (0, 0.01), "relu_orthogonal": (0, 0.03), "relu_small": (0, 0.03)} | {
         f"tanh_{start}": (UNLEARNED, 1) for start in STARTS
     }
-    return _within(rows, bounds) and not any(_learned_unclipped(row) for row in rows)
+    return within(rows, bounds) and not any(_learned_unclipped(row) for row in rows)
 
 
 def _learned_unclipped(row):
@@ -388,7 +379,7 @@ LEARNED, UNLEARNED = 1 / 18, 0.12  # two thirds of the error of always saying 1 
 
 def _open_path_holds(rows):
     return most_learned(rows, "output_error") and all(
-        row["output_road_100"] > 0.001 and row["inputs_error"] > UNLEARNED for row in rows
+        row["output_jacobian_norm_100"] > 0.001 and row["inputs_error"] > UNLEARNED for row in rows
     )
 
 
@@ -406,7 +397,7 @@ REPRODUCTIONS = (
         measure=measure_slope,
         holds=_slope_holds,
         measured=lambda rows: ", ".join(
-            f"ρ = {radius:g}: {_range(rows, f'{radius:g}', '.4f')} (log ρ {np.log(radius):.4f})" for radius in RADII
+            f"ρ = {radius:g}: {spread(rows, f'{radius:g}', '.4f')} (log ρ {np.log(radius):.4f})" for radius in RADII
         ),
     ),
     Reproduction(
@@ -423,8 +414,8 @@ REPRODUCTIONS = (
         holds=_clipping_holds,
         measured=lambda rows: (
             ", ".join(
-                f"rate {rate:g}: {_solved(rows, f'clipped_{rate:g}')} clipped, "
-                f"{_solved(rows, f'free_{rate:g}')} unclipped"
+                f"rate {rate:g}: {reached(rows, f'clipped_{rate:g}')} clipped, "
+                f"{reached(rows, f'free_{rate:g}')} unclipped"
                 for rate in RATES
             )
             + f", of {len(rows)} seeds"
@@ -444,9 +435,9 @@ REPRODUCTIONS = (
         measure=measure_adding,
         holds=_adding_holds,
         measured=lambda rows: (
-            f"T = 50: {_range(rows, 'error_50')}; quiet start: {_range(rows, 'quiet_error_50')}, "
-            f"‖∂h_T/∂h_0‖ at least {min(row['quiet_road_50_least'] for row in rows):.0e}; T = 100: "
-            f"{_range(rows, 'error_100_70k')} with 70,000, {_range(rows, 'error_100')} with 400,000, "
+            f"T = 50: {spread(rows, 'error_50', '.3f')}; quiet start: {spread(rows, 'small_start_error_50', '.3f')}, "
+            f"‖∂h_T/∂h_0‖ at least {min(row['small_start_jacobian_norm_50_least'] for row in rows):.0e}; T = 100: "
+            f"{spread(rows, 'error_100_70k', '.3f')} with 70,000, {spread(rows, 'error_100', '.3f')} with 400,000, "
             f"below 1/18 on {sum(row['error_100'] < LEARNED for row in rows)} of {len(rows)}"
         ),
     ),
@@ -463,9 +454,9 @@ REPRODUCTIONS = (
         measure=measure_jacobian_norm,
         holds=_jacobian_norm_holds,
         measured=lambda rows: (
-            f"from {_range(rows, 'start', '.0e')} to {_range(rows, 'after', '.0e')}, radius "
-            f"{_range(rows, 'radius', '.2f')}; new slopes alone {_range(rows, 'new_slopes', '.0e')}, "
-            f"new matrix alone {_range(rows, 'new_matrix', '.0e')}"
+            f"from {spread(rows, 'start', '.0e')} to {spread(rows, 'after', '.0e')}, radius "
+            f"{spread(rows, 'radius', '.2f')}; new slopes alone {spread(rows, 'new_slopes', '.0e')}, "
+            f"new matrix alone {spread(rows, 'new_matrix', '.0e')}"
         ),
     ),
     Reproduction(
@@ -482,7 +473,7 @@ REPRODUCTIONS = (
         holds=_units_holds,
         measured=lambda rows: (
             "; ".join(
-                f"{unit}, {start}: {_range(rows, f'{unit}_{start}', '.4f')}"
+                f"{unit}, {start}: {spread(rows, f'{unit}_{start}', '.4f')}"
                 for unit in ("relu", "tanh")
                 for start in STARTS
             )
@@ -503,10 +494,10 @@ REPRODUCTIONS = (
         holds=_switch_holds,
         measured=lambda rows: (
             ", ".join(
-                f"w = {w:g}: held {_range(rows, f'held_{w:g}', '.0%')}, reach {_range(rows, f'reach_{w:g}', '.1f')}"
+                f"w = {w:g}: held {spread(rows, f'held_{w:g}', '.0%')}, reach {spread(rows, f'reach_{w:g}', '.1f')}"
                 for w in WEIGHTS
             )
-            + f"; integrator: held {_range(rows, 'held_integrator', '.0%')}"
+            + f"; integrator: held {spread(rows, 'held_integrator', '.0%')}"
         ),
     ),
     Reproduction(
@@ -522,10 +513,10 @@ REPRODUCTIONS = (
         measure=measure_halves,
         holds=_open_path_holds,
         measured=lambda rows: (
-            f"output at the answer: {_range(rows, 'output_error', '.3f')}, below 1/18 on "
+            f"output at the answer: {spread(rows, 'output_error', '.3f')}, below 1/18 on "
             f"{sum(row['output_error'] < LEARNED for row in rows)} of {len(rows)}, road "
-            f"{_range(rows, 'output_road_100', '.0e')}; small inputs: "
-            f"{_range(rows, 'inputs_error', '.3f')}, road {_range(rows, 'inputs_road_100', '.0e')}"
+            f"{spread(rows, 'output_jacobian_norm_100', '.0e')}; small inputs: "
+            f"{spread(rows, 'inputs_error', '.3f')}, road {spread(rows, 'inputs_jacobian_norm_100', '.0e')}"
         ),
     ),
 )

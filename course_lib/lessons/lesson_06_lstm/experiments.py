@@ -11,10 +11,11 @@ from course_lib import tasks
 from course_lib.layers import Dense, LastStep
 from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
 from course_lib.model import Model
-from course_lib.optimizers import Adam
+from course_lib.optimizers import Adam, LinearDecay
 from course_lib.recurrent import LSTM, SimpleRNN
 from course_lib.tasks import running_total
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import reached, spread, values
 from course_lib.training import error_left, hold_open, sequences_until_ordered, strings_until_solved, train_adding
 
 
@@ -24,12 +25,11 @@ from course_lib.training import error_left, hold_open, sequences_until_ordered, 
 def train_running_total(held, seed, units=1, updates=1500):
     """Train an LSTM on running totals, the gates in ``held`` held open."""
     rng = np.random.default_rng(seed)
-    lstm, adam = LSTM(4, units, rng=rng), Adam()
+    lstm, adam = LSTM(4, units, rng=rng), Adam(LinearDecay(0.03, updates))
     for gate in held:
         hold_open(lstm, gate)
     model = Model([lstm, Dense(units, 1, rng=rng)], MeanSquaredError())
-    for update in range(updates):
-        adam.learning_rate = 0.03 * (1 - update / updates)
+    for _ in range(updates):
         model.train_on_batch(*running_total(32, 40, rng), optimizer=adam, clip_norm=1.0)
     return model
 
@@ -109,7 +109,8 @@ def measure_forget_bias(seed):
         row[f"tanh_{time}"] = updates_until_recalled(SimpleRNN(8, 32, rng=rng), time, rng)
         # is it a matter of the rate and of the number of units?
         rng = np.random.default_rng(seed)
-        row[f"bias_0_{time}_bold"] = updates_until_recalled(LSTM(8, 64, rng=rng, forget_bias=0), time, rng, rate=0.01)
+        wide = LSTM(8, 64, rng=rng, forget_bias=0)
+        row[f"bias_0_{time}_larger_rate"] = updates_until_recalled(wide, time, rng, rate=0.01)
     rng = np.random.default_rng(seed)  # or of time?
     row["bias_1_40_long"] = updates_until_recalled(LSTM(8, 32, rng=rng), 40, rng, most=1500)
     return row
@@ -163,21 +164,12 @@ def measure_reber(seed):
     return {"strings": strings_until_solved(LSTM(7, 16, rng=rng), rng)}
 
 
-def _range(rows, name, form):
-    values = [row[name] for row in rows if row.get(name) is not None]
-    return f"{min(values):{form}}-{max(values):{form}}" if values else "none"
+def _share(rows, name):
+    return f"{reached(rows, name)} of {len(rows)}" if name in rows[0] else "not run"
 
 
-def _solved(rows, name):
-    return f"{sum(row[name] is not None for row in rows)} of {len(rows)}" if name in rows[0] else "not run"
-
-
-def _within(rows, name, most):
-    return all(row[name] is not None and row[name] <= most for row in rows)
-
-
-def _never(rows, name):
-    return all(row[name] is None for row in rows)
+def _always(rows, name, most):
+    return reached(rows, name) == len(rows) and max(values(rows, name)) <= most
 
 
 def _running_total_holds(rows):
@@ -192,7 +184,9 @@ def _wide_running_total_holds(rows):
 
 def _bias_holds(rows):
     return all(
-        _never(rows, f"bias_0_{time}") and _within(rows, f"bias_3_{time}", 300) and _within(rows, f"tanh_{time}", 300)
+        reached(rows, f"bias_0_{time}") == 0
+        and _always(rows, f"bias_3_{time}", 300)
+        and _always(rows, f"tanh_{time}", 300)
         for time in (20, 40)
     )
 
@@ -211,7 +205,7 @@ REPRODUCTIONS = (
         measure=measure_running_total,
         holds=_running_total_holds,
         measured=lambda rows: "; ".join(
-            f"{name} {_range(rows, key, '.3f')}"
+            f"{name} {spread(rows, key, '.3f')}"
             for name, key in (
                 ("all gates", "all"),
                 ("no input gate", "i"),
@@ -233,7 +227,7 @@ REPRODUCTIONS = (
         holds=_wide_running_total_holds,
         measured=lambda rows: (
             "; ".join(
-                f"{name} {_range(rows, key, '.3f')}"
+                f"{name} {spread(rows, key, '.3f')}"
                 for name, key in (
                     ("all gates", "all"),
                     ("no input gate", "i"),
@@ -241,7 +235,7 @@ REPRODUCTIONS = (
                     ("no output gate", "o"),
                 )
             )
-            + f"; largest cell {_range(rows, 'all_cell', '.0f')}, no forget gate {_range(rows, 'f_cell', '.0f')}"
+            + f"; largest cell {spread(rows, 'all_cell', '.0f')}, no forget gate {spread(rows, 'f_cell', '.0f')}"
         ),
     ),
     Reproduction(
@@ -260,14 +254,14 @@ REPRODUCTIONS = (
             "; ".join(
                 f"{time} steps: "
                 + ", ".join(
-                    f"{name.replace('_', ' ')} {_solved(rows, f'{name}_{time}')}"
+                    f"{name.replace('_', ' ')} {_share(rows, f'{name}_{time}')}"
                     for name in (*(f"bias_{bias}" for bias in FIRST_BIASES), "tanh")
                 )
                 for time in (20, 40)
             )
-            + f"; bias 0 with 64 units and a higher rate {_solved(rows, 'bias_0_20_bold')} and "
-            f"{_solved(rows, 'bias_0_40_bold')}; bias 1 over 40 steps with 1,500 updates "
-            f"{_solved(rows, 'bias_1_40_long')}"
+            + f"; bias 0 with 64 units and a higher rate {_share(rows, 'bias_0_20_larger_rate')} and "
+            f"{_share(rows, 'bias_0_40_larger_rate')}; bias 1 over 40 steps with 1,500 updates "
+            f"{_share(rows, 'bias_1_40_long')}"
         ),
     ),
     Reproduction(
@@ -283,8 +277,8 @@ REPRODUCTIONS = (
         measure=measure_adding,
         holds=lambda rows: all(row["lstm"] < 0.01 and row["tanh_lowest"] > 0.08 for row in rows),
         measured=lambda rows: (
-            f"LSTM below .01 after {_range(rows, 'lstm_sequences', ',')} sequences; tanh at best "
-            f"{_range(rows, 'tanh_lowest', '.3f')}"
+            f"LSTM below .01 after {spread(rows, 'lstm_sequences', ',')} sequences; tanh at best "
+            f"{spread(rows, 'tanh_lowest', '.3f')}"
         ),
     ),
     Reproduction(
@@ -296,11 +290,11 @@ REPRODUCTIONS = (
         criterion="T = 60: LSTM, forget bias 3, at least .998 right within 20,000 sequences on every seed",
         seeds=range(10),
         measure=measure_order,
-        holds=lambda rows: _within(rows, "lstm", 20_000),
+        holds=lambda rows: _always(rows, "lstm", 20_000),
         measured=lambda rows: (
-            f"LSTM {_solved(rows, 'lstm')} in {_range(rows, 'lstm', ',')} sequences; tanh with as many "
-            f"weights {_solved(rows, 'tanh')}; LSTM with a forget bias of 1 "
-            f"{_solved(rows, 'lstm_bias_1')}"
+            f"LSTM {_share(rows, 'lstm')} in {spread(rows, 'lstm', ',')} sequences; tanh with as many "
+            f"weights {_share(rows, 'tanh')}; LSTM with a forget bias of 1 "
+            f"{_share(rows, 'lstm_bias_1')}"
         ),
     ),
     Reproduction(
@@ -312,7 +306,7 @@ REPRODUCTIONS = (
         criterion="every seed within 30,000 strings",
         seeds=range(5),
         measure=measure_reber,
-        holds=lambda rows: _within(rows, "strings", 30_000),
-        measured=lambda rows: f"{_solved(rows, 'strings')} in {_range(rows, 'strings', ',')} strings",
+        holds=lambda rows: _always(rows, "strings", 30_000),
+        measured=lambda rows: f"{_share(rows, 'strings')} in {spread(rows, 'strings', ',')} strings",
     ),
 )

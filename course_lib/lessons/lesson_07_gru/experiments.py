@@ -14,11 +14,12 @@ from course_lib.layers import Dense, LastStep
 from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.ngrams import NGram
-from course_lib.optimizers import Adam
+from course_lib.optimizers import Adam, LinearDecay
 from course_lib.recurrent import GRU, LSTM, SimpleRNN
 from course_lib.sequences import Vocabulary, one_hot, stream
 from course_lib.tasks import running_total
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import counts, median, reached, spreads
 from course_lib.training import error_left, hold_open, sequences_until_ordered, strings_until_solved, train_adding
 
 
@@ -37,13 +38,13 @@ class CoupledLSTM(LSTM):
     def backward(self, d_outputs, d_final_state=None):
         n, back = self.units, super().backward(d_outputs, d_final_state)
         for g in self.grads:
-            g[..., n : 2 * n] -= g[..., :n]  # used twice, so blamed twice, once with the sign turned
+            g[..., n : 2 * n] -= g[..., :n]  # used twice, so it has two gradients, once with the sign turned
             g[..., :n] = 0
         return back
 
 
 def make_layer(name, features, units, rng, bias):
-    """A rung of the ladder by its name; the gate that keeps starts with this bias."""
+    """A layer of the ablation by its name; the gate that keeps starts with this bias."""
     if name == "rnn":
         return SimpleRNN(features, units, rng=rng)
     if name in ("one_gate", "gru"):
@@ -52,19 +53,18 @@ def make_layer(name, features, units, rng, bias):
         return hold_open(gru, "r") if name == "one_gate" else gru
     kind = CoupledLSTM if name.startswith("coupled") else LSTM
     lstm = kind(features, units, rng=rng, forget_bias=bias)
-    return hold_open(lstm, "o") if name.endswith("shown") else lstm
+    return hold_open(lstm, "o") if name.endswith("no_output_gate") else lstm
 
 
-ABLATIONS = ("lstm", "lstm_shown", "coupled", "coupled_shown", "one_gate", "gru", "rnn")
+ABLATIONS = ("lstm", "lstm_no_output_gate", "coupled", "coupled_no_output_gate", "one_gate", "gru", "rnn")
 
 
 def error_of_running_total(name, seed, updates=1500):
     """Train four units on running totals; the part of the error that is left on unseen streams."""
     rng = np.random.default_rng(seed)
     model = Model([make_layer(name, 4, 4, rng, bias=1), Dense(4, 1, rng=rng)], MeanSquaredError())
-    adam = Adam()
-    for update in range(updates):
-        adam.learning_rate = 0.03 * (1 - update / updates)
+    adam = Adam(LinearDecay(0.03, updates))
+    for _ in range(updates):
         model.train_on_batch(*running_total(32, 40, rng), optimizer=adam, clip_norm=1.0)
     return error_left(model, 40, np.random.default_rng(1000 + seed))
 
@@ -207,56 +207,29 @@ def measure_text(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _median(rows, name):
-    """Over the seeds; a run that never got there counts as infinitely long."""
-    return float(np.median([np.inf if row[name] is None else row[name] for row in rows]))
-
-
-def _solved(rows, name):
-    return sum(row[name] is not None for row in rows)
-
-
 def _all(rows, *names):
-    return all(_solved(rows, name) == len(rows) for name in names)
+    return all(reached(rows, name) == len(rows) for name in names)
 
 
 def _none(rows, *names):
-    return all(_solved(rows, name) == 0 for name in names)
-
-
-def _counts(rows, names):
-    said = []
-    for name in names:
-        took = [row[name] for row in rows if row[name] is not None]
-        said.append(
-            f"{name.replace('_', ' ')} {len(took)} of {len(rows)}"
-            + (f" in {min(took):,}-{max(took):,}" if took else "")
-        )
-    return "; ".join(said)
-
-
-def _spread(rows, names, form):
-    return "; ".join(
-        f"{name.replace('_', ' ')} {min(row[name] for row in rows):{form}}-{max(row[name] for row in rows):{form}}"
-        for name in names
-    )
+    return all(reached(rows, name) == 0 for name in names)
 
 
 def _ablation_total_holds(rows):
-    whole, (twice, four) = _median(rows, "lstm"), (2, 4) if len(rows) > 2 else (1, 2)  # one run is no median
-    return whole < 0.03 and _median(rows, "one_gate") > twice * whole and _median(rows, "rnn") > four * whole
+    whole, (twice, four) = median(rows, "lstm"), (2, 4) if len(rows) > 2 else (1, 2)  # one run is no median
+    return whole < 0.03 and median(rows, "one_gate") > twice * whole and median(rows, "rnn") > four * whole
 
 
 def _ablation_order_holds(rows):
-    return _all(rows, "gru_3", "one_gate_3") and _none(rows, "rnn") and _solved(rows, "gru_0") <= len(rows) / 2
+    return _all(rows, "gru_3", "one_gate_3") and _none(rows, "rnn") and reached(rows, "gru_0") <= len(rows) / 2
 
 
 def _lag_holds(rows):
-    quick = min(_median(rows, "gru_20"), _median(rows, "lstm_20")) * (1 if len(rows) > 2 else 2)  # one run is no median
-    between = "rnn_60" not in rows[0] or (_all(rows, "gru_60") and _solved(rows, "rnn_60") <= len(rows) / 2)
+    quick = min(median(rows, "gru_20"), median(rows, "lstm_20")) * (1 if len(rows) > 2 else 2)  # one run is no median
+    between = "rnn_60" not in rows[0] or (_all(rows, "gru_60") and reached(rows, "rnn_60") <= len(rows) / 2)
     return (
         _all(rows, "rnn_20", "gru_20", "lstm_20")
-        and _median(rows, "rnn_20") <= quick
+        and median(rows, "rnn_20") <= quick
         and between
         and _all(rows, "gru_80")
         and _none(rows, "rnn_80")
@@ -269,7 +242,7 @@ def _adding_holds(rows):
 
 def _reber_holds(rows):
     slack = 2 if len(rows) > 2 else 10  # one run is no median
-    return _all(rows, "rnn") and _median(rows, "rnn") < slack * _median(rows, "gru")
+    return _all(rows, "rnn") and median(rows, "rnn") < slack * median(rows, "gru")
 
 
 def _text_holds(rows):
@@ -297,7 +270,7 @@ REPRODUCTIONS = (
         seeds=range(5),
         measure=measure_ablation_total,
         holds=_ablation_total_holds,
-        measured=lambda rows: _spread(rows, ABLATIONS, ".3f"),
+        measured=lambda rows: spreads(rows, ABLATIONS, ".3f"),
     ),
     Reproduction(
         key="gru-ablation-order",
@@ -311,7 +284,7 @@ REPRODUCTIONS = (
         seeds=range(5),
         measure=measure_ablation_order,
         holds=_ablation_order_holds,
-        measured=lambda rows: _counts(rows, [f"{name}_{bias}" for bias in (0, 3) for name in ABLATIONS[:-1]] + ["rnn"]),
+        measured=lambda rows: counts(rows, [f"{name}_{bias}" for bias in (0, 3) for name in ABLATIONS[:-1]] + ["rnn"]),
     ),
     Reproduction(
         key="gru-lag",
@@ -324,7 +297,7 @@ REPRODUCTIONS = (
         seeds=range(5),
         measure=measure_lag,
         holds=_lag_holds,
-        measured=lambda rows: _counts(rows, [f"{name}_{lag}" for lag in LAGS for name in MODELS]),
+        measured=lambda rows: counts(rows, [f"{name}_{lag}" for lag in LAGS for name in MODELS]),
     ),
     Reproduction(
         key="gru-adding",
@@ -337,7 +310,7 @@ REPRODUCTIONS = (
         seeds=range(5),
         measure=measure_adding,
         holds=_adding_holds,
-        measured=lambda rows: _counts(rows, MODELS),
+        measured=lambda rows: counts(rows, MODELS),
     ),
     Reproduction(
         key="gru-reber",
@@ -351,7 +324,7 @@ REPRODUCTIONS = (
         seeds=range(5),
         measure=measure_reber,
         holds=_reber_holds,
-        measured=lambda rows: _counts(rows, MODELS),
+        measured=lambda rows: counts(rows, MODELS),
     ),
     Reproduction(
         key="gru-text",
@@ -366,7 +339,7 @@ REPRODUCTIONS = (
         measure=measure_text,
         holds=_text_holds,
         measured=lambda rows: (
-            _spread(rows, [f"{name}_{size}_s4" for size in ("small", "large") for name in MODELS], ".2f")
+            spreads(rows, [f"{name}_{size}_s4" for size in ("small", "large") for name in MODELS], ".2f")
             + f" bits; table of fives {rows[0]['table_5']:.2f}"
         ),
     ),

@@ -12,6 +12,7 @@ from course_lib import datasets, tasks
 from course_lib.ngrams import NGram
 from course_lib.sequences import Vocabulary, one_hot, windows
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import spread
 
 SYMBOLS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
 
@@ -21,10 +22,7 @@ SYMBOLS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
 # ---------------------------------------------------------------------------------------------------------------------
 def words_by_part():
     """The dictionary's words by part: "train", "validation" and "test"."""
-    parts = {}
-    for word in datasets.load_words():
-        parts.setdefault(datasets.split_of(word), []).append(word)
-    return parts
+    return {part: datasets.load_words(part) for part in ("train", "validation", "test")}
 
 
 def run_together(words, rng):
@@ -264,11 +262,6 @@ def _sunspots_holds(rows):
     return all(row["network"] < 0.75 * row["persistence"] and abs(row["network"] - row["linear"]) < 4 for row in rows)
 
 
-def _range(rows, name, form=".2f"):
-    values = [row[name] for row in rows]
-    return f"{min(values):{form}} to {max(values):{form}}"
-
-
 REPRODUCTIONS = (
     Reproduction(
         key="classic-stack",
@@ -282,8 +275,8 @@ REPRODUCTIONS = (
         measure=measure_classic,
         holds=_classic_holds,
         measured=lambda rows: (
-            f"bits a letter: classic {_range(rows, 'classic')}, mended {_range(rows, 'mended')}; pairs "
-            f"{_range(rows, 'pairs')}, best table {_range(rows, 'table')}"
+            f"bits a letter: classic {spread(rows, 'classic')}, mended {spread(rows, 'mended')}; pairs "
+            f"{spread(rows, 'pairs')}, best table {spread(rows, 'table')}"
         ),
     ),
     Reproduction(
@@ -302,9 +295,9 @@ REPRODUCTIONS = (
         measure=measure_dropout,
         holds=_dropout_holds,
         measured=lambda rows: (
-            f"bits a letter, best and last: without {_range(rows, 'best_without')} and "
-            f"{_range(rows, 'last_without')}, with {_range(rows, 'best_with')} and "
-            f"{_range(rows, 'last_with')}; best table {_range(rows, 'table')}"
+            f"bits a letter, best and last: without {spread(rows, 'best_without')} and "
+            f"{spread(rows, 'last_without')}, with {spread(rows, 'best_with')} and "
+            f"{spread(rows, 'last_with')}; best table {spread(rows, 'table')}"
         ),
     ),
     Reproduction(
@@ -320,8 +313,8 @@ REPRODUCTIONS = (
         measure=measure_mask,
         holds=_mask_holds,
         measured=lambda rows: (
-            f"right: masked {_range(rows, 'masked_12')}, mask taken away {_range(rows, 'bare_12')}; "
-            f"trained without {_range(rows, 'never_12')}, longer filling {_range(rows, 'never_20')}"
+            f"right: masked {spread(rows, 'masked_12')}, mask taken away {spread(rows, 'bare_12')}; "
+            f"trained without {spread(rows, 'never_12')}, longer filling {spread(rows, 'never_20')}"
         ),
     ),
     Reproduction(
@@ -336,8 +329,8 @@ REPRODUCTIONS = (
         measure=measure_sunspots,
         holds=_sunspots_holds,
         measured=lambda rows: (
-            f"RMSE: network {_range(rows, 'network', '.1f')}, linear {_range(rows, 'linear', '.1f')}, "
-            f"persistence {_range(rows, 'persistence', '.1f')}"
+            f"RMSE: network {spread(rows, 'network', '.1f')}, linear {spread(rows, 'linear', '.1f')}, "
+            f"persistence {spread(rows, 'persistence', '.1f')}"
         ),
     ),
 )

@@ -12,10 +12,11 @@ from course_lib.layers import Dense
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.ngrams import NGram, end_to_end
-from course_lib.optimizers import Adam
+from course_lib.optimizers import Adam, LinearDecay
 from course_lib.recurrent import GRU
 from course_lib.sequences import Vocabulary, one_hot, pad, stream
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import spread
 
 B, E = (tasks.REBER_SYMBOLS.index(symbol) for symbol in "BE")
 
@@ -27,9 +28,8 @@ def learn_grammar(grammar, rng, updates=1000):
     """A GRU of 24 units that has read strings of a grammar, 32 an update."""
     size = len(grammar.symbols)
     model = Model([GRU(size, 24, rng=rng), Dense(24, size, rng=rng)], SoftmaxCrossEntropy())
-    adam = Adam()
-    for update in range(updates):
-        adam.learning_rate = 0.01 * (1 - update / updates)
+    adam = Adam(LinearDecay(0.01, updates))
+    for _ in range(updates):
         batch = tasks.grammar_batch(grammar, [grammar.sample(rng) for _ in range(32)])
         model.train_on_batch(batch.inputs, batch.targets, batch.mask, optimizer=adam, clip_norm=1.0)
     return model
@@ -155,18 +155,16 @@ LETTERS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
 
 def read_and_held_back():
     """The dictionary's words that may be read, and those that may not, as sets."""
-    words = datasets.load_words()
-    read = {word for word in words if datasets.split_of(word) == "train"}
-    return read, set(words) - read
+    read = set(datasets.load_words("train"))
+    return read, set(datasets.load_words()) - read
 
 
 def learn_words(read, rng, units=64, updates=500):
     """A GRU that has read pieces of the words, run together in random order."""
     ids = LETTERS.encode("." + ".".join(rng.permutation(sorted(read))) + ".")
     model = Model([GRU(27, units, rng=rng), Dense(units, 27, rng=rng)], SoftmaxCrossEntropy())
-    adam = Adam()
-    for update in range(updates):
-        adam.learning_rate = 0.01 * (1 - update / updates)
+    adam = Adam(LinearDecay(0.01, updates))
+    for _ in range(updates):
         rows = ids[rng.integers(len(ids) - 21, size=(64, 1)) + np.arange(21)]
         model.train_on_batch(one_hot(rows[:, :-1], 27), rows[:, 1:], optimizer=adam, clip_norm=1.0)
     return model
@@ -181,7 +179,7 @@ def word_table(read, pseudocount, n=7):
     return NGram(n, 27, pseudocount=pseudocount, interpolated=True).read(ids)
 
 
-PSEUDOCOUNT = {"table": 1, "leaning": 30}  # letters; of 1, 10, 20, 30, 60 the best on held_back[4::8] was 30
+PSEUDOCOUNT = {"table": 1, "smoothed": 30}  # letters; of 1, 10, 20, 30, 60 the best on held_back[4::8] was 30
 
 
 def write_words(step, seed, count, rng):
@@ -231,8 +229,8 @@ def _words_holds(rows):
         and row["bits_table"] > row["bits_gru"]
         and row["new_table"] < 0.03
         and row["new_gru"] > 0.05
-        and row["real_leaning"] < 0.6 * row["real_table"]
-        and row["bits_leaning"] < row["bits_gru"] - 0.2
+        and row["real_smoothed"] < 0.6 * row["real_table"]
+        and row["bits_smoothed"] < row["bits_gru"] - 0.2
         for row in rows
     )
 
@@ -243,11 +241,10 @@ def _words_holds(rows):
 def learn_text(ids, size, rng, updates, units=128):
     """A GRU that has read a text in 32 places at once, 50 characters an update, round and round."""
     model = Model([GRU(size, units, rng=rng), Dense(units, size, rng=rng)], SoftmaxCrossEntropy())
-    adam, update = Adam(), 0
+    adam, update = Adam(LinearDecay(0.01, updates)), 0
     while update < updates:
         states = None
         for x, y in stream(ids[rng.integers(50) :], 32, 50):
-            adam.learning_rate = 0.01 * (1 - update / updates)
             model.train_on_batch(one_hot(x, size), y, optimizer=adam, clip_norm=1.0, initial_states=states)
             states, update = model.states, update + 1
             if update == updates:
@@ -342,9 +339,8 @@ def true_text(count, length, rng):
 def learn_endless(rng, updates=500):
     """A GRU of 24 units that has read string after string, without a gap, always the true text."""
     model = Model([GRU(7, 24, rng=rng), Dense(24, 7, rng=rng)], SoftmaxCrossEntropy())
-    adam = Adam()
-    for update in range(updates):
-        adam.learning_rate = 0.01 * (1 - update / updates)
+    adam = Adam(LinearDecay(0.01, updates))
+    for _ in range(updates):
         ids = true_text(32, 41, rng)
         model.train_on_batch(one_hot(ids[:, :-1], 7), ids[:, 1:], optimizer=adam, clip_norm=1.0)
     return model
@@ -458,14 +454,8 @@ def _exposure_holds(rows):
 # ---------------------------------------------------------------------------------------------------------------------
 # What is recorded
 # ---------------------------------------------------------------------------------------------------------------------
-def _range(rows, name, form=".2f"):
-    numbers = [row[name] for row in rows if name in row] or [np.nan]  # a live run measures less
-    least, most = (f"{extreme(numbers):{form}}" for extreme in (min, max))
-    return least if least == most else f"{least} to {most}"
-
-
 def _times(rows, judge):
-    return _range([{"times": row[f"free_{judge}"] / row["forced"]} for row in rows], "times")
+    return spread([{"times": row[f"free_{judge}"] / row["forced"]} for row in rows], "times")
 
 
 def _endless(rows):
@@ -486,8 +476,8 @@ REPRODUCTIONS = (
         measure=measure_fair,
         holds=_fair_holds,
         measured=lambda rows: (
-            f"T=1 {_range(rows, 'valid T1')}, T=2 {_range(rows, 'valid T2')}, T=2 with top-p .9 "
-            f"{_range(rows, 'valid p0.9 at T2')}; greedy never ends on {_endless(rows)} of {len(rows)}"
+            f"T=1 {spread(rows, 'valid T1')}, T=2 {spread(rows, 'valid T2')}, T=2 with top-p .9 "
+            f"{spread(rows, 'valid p0.9 at T2')}; greedy never ends on {_endless(rows)} of {len(rows)}"
         ),
     ),
     Reproduction(
@@ -504,8 +494,8 @@ REPRODUCTIONS = (
         holds=_loaded_holds,
         measured=lambda rows: (
             f"variety of the truth {true_variety(loaded_reber(0.7)):.1f}; at T=1 "
-            f"{_range(rows, 'variety T1', '.1f')}, at .5 {_range(rows, 'variety T0.5', '.1f')}, of which "
-            f"valid {_range(rows, 'valid T0.5')}"
+            f"{spread(rows, 'variety T1', '.1f')}, at .5 {spread(rows, 'variety T0.5', '.1f')}, of which "
+            f"valid {spread(rows, 'valid T0.5')}"
         ),
     ),
     Reproduction(
@@ -524,10 +514,10 @@ REPRODUCTIONS = (
         measure=measure_words,
         holds=_words_holds,
         measured=lambda rows: (
-            f"real: GRU {_range(rows, 'real_gru')}, 7-gram {_range(rows, 'real_table')} and, leaning "
-            f"more, {_range(rows, 'real_leaning')}; new among them: {_range(rows, 'new_gru', '.3f')}, "
-            f"{_range(rows, 'new_table', '.3f')}, {_range(rows, 'new_leaning', '.3f')}; bits a letter "
-            f"{_range(rows, 'bits_gru')}, {_range(rows, 'bits_table')}, {_range(rows, 'bits_leaning')}"
+            f"real: GRU {spread(rows, 'real_gru')}, 7-gram {spread(rows, 'real_table')} and, leaning "
+            f"more, {spread(rows, 'real_smoothed')}; new among them: {spread(rows, 'new_gru', '.3f')}, "
+            f"{spread(rows, 'new_table', '.3f')}, {spread(rows, 'new_smoothed', '.3f')}; bits a letter "
+            f"{spread(rows, 'bits_gru')}, {spread(rows, 'bits_table')}, {spread(rows, 'bits_smoothed')}"
         ),
     ),
     Reproduction(
@@ -543,9 +533,9 @@ REPRODUCTIONS = (
         measure=measure_prose,
         holds=_prose_holds,
         measured=lambda rows: (
-            f"bits a character: 300 updates {_range(rows, 'short')}, 2,000 {_range(rows, 'long')}, "
-            f"6-gram {_range(rows, 'table_6')}, 8-gram {_range(rows, 'table_8')}; greedy loops "
-            f"{_range(rows, 'greedy_short', '.0f')} and {_range(rows, 'greedy_long', '.0f')} of 20"
+            f"bits a character: 300 updates {spread(rows, 'short')}, 2,000 {spread(rows, 'long')}, "
+            f"6-gram {spread(rows, 'table_6')}, 8-gram {spread(rows, 'table_8')}; greedy loops "
+            f"{spread(rows, 'greedy_short', '.0f')} and {spread(rows, 'greedy_long', '.0f')} of 20"
         ),
     ),
     Reproduction(
@@ -566,7 +556,7 @@ REPRODUCTIONS = (
         measured=lambda rows: (
             f"free running against true text: strict judge {_times(rows, 'strict')}, forgiving "
             f"{_times(rows, 'forgiving')}; right after a planted error "
-            f"{_range(rows, 'planted_strict_1')} and {_range(rows, 'planted_forgiving_1', '.3f')}"
+            f"{spread(rows, 'planted_strict_1')} and {spread(rows, 'planted_forgiving_1', '.3f')}"
         ),
     ),
 )

@@ -11,7 +11,7 @@ import numpy as np
 
 from course_lib import datasets, tasks
 from course_lib.generation import beam_search, greedy, log_softmax
-from course_lib.optimizers import Adam
+from course_lib.optimizers import Adam, LinearDecay
 from course_lib.seq2seq import EncoderDecoder, exact_match, scheduled_sampling, teacher_forcing
 from course_lib.sequences import Vocabulary
 from course_lib.speaker import error_rates
@@ -25,9 +25,8 @@ ALPHABET = Vocabulary("abcdefghijklmnopqrstuvwxyz")
 # ---------------------------------------------------------------------------------------------------------------------
 def train(model, draw, updates, rate=0.01):
     """Adam with a rate that falls to 0. ``draw()`` returns the pairs of one update."""
-    adam = Adam()
-    for update in range(updates):
-        adam.learning_rate = rate * (1 - update / updates)
+    adam = Adam(LinearDecay(rate, updates))
+    for _ in range(updates):
         pairs = draw()
         model.train_on_batch(pairs, pairs.target_out, pairs.target_mask, optimizer=adam, clip_norm=1.0)
     return model

@@ -14,6 +14,7 @@ from course_lib.seq2seq import BahdanauEncoderDecoder, EncoderDecoder, teacher_f
 from course_lib.sequences import Vocabulary
 from course_lib.speaker.train import align, letter_table, spelling_pairs
 from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import spread
 from course_lib.transformer import Transformer
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ def pointers(model, count, seed):
     Returns
     -------
     dict of str to (sounds of all words,) array of int
-        "missed": the letter that the model misses most; "looked": its largest attention weight; "counted": the
+        "missed": the letter that the model misses most; "attended": its largest attention weight; "counted": the
         alignment by counting, from 10,000 training words; "diagonal": as far into the word as the sound is.
     """
     rng = np.random.default_rng(seed)
@@ -187,7 +188,7 @@ def pointers(model, count, seed):
     ids = [(ALPHABET.encode(word), SOUNDS.encode(sounds)) for word, sounds in right]
     found = {
         "missed": [most_missed(model, *pair) for pair in ids],
-        "looked": [attended(model, *pair) for pair in ids],
+        "attended": [attended(model, *pair) for pair in ids],
         "counted": [np.repeat(np.arange(len(steps)), steps) for steps in sizes],
         "diagonal": [np.linspace(0, len(letters) - 1, len(sounds)).round().astype(int) for letters, sounds in ids],
     }
@@ -215,7 +216,7 @@ def measure_cipher(seed):
         model = train_cipher(kind(26, 28, 64, attention=attention, rng=rng), key, updates, rng, backwards)
         row |= {f"{name}_{length}": letters_right(model, key, length, rng, backwards=backwards) for length in LENGTHS}
         if attention:
-            row |= {f"{name}_looks_{length}": attention_right(model, key, length, rng) for length in LENGTHS}
+            row |= {f"{name}_attends_{length}": attention_right(model, key, length, rng) for length in LENGTHS}
     return row
 
 
@@ -242,19 +243,15 @@ def measure_pointers(seed):
     found = pointers(model, 300, seed)
     return {
         f"{name}_{what}": float((abs(found[name] - found["missed"]) <= within).mean())
-        for name in ("looked", "counted", "diagonal")
+        for name in ("attended", "counted", "diagonal")
         for what, within in (("there", 0), ("near", 1))
     }
-
-
-def _spread(rows, name, form=".2f"):
-    return f"{min(row[name] for row in rows):{form}}-{max(row[name] for row in rows):{form}}"
 
 
 def _cipher_holds(rows):
     return all(
         min(row[f"{name}_{length}"] for name in ("with", "bahdanau") for length in (5, 10, 15, 20)) >= 0.98
-        and row["with_looks_20"] >= 0.95
+        and row["with_attends_20"] >= 0.95
         and row["without_20"] < 0.8
         and row["without_5"] > row["without_20"] + 0.2
         for row in rows
@@ -266,7 +263,7 @@ def _sounds_holds(rows):
 
 
 def _pointers_holds(rows):
-    return all(row["counted_there"] > row["looked_there"] > row["diagonal_there"] for row in rows)
+    return all(row["counted_there"] > row["attended_there"] > row["diagonal_there"] for row in rows)
 
 
 REPRODUCTIONS = (
@@ -288,7 +285,7 @@ REPRODUCTIONS = (
         measured=lambda rows: (
             "letters right at 5, 10, 15, 20: "
             + "; ".join(
-                f"{name} " + ", ".join(_spread(rows, f"{name}_{length}") for length in (5, 10, 15, 20))
+                f"{name} " + ", ".join(spread(rows, f"{name}_{length}") for length in (5, 10, 15, 20))
                 for name in ("with", "bahdanau", "without", "backwards")
             )
         ),
@@ -306,7 +303,7 @@ REPRODUCTIONS = (
         measure=measure_sounds,
         holds=_sounds_holds,
         measured=lambda rows: (
-            "words wrong: " + "; ".join(f"{name.replace('_', ' ')} {_spread(rows, name)}" for name in READERS)
+            "words wrong: " + "; ".join(f"{name.replace('_', ' ')} {spread(rows, name)}" for name in READERS)
         ),
     ),
     Reproduction(
@@ -323,7 +320,7 @@ REPRODUCTIONS = (
         holds=_pointers_holds,
         measured=lambda rows: (
             "found by "
-            + "; ".join(f"{name} {_spread(rows, name + '_there')}" for name in ("looked", "counted", "diagonal"))
+            + "; ".join(f"{name} {spread(rows, name + '_there')}" for name in ("attended", "counted", "diagonal"))
         ),
     ),
 )
