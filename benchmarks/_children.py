@@ -34,16 +34,18 @@ class Child:
         For its numerical libraries; read by them once, at their start, hence the process.
     python : str
         The Python to run it with.
+    checkout : Path
+        Where the course is imported from.
     """
 
-    def __init__(self, side, threads, python=sys.executable):
+    def __init__(self, side, threads, python=sys.executable, checkout=ROOT):
         self.side, self.threads = side, threads
         self.modes = SIDES[side].modes
         environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONUTF8": "1"}
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
             environment.pop(name, None)
         self.process = subprocess.Popen(
-            [python, str(Path(__file__).resolve()), side, str(threads)],
+            [python, str(Path(__file__).resolve()), side, str(threads), str(checkout)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -125,6 +127,12 @@ def options(description, arguments):
         metavar="PYTHON",
         help="a Python that can import torch, if that of the course cannot",
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="CHECKOUT",
+        help="measure this course beside another checkout of it, and nothing else",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "_build" / "bench", help="the folder to write to")
     chosen = parser.parse_args(arguments)
     chosen.out.mkdir(parents=True, exist_ok=True)
@@ -193,8 +201,9 @@ def write(folder, name, text, record):
     print(text)
     (folder / f"{name}.md").write_text(text + "\n", encoding="utf-8")
     (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(f"\nWritten: {folder / name}.md, .json and .png")
+    print(f"\nWritten: {', '.join(str(path) for path in sorted(folder.glob(f'{name}.*')))}")
 
 
 if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[3])
     serve(sys.argv[1], int(sys.argv[2]))

@@ -47,8 +47,12 @@ def our_model(case):
     """The course's model for a case; its weights are those that every other side starts from."""
     from course_lib import recurrent
     from course_lib.layers import Dense
-    from course_lib.losses import SoftmaxCrossEntropy
     from course_lib.model import Model
+
+    try:
+        from course_lib.losses import SoftmaxCrossEntropy
+    except ModuleNotFoundError:  # an older checkout, as --against may name
+        from course_lib.layers import SoftmaxCrossEntropy
 
     rng = np.random.default_rng(1)
     layer = getattr(recurrent, case.kind)(case.features, case.units, rng=rng)
@@ -58,17 +62,17 @@ def our_model(case):
 def products_of(case):
     """The matrix products of one training step, fewest and largest: [(part of the step, times, rows, inner, columns)].
 
-    Those of the inputs and of the weights' gradients for all steps at once, those of the state one a step. The blame
-    for x is not among them: nothing in front of the layer would use it.
+    Those of the inputs and of the weights' gradients for all steps at once, those of the state one a step. The
+    gradient for x is not among them: nothing in front of the layer would use it.
     """
     rows, gates = case.batch * case.time, GATES[case.kind] * case.units
     return [
         ("forward", 1, rows, case.features, gates),  # x W_x
         ("forward", case.time, case.batch, case.units, gates),  # h W_h, step by step
-        ("read-out and loss", 1, rows, case.units, case.symbols),
-        ("read-out and loss", 1, case.units, rows, case.symbols),  # its weights' gradient
-        ("read-out and loss", 1, rows, case.symbols, case.units),  # and the blame for h
-        ("backward", case.time, case.batch, gates, case.units),  # blame back through W_h, step by step
+        ("output layer and loss", 1, rows, case.units, case.symbols),
+        ("output layer and loss", 1, case.units, rows, case.symbols),  # its weights' gradient
+        ("output layer and loss", 1, rows, case.symbols, case.units),  # and the gradient for h
+        ("backward", case.time, case.batch, gates, case.units),  # the gradient back through W_h, step by step
         ("backward", 1, case.features, rows, gates),  # ∂L/∂W_x
         ("backward", 1, case.units, rows, gates),  # ∂L/∂W_h
     ]
@@ -116,24 +120,18 @@ def quiet():
 class Ours:
     """The course's NumPy; also the bare products, which are what no arrangement of it could do without."""
 
-    modes = ("ours", "ours in halves")
+    modes = ("ours",)
+    clock = staticmethod(time.perf_counter)
 
     def __init__(self, threads):
         self.versions = f"NumPy {np.__version__}"
 
     def prepare(self, case):
-        from course_lib.halves import ModelInHalves
-
         from course_lib.optimizers import Adam
 
         self.case, self.model, self.optimizer = case, our_model(case), Adam(RATE)
-        halves = our_model(case)
-        self.trained = {
-            "ours": (self.model, self.optimizer),
-            "ours in halves": (ModelInHalves(halves.layers, halves.loss), Adam(RATE)),
-        }
         self.x, self.y = data_of(case)
-        self.steps = dict.fromkeys(self.modes, 0)
+        self.steps = 0
         self.products = [
             (part, times, *faster_product(a, b, c, GATES[case.kind] if part == "forward" and times > 1 else 1))
             for part, times, a, b, c in products_of(case)
@@ -149,18 +147,17 @@ class Ours:
                     for _ in range(times):
                         np.matmul(a, b, out=out)
             return time.perf_counter() - start, None
-        model, optimizer = self.trained[mode]
-        start = time.perf_counter()
+        start = self.clock()
         for _ in range(steps):
-            n = self.steps[mode] % BATCHES
-            self.steps[mode] += 1
-            loss, _ = model.train_on_batch(self.x[n], self.y[n], optimizer=optimizer)
-        return time.perf_counter() - start, float(loss)
+            n = self.steps % BATCHES
+            self.steps += 1
+            loss, _ = self.model.train_on_batch(self.x[n], self.y[n], optimizer=self.optimizer)
+        return self.clock() - start, float(loss)
 
     def parts(self, steps):
         """Seconds of a training step by what they are spent on, and of the products alone: medians of some steps."""
         layer, dense = self.model.layers
-        names = "forward", "read-out and loss", "backward", "Adam"
+        names = "forward", "output layer and loss", "backward", "Adam"
         whole, products = [], []
         for n in range(steps):
             x, y = self.x[n % BATCHES], self.y[n % BATCHES]
@@ -170,7 +167,7 @@ class Ours:
             self.model.loss.forward(dense.forward(outputs), y)
             d_outputs = dense.backward(self.model.loss.backward())
             marks.append(time.perf_counter())
-            layer.backward(d_outputs)
+            layer.backward(d_outputs, input_gradient=False)
             marks.append(time.perf_counter())
             self.optimizer.update(self.model.weights, self.model.grads)
             marks.append(time.perf_counter())
@@ -189,10 +186,6 @@ class Ours:
         from course_lib.optimizers import Adam
 
         self.case, self.model, self.optimizer = case, our_model(case), Adam(RATE)
-        if mode == "ours in halves":
-            from course_lib.halves import ModelInHalves
-
-            self.model = ModelInHalves(self.model.layers, self.model.loss)
         self.ids, self.starts, self.steps = ids, starts, 0
 
     def learn(self, seconds):
@@ -210,6 +203,24 @@ class Ours:
 
     def weights(self):
         return [w.copy() for w in self.model.weights]
+
+
+class Checkout(Ours):
+    """The course's NumPy from any checkout, by the processor's seconds: other programs' work counts less."""
+
+    modes = ("checkout",)
+    clock = staticmethod(time.process_time)
+
+    def __init__(self, threads):
+        import course_lib
+
+        self.versions = str(Path(course_lib.__file__).resolve().parent.parent)
+
+    def prepare(self, case):
+        from course_lib.optimizers import Adam
+
+        self.model, self.optimizer, self.steps = our_model(case), Adam(RATE), 0
+        self.x, self.y = data_of(case)
 
 
 class Keras:
@@ -421,4 +432,4 @@ class Plain:
         return [w.astype(np.float32) for w in self._weights]
 
 
-SIDES = {side.__name__: side for side in (Ours, Keras, Torch, Plain)}
+SIDES = {side.__name__: side for side in (Ours, Checkout, Keras, Torch, Plain)}

@@ -10,17 +10,16 @@ import sys
 from statistics import median
 
 import numpy as np
-from _children import Child, described, has_torch, machine, options, table, thread_settings, write
+from _children import ROOT, Child, described, has_torch, machine, options, table, thread_settings, write
 from _sides import GATES, Case, gflop_of
 
 SIZES = [(32, 40, 32), (32, 40, 128), (64, 100, 256)]  # batch, time, units: two as in lessons, one larger
-SIDES = ("ours", "ours in halves", "Keras plain", "Keras jit", "PyTorch", "products")
+SIDES = ("ours", "Keras plain", "Keras jit", "PyTorch", "products")
 AIMS = {"Keras": 1.3, "PyTorch": (0.8, 1.0), "products": 0.5}  # PyTorch: at the course's sizes, at the larger one
 HOPELESS = 2  # a number of threads that takes so many times as long as the side's other one is tried once only
 
 LOOKS = {
     "ours": ("#1b1b24", "o", "-"),
-    "ours in halves": ("#1b1b24", "x", "--"),
     "Keras plain": ("#a9610b", "s", ":"),
     "Keras jit": ("#a9610b", "D", "--"),
     "PyTorch": ("#7a3fa0", "^", "-."),
@@ -92,17 +91,12 @@ def best(rows):
     return chosen
 
 
-def fastest_of_ours(chosen):
-    """Milliseconds of our step, in one piece or in halves."""
-    return min(chosen[side]["ms"] for side in ("ours", "ours in halves") if side in chosen)
-
-
 def ratios(chosen):
     """How many times as long as ours the rivals take, and what share of ours the products are; None if not measured.
 
-    Ours is the better of whole batches and halves, Keras the better of its two modes.
+    Keras is the better of its two modes.
     """
-    ours = fastest_of_ours(chosen)
+    ours = chosen["ours"]["ms"]
     keras = [chosen[side]["ms"] for side in ("Keras plain", "Keras jit") if side in chosen]
     return {
         "Keras": min(keras) / ours if keras else None,
@@ -176,7 +170,7 @@ def report(results, parts, about):
                 case,
                 *[cell(chosen, side) for side in sides],
                 *[times(share[name]) for name in ("Keras", "PyTorch", "products")],
-                f"{gflop_of(case) / fastest_of_ours(chosen) * 1e3:.0f}",
+                f"{gflop_of(case) / chosen['ours']['ms'] * 1e3:.0f}",
             ]
         )
     heads = [
@@ -210,7 +204,7 @@ def report(results, parts, about):
             verdicts(results),
             "",
             "## Where our time goes\n",
-            "Per cent of a step, the batch in one piece; in brackets the share of the matrix products alone. The "
+            "Per cent of a step; in brackets the share of the matrix products alone. The "
             "rest is "
             "entry-by-entry arithmetic, copies and Python.\n",
             table(["per cent of a step", *names], split),
@@ -227,7 +221,7 @@ def alt_of(results):
         order = sorted(chosen, key=lambda side: chosen[side]["ms"])
         said.append(f"{case}: " + ", ".join(f"{side} {chosen[side]['ms']:.2g}" for side in order))
     return (
-        "Time of a training step, divided by the better of ours, on a logarithmic axis: one panel for each kind of "
+        "Time of a training step, divided by ours, on a logarithmic axis: one panel for each kind of "
         "layer, its sizes from left to right, a marker for each side; above 1, ours is faster. In milliseconds, "
         "from fast to slow, " + "; ".join(said) + "."
     )
@@ -249,7 +243,7 @@ def draw(results, path):
         mine = [(case, chosen) for case, chosen in results if case.kind == kind]
         for side in (side for side in SIDES if side in mine[0][1]):
             color, marker, dashes = LOOKS[side]
-            shares = [chosen[side]["ms"] / fastest_of_ours(chosen) for _, chosen in mine]
+            shares = [chosen[side]["ms"] / chosen["ours"]["ms"] for _, chosen in mine]
             ax.plot(
                 range(len(shares)),
                 shares,
@@ -271,16 +265,103 @@ def draw(results, path):
             xticklabels=[case.units for case, _ in mine],
             xlim=(-0.4, len(mine) - 0.6),
         )
-    axes[0][0].set_ylabel("time of a step ÷ the better of ours")
+    axes[0][0].set_ylabel("time of a step ÷ ours")
     fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     fig.savefig(path, dpi=160, metadata={"Description": alt_of(results)})
     plt.close(fig)
+
+
+def side_by_side(case, here, there, pairs, seconds):
+    """Train the same model from two checkouts in turn, each first in every second pair.
+
+    Returns
+    -------
+    dict
+        "case", "ms" and "ms there" (medians, of the processor's time, a step), "ratio" (the median of here ÷ there over
+        the pairs), "lowest" and "highest" (its quartiles), "pairs", "steps" (in each of a pair), "losses" (the last).
+    """
+    for child in (here, there):
+        child.ask("prepare", case)
+        child.ask("run", "checkout", 1)  # what is slow the first time
+    steps = max(1, round(seconds / (here.ask("run", "checkout", 2)[0] / 2)))
+    there.ask("run", "checkout", 2)
+    spent, losses = {here: [], there: []}, {}
+    for pair in range(pairs):
+        for child in (here, there) if pair % 2 else (there, here):
+            taken, losses[child] = child.ask("run", "checkout", steps)
+            spent[child].append(1e3 * taken / steps)
+    ratios = np.divide(spent[here], spent[there])
+    return dict(
+        case=case._asdict(),
+        ms=median(spent[here]),
+        ratio=float(np.median(ratios)),
+        lowest=float(np.quantile(ratios, 0.25)),
+        highest=float(np.quantile(ratios, 0.75)),
+        pairs=pairs,
+        steps=steps,
+        losses=[losses[here], losses[there]],
+        **{"ms there": median(spent[there])},
+    )
+
+
+def report_against(rows, versions, about):
+    """The table of this checkout beside another, in Markdown."""
+    lines = [
+        [
+            Case(**row["case"]),
+            f"{row['ms']:.2f}",
+            f"{row['ms there']:.2f}",
+            f"{row['ratio']:.3f}",
+            f"{row['lowest']:.3f} to {row['highest']:.3f}",
+        ]
+        for row in rows
+    ]
+    heads = ["one thread, milliseconds a step", "here", "there", "here ÷ there", "half of the pairs"]
+    return "\n".join(
+        [
+            "# Speed of a training step beside another checkout\n",
+            described(about),
+            "",
+            f"Here is {versions[0]}, there {versions[1]}. Times are the processor's; the ratio is the median over "
+            f"{rows[0]['pairs']} pairs measured in turn. Below 1, here is faster.\n",
+            table(heads, lines),
+        ]
+    )
+
+
+def against(chosen, cases, pairs, seconds):
+    """Measure this checkout beside another one, and write the table."""
+    if not (chosen.against / "course_lib").is_dir():
+        raise SystemExit(
+            f"--against takes the folder of another checkout, but {chosen.against} has no course_lib in it."
+        )
+    children = [Child("Checkout", 1, checkout=path.resolve()) for path in (ROOT, chosen.against)]
+    try:
+        about = machine(children[:0])
+        rows = []
+        for case in cases:
+            print(f"{case} ...", file=sys.stderr, flush=True)
+            rows.append(side_by_side(case, *children, pairs, seconds))
+    finally:
+        for child in children:
+            child.close()
+    about["libraries"] = [f"NumPy {np.__version__}"]
+    versions = [child.versions for child in children]
+    write(
+        chosen.out,
+        "against",
+        report_against(rows, versions, about),
+        {"machine": about, "quick": chosen.quick, "checkouts": versions, "rows": rows},
+    )
 
 
 def main(arguments=None):
     chosen = options(__doc__.splitlines()[0], arguments)
     sizes, repeats, seconds = ([(8, 10, 16)], 3, 0.02) if chosen.quick else (SIZES, 5, 0.12)
     cases = [Case(kind, *size) for kind in GATES for size in sizes]
+    if chosen.against:
+        against(chosen, cases, 4 if chosen.quick else 30, seconds)
+        return
     torch = has_torch(chosen.torch_python)
     children = [Child("Ours", threads) for threads in thread_settings()]
     children += [Child("Keras", threads) for threads in thread_settings()]

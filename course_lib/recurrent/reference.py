@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from course_lib.layers import ACTIVATIONS
-from course_lib.recurrent.base import RecurrentLayer, State, _as_sequences, _time_first_mask
+from course_lib.recurrent.base import (
+    RecurrentLayer,
+    State,
+    _as_sequences,
+    _gradient_or_zeros,
+    _need_gradient,
+    _state_or_zeros,
+    _time_first_mask,
+)
 
 sigmoid, _ = ACTIVATIONS["sigmoid"]
 
@@ -46,10 +54,11 @@ class _StepByStep(RecurrentLayer):
         x = _as_sequences(x, self.features, type(self).__name__, self.dtype)
         batch, time, _ = x.shape
         everywhere = np.ones((batch, time), bool)
-        mask = _time_first_mask(everywhere if mask is None else mask, batch, time, type(self).__name__)
-        zeros = np.zeros((batch, self.units), self.dtype)
-        state = [zeros if s is None else s for s in self._parts(initial_state, f"{type(self).__name__} takes a state")]
-        output, outputs, steps = zeros, [], []
+        name = type(self).__name__
+        mask = _time_first_mask(everywhere if mask is None else mask, batch, time, name)
+        state = self._parts(initial_state, f"{name} takes an initial state")
+        state = [_state_or_zeros(part, batch, self.units, self.dtype, name) for part in state]
+        output, outputs, steps = np.zeros((batch, self.units), self.dtype), [], []
         for t in range(time):
             real = mask[t]
             new_state, kept = self.step(x[:, t], *state)
@@ -82,12 +91,14 @@ class _StepByStep(RecurrentLayer):
             ∂L/∂h_0; for an LSTM the pair (∂L/∂h_0, ∂L/∂c_0).
         """
         x, mask, steps = self._need_forward()
-        zeros = np.zeros((len(x), self.units), self.dtype)
-        d_outputs = np.zeros((*x.shape[:2], self.units)) if d_outputs is None else d_outputs
-        d_state = [zeros if d is None else d for d in self._parts(d_final_state, "The gradient of the state comes")]
-        d_output, dx = zeros, np.zeros_like(x)
+        batch, time, _ = x.shape
+        _need_gradient(self, d_outputs, d_final_state)
+        d_outputs = _gradient_or_zeros(d_outputs, (batch, time, self.units), self.dtype, "d_outputs")
+        d_state = self._parts(d_final_state, f"{type(self).__name__} takes the gradient of its final state", "d")
+        d_state = [_gradient_or_zeros(d, (batch, self.units), self.dtype, "d_final_state") for d in d_state]
+        d_output, dx = np.zeros((batch, self.units), self.dtype), np.zeros_like(x)
         self.grads = [np.zeros_like(w) for w in self.weights]
-        for t in reversed(range(x.shape[1])):
+        for t in reversed(range(time)):
             real = mask[t]
             d_output = d_output + d_outputs[:, t]  # with the gradients of steps that repeated this output
             d_new = [np.where(real, d, 0) for d in d_state]

@@ -6,13 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.gradients import check_gradients
-from course_lib.layers import ACTIVATIONS, Dense, LastStep
+from course_lib.layers import Dense, LastStep
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.optimizers import Adam
-from course_lib.recurrent import GRU, LSTM, Bidirectional
+from course_lib.recurrent import GRU, LSTM, Bidirectional, ReferenceGRU, ReferenceLSTM
 
-SIGMOID, _ = ACTIVATIONS["sigmoid"]
 KINDS = ("LSTM", "GRU", "GRU, reset before")
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 3), st.integers(1, 4))  # batch, time, in, hidden
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -47,52 +46,63 @@ def product(gradient, values):
 
 
 # ------------------------------------------------------------------------------------------------------- the formulas
-def one_step(layer, x, state):
-    """Return the next state and the gates, as the papers write them: one product a gate, nothing fused."""
-    u = layer.units
-    gates = range(4 if isinstance(layer, LSTM) else 3)
-    wx, wh = ([w[:, k * u : (k + 1) * u] for k in gates] for w in (layer.kernel, layer.recurrent_kernel))
-    if isinstance(layer, LSTM):
-        h, c = state
-        i, f, g, o = (x @ wx[k] + h @ wh[k] + layer.bias[k * u : (k + 1) * u] for k in gates)
-        i, f, g, o = SIGMOID(i), SIGMOID(f), np.tanh(g), SIGMOID(o)
-        c = f * c + i * g
-        return (o * np.tanh(c), c), dict(i=i, f=f, c=g, o=o)
-    h = state
-    b, b_inner = layer.bias if layer.reset_after else (layer.bias, np.zeros(3 * u))
-    b, b_inner = ([v[k * u : (k + 1) * u] for k in gates] for v in (b, b_inner))
-    z, r = (SIGMOID(x @ wx[k] + b[k] + h @ wh[k] + b_inner[k]) for k in (0, 1))
-    if layer.reset_after:
-        candidate = np.tanh(x @ wx[2] + b[2] + r * (h @ wh[2] + b_inner[2]))
-    else:
-        candidate = np.tanh(x @ wx[2] + b[2] + (r * h) @ wh[2])
-    return z * h + (1 - z) * candidate, dict(z=z, r=r, h=candidate)
+def reference_of(layer):
+    """Return the same layer in the form that reads like the formula."""
+    kind = ReferenceLSTM if isinstance(layer, LSTM) else ReferenceGRU
+    reference = kind(**layer.config(), rng=np.random.default_rng(0))
+    reference.set_weights(layer.weights)
+    return reference
 
 
 @every_kind
-@given(sizes=sizes, seed=st.integers(0, 999), masked=st.booleans())
-def test_the_layer_is_its_formula_step_by_step(kind, sizes, seed, masked):
+@given(sizes=sizes, seed=st.integers(0, 999), masked=st.booleans(), which=st.sampled_from(["outputs", "state", "both"]))
+def test_the_layer_is_its_formula_in_outputs_states_and_gradients(kind, sizes, seed, masked, which):
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
-    layer, state = make(kind, features, units, rng), random_state(kind, batch, units, rng)
-    x = rng.normal(size=(batch, time, features))
-    mask = rng.random((batch, time)) < 0.6 if masked else np.ones((batch, time), bool)
-    outputs, final = layer.forward(x, state, mask if masked else None)
-    gates = layer.gates
-    shown = np.zeros((batch, units))
-    for t in range(time):
-        real = mask[:, t, None]
-        new, gates_now = one_step(layer, x[:, t], state)
-        state = as_state(kind, [np.where(real, a, b) for a, b in zip(parts(new), parts(state), strict=True)])
-        shown = np.where(real, parts(new)[0], shown)
-        np.testing.assert_allclose(outputs[:, t], shown, atol=1e-13)
-        assert gates.keys() == gates_now.keys()
-        for name, gate in gates_now.items():
-            np.testing.assert_allclose(gates[name][:, t][mask[:, t]], gate[mask[:, t]], atol=1e-13)
+    layer, start = make(kind, features, units, rng), random_state(kind, batch, units, rng)
+    reference, x = reference_of(layer), rng.normal(size=(batch, time, features))
+    mask = rng.random((batch, time)) < 0.6 if masked else None
+    d_outputs = None if which == "state" else rng.normal(size=(batch, time, units))
+    d_final = None if which == "outputs" else random_state(kind, batch, units, rng)
+    results = []
+    for one in (layer, reference):
+        outputs, final = one.forward(x, start, mask)
+        dx, d_start = one.backward(d_outputs, d_final)
+        results.append([outputs, *parts(final), dx, *parts(d_start), *one.grads])
+        assert one.backward(d_outputs, d_final, input_gradient=False)[0] is None
+    for fast, slow in zip(*results, strict=True):
+        np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-10)
+
+
+@every_kind
+def test_gates_and_cell_states_are_those_of_the_formula(kind):
+    rng = np.random.default_rng(0)
+    layer, state, x = make(kind, 3, 4, rng), random_state(kind, 2, 4, rng), rng.normal(size=(2, 5, 3))
+    layer.forward(x, state)
+    gates, state, reference = layer.gates, parts(state), reference_of(layer)
+    for t in range(5):
+        state, kept = reference.step(x[:, t], *state)
+        own = kept[3:7] if kind == "LSTM" else kept[2:5]
+        assert list(gates) == list("ifco" if kind == "LSTM" else "zrh")
+        for name, gate in zip(gates, own, strict=True):
+            np.testing.assert_allclose(gates[name][:, t], gate, atol=1e-13)
         if kind == "LSTM":
             np.testing.assert_allclose(layer.cell_states[:, t], state[1], atol=1e-13)
-    for a, b in zip(parts(final), parts(state), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-13)
+
+
+def test_a_reference_step_is_right_by_hand():
+    """One unit, one feature, weights of 0 but for biases: each gate is the sigmoid or tanh of its bias."""
+    lstm = ReferenceLSTM(1, 1, rng=np.random.default_rng(0))
+    lstm.set_weights([np.zeros((1, 4)), np.zeros((1, 4)), [0.0, np.log(3), np.arctanh(0.5), -np.log(3)]])
+    (h, c), _ = lstm.step(np.zeros((1, 1)), np.zeros((1, 1)), np.ones((1, 1)))
+    assert c.item() == pytest.approx(0.75 * 1 + 0.5 * 0.5)
+    assert h.item() == pytest.approx(0.25 * np.tanh(1.0))
+    for reset_after, inner in ((True, [0.0, 0.0, 1.0]), (False, None)):
+        gru = ReferenceGRU(1, 1, rng=np.random.default_rng(0), reset_after=reset_after)
+        bias = [np.log(3), 0.0, np.arctanh(0.5) - 0.5 * reset_after]
+        gru.set_weights([np.zeros((1, 3)), np.zeros((1, 3)), [bias, inner] if reset_after else bias])
+        (h,), _ = gru.step(np.zeros((1, 1)), np.ones((1, 1)))
+        assert h.item() == pytest.approx(0.75 * 1 + 0.25 * 0.5)
 
 
 def test_a_cell_told_to_keep_keeps_and_one_told_to_forget_forgets():
@@ -101,7 +111,7 @@ def test_a_cell_told_to_keep_keeps_and_one_told_to_forget_forgets():
     layer = LSTM(3, 4, rng=rng, dtype=np.float64)
     for w in (layer.kernel, layer.recurrent_kernel):
         w[:] = 0
-    layer.bias[:] = np.repeat([-50.0, 50.0, 0.0, 50.0], 4)  # nothing enters, all is kept and shown
+    layer.bias[:] = np.repeat([-50.0, 50.0, 0.0, 50.0], 4)  # nothing enters, all is kept and goes out
     outputs, (_, kept) = layer.forward(x, (h, c))
     np.testing.assert_allclose(kept, c, atol=1e-12)
     np.testing.assert_allclose(outputs, np.tanh(c)[:, None].repeat(50, axis=1), atol=1e-12)
@@ -185,7 +195,7 @@ def test_gradients_of_two_kinds_side_by_side(seed, masked):
     )
 
 
-def test_blame_through_an_open_cell_neither_shrinks_nor_grows():
+def test_the_gradient_through_an_open_cell_neither_shrinks_nor_grows():
     rng = np.random.default_rng(0)
     layer = LSTM(1, 3, rng=rng, dtype=np.float64)
     for w in (layer.kernel, layer.recurrent_kernel):
@@ -296,7 +306,7 @@ def test_rows_of_a_batch_do_not_touch_each_other(kind):
 
 @every_kind
 def test_backward_can_be_asked_twice_and_keeps_to_itself(kind):
-    """What a caller does with inputs, outputs, states, mask and blame afterwards does not reach the gradients."""
+    """What a caller does with inputs, outputs, states, mask and gradients afterwards does not reach the gradients."""
     rng = np.random.default_rng(0)
     for batch in (1, 3):  # a single row is in time-major order as it is, and would be kept without a copy
         layer, start = make(kind, 2, 3, rng), random_state(kind, batch, 3, rng)

@@ -97,7 +97,7 @@ def test_spectral_radius_is_at_most_the_norm_and_a_limit_of_powers(seed, units):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 4))
-def test_blame_norms_are_those_of_finite_differences(seed, time, batch):
+def test_gradient_norms_are_those_of_finite_differences(seed, time, batch):
     rng = np.random.default_rng(seed)
     w, a = rng.normal(scale=0.7, size=(3, 3)), rng.normal(size=(time, batch, 3))
     direct, first = rng.normal(size=(time, batch, 3)), rng.normal(size=(batch, 3))
@@ -120,7 +120,7 @@ def test_blame_norms_are_those_of_finite_differences(seed, time, batch):
         assert norms[t] == pytest.approx(np.linalg.norm(gradient), rel=1e-6, abs=1e-9)
 
 
-def test_blame_norms_are_below_the_jacobians():
+def test_gradient_norms_are_below_the_jacobians():
     rng = np.random.default_rng(0)
     w, slopes = rng.normal(size=(4, 4)), rng.uniform(0.1, 1, size=(9, 1, 4))
     last = np.zeros((9, 1, 4))
@@ -130,7 +130,7 @@ def test_blame_norms_are_below_the_jacobians():
     assert (norms <= jacobian_norms(w, slopes[:, 0]) * norms[-1] * (1 + 1e-9)).all()
 
 
-def test_blame_norms_say_which_shape_is_wrong():
+def test_gradient_norms_say_which_shape_is_wrong():
     with pytest.raises(ValueError, match="Time comes first"):
         gradient_norms(np.eye(3), np.ones((5, 3)), np.ones((5, 3)))
     with pytest.raises(ValueError, match=r"one gradient for each state, but got \(1, 2, 3\)"):

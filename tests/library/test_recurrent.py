@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from course_lib.gradients import check_gradients, relative_error
 from course_lib.layers import Dense
-from course_lib.recurrent import GRU, LSTM, RNN, Bidirectional, SimpleRNN, bptt, unroll
+from course_lib.recurrent import GRU, LSTM, RNN, Bidirectional, ReferenceGRU, ReferenceLSTM, SimpleRNN, bptt, unroll
 
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 3), st.integers(1, 4))  # batch, time, in, hidden
 
@@ -205,7 +205,7 @@ def test_what_a_caller_does_with_outputs_does_not_reach_the_gradients():
 
 
 # ----------------------------------------------------------------------------------------------------- Bidirectional
-def two_ways(rng, features, units, dtype=np.float64):
+def bidirectional_rnn(rng, features, units, dtype=np.float64):
     layer = Bidirectional(*(SimpleRNN(features, units, rng=rng, dtype=dtype) for _ in range(2)))
     for side in (layer.forward_layer, layer.backward_layer):
         side.bias[:] = rng.normal(size=units)
@@ -216,7 +216,7 @@ def two_ways(rng, features, units, dtype=np.float64):
 def test_bidirectional_gradients(sizes, seed, masked, which):
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
-    layer = two_ways(rng, features, units)
+    layer = bidirectional_rnn(rng, features, units)
     x = rng.normal(size=(batch, time, features))
     starts = tuple(rng.normal(size=(2, batch, units)))
     mask = rng.random((batch, time)) < 0.6 if masked else None
@@ -242,7 +242,7 @@ def test_bidirectional_gradients(sizes, seed, masked, which):
 
 def test_bidirectional_is_one_reading_forwards_and_one_backwards():
     rng = np.random.default_rng(0)
-    layer, x = two_ways(rng, 2, 3), rng.normal(size=(2, 5, 2))
+    layer, x = bidirectional_rnn(rng, 2, 3), rng.normal(size=(2, 5, 2))
     outputs, (forward_final, backward_final) = layer.forward(x)
     forwards, forward_state = layer.forward_layer.forward(x)
     backwards, backward_state = layer.backward_layer.forward(x[:, ::-1])
@@ -259,7 +259,7 @@ def test_bidirectional_is_one_reading_forwards_and_one_backwards():
 def test_bidirectional_reads_a_padded_row_as_if_it_stood_alone(sizes, seed, padding, front):
     batch, time, features, units = sizes
     rng = np.random.default_rng(seed)
-    layer = two_ways(rng, features, units)
+    layer = bidirectional_rnn(rng, features, units)
     x, gradient = rng.normal(size=(batch, time, features)), rng.normal(size=(batch, time, 2 * units))
     starts = tuple(rng.normal(size=(2, batch, units)))
     outputs, states = layer.forward(x, starts)
@@ -267,7 +267,7 @@ def test_bidirectional_reads_a_padded_row_as_if_it_stood_alone(sizes, seed, padd
     grads = layer.grads
     before, after = (padding, 0) if front else (0, padding)
     padded, padded_gradient = (
-        np.pad(a, [(0, 0), (before, after), (0, 0)], constant_values=9.0)  # neither inputs nor blame count there
+        np.pad(a, [(0, 0), (before, after), (0, 0)], constant_values=9.0)  # neither inputs nor gradients count there
         for a in (x, gradient)
     )
     mask = np.zeros((batch, time + padding), bool)
@@ -286,7 +286,7 @@ def test_bidirectional_reads_a_padded_row_as_if_it_stood_alone(sizes, seed, padd
 
 def test_bidirectional_weights_can_be_copied_out_and_in():
     rng = np.random.default_rng(0)
-    layer, other = two_ways(rng, 2, 3), two_ways(rng, 2, 3)
+    layer, other = bidirectional_rnn(rng, 2, 3), bidirectional_rnn(rng, 2, 3)
     x = rng.normal(size=(2, 5, 2))
     assert (layer.forward(x)[0] != other.forward(x)[0]).any()
     other.set_weights(layer.get_weights())
@@ -297,7 +297,7 @@ def test_bidirectional_weights_can_be_copied_out_and_in():
 
 def test_bidirectional_keeps_its_own_mask_and_leaves_what_came_alone():
     rng = np.random.default_rng(0)
-    layer, x, mask = two_ways(rng, 2, 3), rng.normal(size=(2, 4, 2)), rng.random((2, 4)) < 0.5
+    layer, x, mask = bidirectional_rnn(rng, 2, 3), rng.normal(size=(2, 4, 2)), rng.random((2, 4)) < 0.5
     gradient, kept = np.ones((2, 4, 6)), mask.copy()
     outputs, _ = layer.forward(x, None, mask)
     dx, _ = layer.backward(gradient)
@@ -311,7 +311,7 @@ def test_bidirectional_keeps_its_own_mask_and_leaves_what_came_alone():
 
 def test_bidirectional_state_may_be_given_to_one_side_only():
     rng = np.random.default_rng(0)
-    layer, x, h0 = two_ways(rng, 2, 3), rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3))
+    layer, x, h0 = bidirectional_rnn(rng, 2, 3), rng.normal(size=(2, 4, 2)), rng.normal(size=(2, 3))
     for one_sided, whole in (((h0, None), (h0, 0 * h0)), ([None, h0], [0 * h0, h0])):
         np.testing.assert_array_equal(layer.forward(x, one_sided)[0], layer.forward(x, whole)[0])
         a, b = layer.backward(None, one_sided)[0], layer.backward(None, whole)[0]
@@ -319,7 +319,7 @@ def test_bidirectional_state_may_be_given_to_one_side_only():
 
 
 def bidirectional(dtype=np.float32):
-    return two_ways(np.random.default_rng(0), 2, 3, dtype)
+    return bidirectional_rnn(np.random.default_rng(0), 2, 3, dtype)
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_starting_values():
         RNN(2, 3, 1, rng=0).forward(np.zeros((1, 2)), np.zeros((1, 4)))
 
 
-def test_the_blame_that_was_passed_in_is_not_changed():
+def test_the_gradient_that_was_passed_in_is_not_changed():
     rng = np.random.default_rng(0)
     layer = SimpleRNN(2, 3, rng=rng, dtype=np.float64)
     layer.forward(rng.normal(size=(2, 4, 2)), mask=rng.random((2, 4)) < 0.5)
@@ -484,3 +484,134 @@ def test_a_layer_used_before_answers_as_a_new_one(kind):
         fresh = kind(2, 3, rng=np.random.default_rng(0))
         for one, other in zip(run(used, batch, time), run(fresh, batch, time), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+# --------------------------------------------------------------------------------------------- what readers bring
+RECURRENT = {
+    "SimpleRNN": SimpleRNN,
+    "LSTM": LSTM,
+    "GRU": GRU,
+    "GRU, reset before": lambda *sizes, **more: GRU(*sizes, reset_after=False, **more),
+    "Bidirectional": lambda *sizes, **more: Bidirectional(LSTM(*sizes, **more), GRU(*sizes, **more)),
+    "ReferenceLSTM": ReferenceLSTM,
+    "ReferenceGRU": ReferenceGRU,
+}
+every_kind = pytest.mark.parametrize("kind", RECURRENT)
+MASKS = ("none", "lengths", "random", "padded in front", "some rows all masked", "all masked")
+LAYOUTS = ("plain", "Fortran", "every other row", "backwards in time", "time first", "read only")
+
+
+def random_mask(which, batch, time, rng):
+    lengths = rng.integers(1, time + 1, (batch, 1))
+    mask = {
+        "none": np.ones((batch, time), bool),
+        "lengths": np.arange(time) < lengths,
+        "random": rng.random((batch, time)) < 0.6,
+        "padded in front": np.arange(time) >= time - lengths,
+        "some rows all masked": np.arange(time) < lengths * (np.arange(batch)[:, None] % 2),
+        "all masked": np.zeros((batch, time), bool),
+    }[which]
+    return mask
+
+
+def laid_out(a, layout):
+    """The same numbers as readers have them: no array of numpy promises to lie in one piece."""
+    if layout == "Fortran":
+        return np.asfortranarray(a)
+    if layout == "every other row":
+        return np.repeat(a, 2, axis=0)[::2]
+    if layout == "backwards in time":
+        return a[:, ::-1].copy()[:, ::-1]
+    if layout == "time first":
+        return a.swapaxes(0, 1).copy().swapaxes(0, 1)
+    a = a.copy()
+    a.flags.writeable = layout != "read only"
+    return a
+
+
+def flat(nested):
+    return [a for part in nested for a in flat(part)] if isinstance(nested, tuple | list) else [nested]
+
+
+def both_passes(layer, x, mask, seed):
+    """Outputs, states and all gradients, by name; ∂L/∂outputs and ∂L/∂state are random."""
+    rng = np.random.default_rng(seed)
+    outputs, final = layer.forward(x, None, mask)
+    dx, d_start = layer.backward(rng.normal(size=outputs.shape))
+    return dict(outputs=outputs, final=final, dx=dx, d_start=d_start, grads=list(layer.grads))
+
+
+@every_kind
+@given(
+    sizes=sizes,
+    seed=st.integers(0, 999),
+    own=st.sampled_from([np.float32, np.float64]),
+    given=st.sampled_from([np.float32, np.float64]),
+    which=st.sampled_from(MASKS),
+    layout=st.sampled_from(LAYOUTS),
+)
+def test_whatever_float_array_and_mask_a_reader_brings(kind, sizes, seed, own, given, which, layout):
+    batch, time, features, units = sizes
+    rng = np.random.default_rng(seed)
+    layer = RECURRENT[kind](features, units, rng=rng, dtype=own)
+    x, mask = rng.normal(size=(batch, time, features)).astype(given), random_mask(which, batch, time, rng)
+    got = both_passes(layer, laid_out(x, layout), laid_out(mask, layout), seed)
+    assert {a.dtype for a in flat(list(got.values()))} == {np.dtype(own)}
+    plain = both_passes(layer, x.astype(own), mask, seed)
+    for a, b in zip(flat(list(got.values())), flat(list(plain.values())), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not got["dx"][~mask].any()  # what stands in the padding does not matter
+    empty = ~mask.any(axis=1)  # a row without a real step keeps its state and says nothing
+    assert not got["outputs"][empty].any()
+    assert not any(state[empty].any() for state in flat(got["final"]))
+    if mask.all():
+        without = both_passes(layer, x, None, seed)
+        for a, b in zip(flat(list(plain.values())), flat(list(without.values())), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@every_kind
+@given(sizes=sizes, seed=st.integers(0, 999), which=st.sampled_from(MASKS))
+def test_a_row_is_the_same_alone_and_in_any_batch(kind, sizes, seed, which):
+    batch, time, features, units = sizes
+    rng = np.random.default_rng(seed)
+    layer = RECURRENT[kind](features, units, rng=rng, dtype=np.float64)
+    x, mask = rng.normal(size=(batch, time, features)), random_mask(which, batch, time, rng)
+    outputs, final = layer.forward(x, None, mask)
+    for row in range(batch):
+        alone, alone_final = layer.forward(x[[row]], None, mask[[row]])
+        np.testing.assert_allclose(alone[0], outputs[row], atol=1e-12)
+        for a, b in zip(flat(alone_final), flat(final), strict=True):
+            np.testing.assert_allclose(a[0], b[row], atol=1e-12)
+
+
+@every_kind
+@given(seed=st.integers(0, 999), smaller_first=st.booleans())
+def test_a_layer_used_again_and_again_remembers_the_last_time_only(kind, seed, smaller_first):
+    """Batches of other sizes in between, as at the end of an epoch, leave nothing behind."""
+    rng = np.random.default_rng(seed)
+    layer = RECURRENT[kind](2, 3, rng=rng, dtype=np.float64)
+    batches = [rng.normal(size=(2, 3, 2)), rng.normal(size=(4, 6, 2))][:: 1 if smaller_first else -1]
+    first = both_passes(layer, batches[0], None, seed)
+    first_kept = [a.copy() for a in flat(list(first.values()))]
+    layer.forward(batches[1])
+    again = both_passes(layer, batches[0], None, seed)
+    for a, kept, b in zip(flat(list(first.values())), first_kept, flat(list(again.values())), strict=True):
+        np.testing.assert_array_equal(a, kept)  # what was returned is the caller's own
+        np.testing.assert_array_equal(a, b)
+
+
+@every_kind
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])
+def test_whole_numbers_are_refused_by_name(kind, dtype):
+    layer = RECURRENT[kind](2, 3, rng=np.random.default_rng(0))
+    with pytest.raises(TypeError, match=f"takes real numbers, but got an array of {np.dtype(dtype)}"):
+        layer.forward(np.zeros((1, 4, 2), dtype))
+
+
+@every_kind
+def test_a_mask_that_is_none_is_refused(kind):
+    layer = RECURRENT[kind](2, 3, rng=np.random.default_rng(0))
+    for wrong in (np.ones((1, 4)), np.ones((1, 3), bool), np.ones((1, 4, 1), bool)):
+        with pytest.raises(ValueError, match=r"takes a mask of \(1, 4\) booleans"):
+            layer.forward(np.zeros((1, 4, 2)), None, wrong)

@@ -63,7 +63,7 @@ def test_pytorch_starts_where_ours_does(kind):
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("SimpleRNN", 1), ("GRU", 3), ("LSTM", 4)])
-def test_the_products_are_three_for_each_weight_less_the_blame_for_x(kind, gates):
+def test_the_products_are_three_for_each_weight_less_the_gradient_for_x(kind, gates):
     batch, time, units, features, symbols = 3, 5, 4, 6, 7
     each = 3 * gates * units * units + 3 * units * symbols + 2 * features * gates * units
     assert _sides.gflop_of(Case(kind, batch, time, units, features, symbols)) == pytest.approx(
@@ -160,7 +160,7 @@ def test_pytorch_is_looked_for_in_the_python_that_is_named():
 # --- measuring and telling -------------------------------------------------------------------------------------------
 def test_every_side_is_measured_with_every_setting(child):
     rows = speed.measure(CASE, [child], repeats=3, seconds=0.001)
-    assert [(row["side"], row["threads"]) for row in rows] == [("ours", 1), ("ours in halves", 1), ("products", 1)]
+    assert [(row["side"], row["threads"]) for row in rows] == [("ours", 1), ("products", 1)]
     for row in rows:
         assert 0 < row["lowest"] <= row["ms"] <= row["highest"]
 
@@ -195,6 +195,35 @@ def test_a_hopeless_number_of_threads_is_tried_once_and_the_order_changes():
     assert [row["ms"] for row in rows] == pytest.approx([10, 4, 19])
     assert two.asked.count("Keras jit") == 1
     assert len({tuple(one.asked[n : n + 2]) for n in range(2, 12, 2)}) == 2
+
+
+def test_two_checkouts_train_the_same_model_side_by_side(capsys, tmp_path):
+    speed.main(["--quick", "--against", str(_children.ROOT), "--out", str(tmp_path)])
+    record = json.loads((tmp_path / "against.json").read_text(encoding="utf-8"))
+    assert record["checkouts"] == [str(_children.ROOT)] * 2
+    assert [row["case"]["kind"] for row in record["rows"]] == list(_sides.GATES)
+    for row in record["rows"]:
+        assert row["losses"][0] == row["losses"][1]
+        assert 0 < row["lowest"] <= row["ratio"] <= row["highest"]
+    assert "here ÷ there" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="has no course_lib in it"):
+        speed.main(["--against", str(tmp_path), "--out", str(tmp_path)])
+
+
+def test_the_ratio_is_of_pairs_and_each_checkout_is_first_in_turn():
+    asked = []
+
+    class Paired(Acted):
+        def ask(self, method, *arguments):
+            if method == "run":
+                asked.append(self)
+                return super().ask(method, "a checkout", arguments[1])
+
+    here, there = Paired(1, checkout=3), Paired(1, checkout=4)
+    row = speed.side_by_side(CASE, here, there, pairs=4, seconds=0.03)
+    assert (row["ms"], row["ms there"], row["ratio"]) == pytest.approx((3, 4, 0.75))
+    assert row["steps"] == 10
+    assert asked[-8:] == [there, here, here, there, there, here, here, there]
 
 
 def rows_of(**milliseconds):
