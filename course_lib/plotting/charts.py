@@ -1,25 +1,42 @@
-"""Parts of plots that lessons share: heatmaps, the reader's guess, recorded beside live."""
+"""Parts of charts that lessons share: heatmaps, the reader's guess, recorded results beside live ones."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
+from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
+from numpy.typing import ArrayLike
 
 from course_lib.plotting.style import _STROKES, BACKGROUND, COLORS, FOREGROUND, MUTED
 
 
-def heatmap(ax, matrix, *, label, xlabel, ylabel, rows=None, columns=None, vmin=None, vmax=None):
+def heatmap(
+    ax: Axes,
+    matrix: ArrayLike,
+    *,
+    label: str,
+    xlabel: str,
+    ylabel: str,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+) -> AxesImage:
     """Draw a matrix as colours, row 0 on top, with a colour bar; numbers of both signs get 0 in the middle.
 
     Parameters
     ----------
-    ax : matplotlib axes
+    ax : matplotlib.axes.Axes
     matrix : (rows, columns) array
         NaN is left blank.
     label : str
@@ -33,22 +50,22 @@ def heatmap(ax, matrix, *, label, xlabel, ylabel, rows=None, columns=None, vmin=
 
     Returns
     -------
-    matplotlib image
+    matplotlib.image.AxesImage
 
     Raises
     ------
     ValueError
-        If the matrix has no two axes, holds no number, or the names do not match its size.
+        If the array has not two axes, holds no finite number, or the names do not match its size.
     """
     matrix = np.asarray(matrix, float)
     if matrix.ndim != 2 or not np.isfinite(matrix).any():
         raise ValueError(
-            f"A heatmap draws a matrix (rows, columns) with numbers in it, but an array of shape "
-            f"{matrix.shape} came with {int(np.isfinite(matrix).sum())} finite numbers."
+            f"A heatmap draws a matrix (rows, columns) with finite numbers in it, but got an array of shape "
+            f"{matrix.shape} with {int(np.isfinite(matrix).sum())} of them."
         )
     for names, size, what in ((rows, matrix.shape[0], "rows"), (columns, matrix.shape[1], "columns")):
         if names is not None and len(names) != size:
-            raise ValueError(f"The matrix has {size} {what} but {len(names)} names came for them.")
+            raise ValueError(f"The matrix has {size} {what}, so it takes {size} names for them, but got {len(names)}.")
     finite = matrix[np.isfinite(matrix)]
     low = float(finite.min()) if vmin is None else vmin
     high = float(finite.max()) if vmax is None else vmax
@@ -69,37 +86,44 @@ def heatmap(ax, matrix, *, label, xlabel, ylabel, rows=None, columns=None, vmin=
     return image
 
 
-def mark_guess(ax, value, *, axis="x", label="your guess"):
+def mark_guess(
+    ax: Axes, value: float | EllipsisType | None, *, axis: Literal["x", "y"] = "x", label: str = "your guess"
+) -> None:
     """Draw the reader's guess as a dashed line; nothing if there is none yet. Call it after the curves are drawn.
 
-    A guess beyond the axes becomes a note with an arrow at the edge, so that it does not squash the curves.
+    A guess beyond the axes becomes a note with an arrow at the edge, so that the limits stay as they are.
 
     Parameters
     ----------
-    ax : matplotlib axes
+    ax : matplotlib.axes.Axes
     value : float, None or ...
         The guess; ``None`` and ``...`` mean that the reader made none.
     axis : {"x", "y"}
-        The axis that the guess is a number on.
+        The axis on which the guess is a number.
     label : str
+        What is written before the number.
 
     Raises
     ------
-    TypeError, ValueError
-        If the guess is not a number, or cannot stand on a logarithmic axis.
+    TypeError
+        If the guess is not a finite number.
+    ValueError
+        If there is no such axis, or the axis is logarithmic and the guess not positive.
     """
+    if axis not in ("x", "y"):
+        raise ValueError(f'A guess is marked on the axis "x" or "y", but got {axis!r}.')
     if value is None or value is ...:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
         raise TypeError(
-            f"A guess is one finite number, but {value!r} came. Write it like my_guess = 12, without "
-            f"quotes; leave it as ... to go on without a guess."
+            f"A guess is one finite number, but got {value!r}. Write it like my_guess = 12, without quotes; leave it "
+            f"as ... to go on without a guess."
         )
     scale, (start, end) = (ax.get_xscale(), ax.get_xlim()) if axis == "x" else (ax.get_yscale(), ax.get_ylim())
     if scale == "log" and value <= 0:
-        raise ValueError(f"This axis is logarithmic, so the guess must be above zero, but {value} came.")
-    text, in_view = f"{label}: {value:g}", min(start, end) <= value <= max(start, end)
-    if in_view:
+        raise ValueError(f"On a logarithmic axis a guess is above zero, but got {value}.")
+    text, is_in_view = f"{label}: {value:g}", min(start, end) <= value <= max(start, end)
+    if is_in_view:
         draw = ax.axvline if axis == "x" else ax.axhline
         draw(
             value,
@@ -110,32 +134,39 @@ def mark_guess(ax, value, *, axis="x", label="your guess"):
             path_effects=[withStroke(linewidth=4.5, foreground=BACKGROUND)],
         )
         point = (value, end) if axis == "x" else (end, value)
-        place = (ax.transData - ax.transAxes).transform(point)[0 if axis == "x" else 1]
+        position = (ax.transData - ax.transAxes).transform(point)[0 if axis == "x" else 1]
     else:
-        place = 1 if (value > start) == (end > start) else 0  # at the edge it lies beyond
-        text = f"{text} {('←→' if axis == 'x' else '↓↑')[place]}"
-    inward = "right" if place > 0.5 else "left"
-    shift = (-6 if place > 0.5 else 6, 0) if axis == "x" else (0, 3 if place < 0.9 else -3)
+        position = 1 if (value > start) == (end > start) else 0  # the end of the axis that it lies beyond
+        text = f"{text} {('←→' if axis == 'x' else '↓↑')[position]}"
+    inward = "right" if position > 0.5 else "left"
+    shift = (-6 if position > 0.5 else 6, 0) if axis == "x" else (0, 3 if position < 0.9 else -3)
     ax.annotate(
         text,
-        (place, 0.95) if axis == "x" else (0.98, place),
+        (position, 0.95) if axis == "x" else (0.98, position),
         shift,
         xycoords="axes fraction",
         textcoords="offset points",
         color=COLORS["guess"],
         zorder=6,
         ha=inward if axis == "x" else "right",
-        va="top" if axis == "x" or place >= 0.9 else "bottom",
+        va="top" if axis == "x" or position >= 0.9 else "bottom",
         path_effects=[withStroke(linewidth=3, foreground=BACKGROUND)],
     )
 
 
-def recorded_and_live(ax, recorded, live, *, xlabel, marks=None):
+def recorded_and_live(
+    ax: Axes,
+    recorded: Mapping[str, Sequence[float]],
+    live: Mapping[str, float],
+    *,
+    xlabel: str,
+    marks: Mapping[str, float] | None = None,
+) -> None:
     """One row for each thing measured: a dot for every recorded seed, a diamond for what was measured just now.
 
     Parameters
     ----------
-    ax : matplotlib axes
+    ax : matplotlib.axes.Axes
         Set ``ax.set_xscale("log")`` before, if wanted.
     recorded : dict of str to list of float
         Row name -> one number a seed, as ``make reproduce`` recorded them. A name in :data:`COLORS` gives the colour.
@@ -152,9 +183,9 @@ def recorded_and_live(ax, recorded, live, *, xlabel, marks=None):
         If nothing was recorded, or a live row has no recorded one to stand beside.
     """
     if not recorded or not all(len(values) for values in recorded.values()):
-        raise ValueError(f"There must be at least one row with at least one recorded number, but {recorded!r} came.")
+        raise ValueError(f"There is at least one row, each with a recorded number, but got {recorded!r}.")
     if extra := set(live) - set(recorded):
-        raise ValueError(f"Live results came for {sorted(extra)}, but the recorded rows are {list(recorded)}.")
+        raise ValueError(f"Live results are for the recorded rows {list(recorded)}, but got {sorted(extra)}.")
     for row, (name, values) in enumerate(recorded.items()):
         color = COLORS.get(name, COLORS["hidden"])
         spread = row + np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else [row]

@@ -1,21 +1,24 @@
-"""One look for every figure: colours with fixed meanings, alt text with every picture, diagrams drawn by code."""
+"""One style for every figure: colours with fixed meanings, and alt text with every picture."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-BACKGROUND = "#fdfcf8"  # the ground of every figure: opaque, so that ink stays readable on a dark page
+BACKGROUND = "#fdfcf8"  # of every figure: opaque, so that text stays readable on a dark page
 FOREGROUND = "#1b1b24"
 MUTED = "#5d5d68"  # axes, grids, and whatever should be seen second
 
 # Same colour, same thing, in all lessons. Those that meet in one figure stay apart under protanopia, deuteranopia and
-# tritanopia as well, and each has at least 3 : 1 contrast with the paper (both tested).
+# tritanopia as well, and each has at least 3 : 1 contrast with the background (both tested).
 COLORS = {
     # parts of a network
     "input": "#b98409",
@@ -33,7 +36,7 @@ COLORS = {
     # gates of a GRU
     "update_gate": "#7d1c4e",
     "reset_gate": "#c06f26",
-    # models: the plain network wears the colour of its hidden state, the LSTM that of its cell
+    # models: the simple RNN has the colour of its hidden state, the LSTM that of its cell
     "baseline": "#988d91",
     "rnn": "#3f63e0",
     "gru": "#d07804",
@@ -41,7 +44,7 @@ COLORS = {
     "attention": "#bb3499",
     "transformer": "#4b2784",
     "cnn": "#81480c",
-    # measuring sticks
+    # what results are compared with
     "optimum": FOREGROUND,
     "guess": "#ba3171",
     "full": "#1d439f",
@@ -71,13 +74,21 @@ _STROKES = {
     "reset_gate": ("-.", "^"),
 }
 
+# Initial recurrent matrices, as keywords for ``ax.plot``. Orthogonal ones have the colour of the hidden state that they
+# make; N(0, 1) is the baseline.
+INITIALIZER_STYLES = {
+    "N(0, 1)": {"color": COLORS["baseline"], "linestyle": ":", "marker": "x"},
+    "Glorot": {"color": "#6a80cc", "linestyle": "--", "marker": "s"},
+    "orthogonal": {"color": COLORS["rnn"], "linestyle": "-", "marker": "o"},
+}
+
 _DPI = 160
 _SCREEN_WIDTH = 800 / 7  # CSS pixels an inch: a figure 7 inches wide is shown 800 pixels wide where there is room
 _SHORTEST_ALT = 30
 
 
-def use_style():
-    """Give every figure from here on the course's look. A lesson's ``course_lib.setup(seed)`` calls this."""
+def use_style() -> None:
+    """Give every figure from here on the course's style. A lesson's ``course_lib.setup(seed)`` calls this."""
     plt.rcParams.update(
         {
             "figure.figsize": (7, 3.6),
@@ -126,7 +137,7 @@ def use_style():
     )
 
 
-def line_style(name):
+def line_style(name: str) -> dict[str, Any]:
     """Keywords for ``ax.plot`` that draw the thing ``name`` with its own colour, dashes and marker.
 
     Parameters
@@ -137,17 +148,47 @@ def line_style(name):
     Returns
     -------
     dict
+        ``color``, ``linestyle``, ``marker``, and ``markevery``, which spaces the markers evenly along the curve.
 
     Raises
     ------
     ValueError
         If the name has no colour.
+
+    Examples
+    --------
+    >>> line_style("gru")
+    {'color': '#d07804', 'linestyle': '--', 'marker': 's', 'markevery': 0.12}
     """
     if name not in COLORS:
-        raise ValueError(f"There is no colour for {name!r}. These have one: {', '.join(COLORS)}.")
+        raise ValueError(f"A colour's name is one of {', '.join(COLORS)}, but got {name!r}.")
     dashes, marker = _STROKES.get(name, ("-", None))
     # markevery as a fraction: markers evenly spaced along the curve, however many points it has
     return {"color": COLORS[name], "linestyle": dashes, "marker": marker, "markevery": 0.12}
+
+
+def tint(color: str, share: float) -> tuple[float, float, float]:
+    """Mix a colour with the background.
+
+    Parameters
+    ----------
+    color : str
+        Any colour that matplotlib knows.
+    share : float
+        How much of the colour is left: 1 is the colour itself, 0 is the background.
+
+    Returns
+    -------
+    tuple of float
+        Red, green and blue from 0 to 1.
+
+    Examples
+    --------
+    >>> tint("white", 1)
+    (1.0, 1.0, 1.0)
+    """
+    mixed = share * np.array(to_rgb(color)) + (1 - share) * np.array(to_rgb(BACKGROUND))
+    return tuple(mixed.tolist())
 
 
 class Picture:
@@ -159,33 +200,34 @@ class Picture:
     ----------
     fig : matplotlib.figure.Figure
     alt : str
-        What the figure shows, for those who cannot see it; white space is evened out.
+        What the figure shows, for those who cannot see it, in at least 30 characters; white space is evened out.
 
     Attributes
     ----------
-    alt, html : str
-        The alt text; an ``<img>`` element with the PNG inside.
+    alt : str
+        The alt text.
+    html : str
+        An ``<img>`` element with the PNG inside.
 
     Raises
     ------
     TypeError
-        If something other than a figure came.
+        If the first argument is no figure.
     ValueError
         If the alt text says too little.
     """
 
-    def __init__(self, fig, alt):
+    def __init__(self, fig: Figure, alt: str):
         if not isinstance(fig, Figure):
             raise TypeError(
-                f"show takes a figure and its alt text, but a {type(fig).__name__} came first. From axes, "
-                f"pass ax.figure."
+                f"The first argument is a matplotlib figure, but got {type(fig).__name__}. From axes, pass ax.figure."
             )
         self.alt = " ".join(alt.split()) if isinstance(alt, str) else ""
         if len(self.alt) < _SHORTEST_ALT:
             raise ValueError(
-                f"A figure goes out with alt text that says what it shows, in at least {_SHORTEST_ALT} "
-                f"characters, but {alt!r} came. Write for someone who cannot see it: what is drawn, "
-                f"against what, and what there is to notice."
+                f"A figure is shown with alt text of at least {_SHORTEST_ALT} characters that says what it shows, "
+                f"but got {alt!r}. Write for someone who cannot see it: what is drawn, against what, and what there "
+                f"is to notice."
             )
         fig.patch.set_alpha(1)
         png = io.BytesIO()
@@ -197,14 +239,14 @@ class Picture:
             f'width="{round(fig.get_figwidth() * _SCREEN_WIDTH)}" style="max-width:100%">'
         )
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": self.html, "text/plain": self.alt}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return self.alt
 
 
-def show(fig, alt):
+def show(fig: Figure, alt: str) -> None:
     """Display a figure with its alt text, once, and close it.
 
     Parameters
@@ -215,8 +257,10 @@ def show(fig, alt):
 
     Raises
     ------
-    TypeError, ValueError
-        See :class:`Picture`.
+    TypeError
+        If the first argument is no figure.
+    ValueError
+        If the alt text says too little.
     """
     from IPython.display import display  # here, because a script that only draws needs no IPython
 

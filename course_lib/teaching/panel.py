@@ -1,23 +1,36 @@
-"""The knobs of a panel, and the panel itself."""
+"""The panel framework: a picture with controls beside it, or one static picture where nobody can use controls."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from course_lib import plotting
+
+if TYPE_CHECKING:
+    from ipywidgets import Dropdown, FloatSlider, IntSlider, Text
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A knob for a number. Whole-number ``low``, ``high``, ``step`` and ``start`` make a slider over whole numbers.
+    """A control for a number. Whole ``low``, ``high``, ``step`` and ``start`` make a slider over whole numbers.
 
     Parameters
     ----------
     label : str
-        What the reader turns, in words.
+        What the number is, in words.
     low, high, step, start : float or int
         Ends of the range, size of a step, first value.
+
+    Raises
+    ------
+    ValueError
+        If ``start`` is not within the range, or the step is not positive.
     """
 
     label: str
@@ -26,7 +39,25 @@ class Slider:
     step: float
     start: float
 
-    def widget(self, **looks):
+    def __post_init__(self):
+        if not (self.low <= self.start <= self.high and self.step > 0):
+            raise ValueError(
+                f"A slider starts within its range and has a positive step, but {self.label!r} got range "
+                f"{self.low} to {self.high}, start {self.start} and step {self.step}."
+            )
+
+    def widget(self, **options: Any) -> IntSlider | FloatSlider:
+        """Make the slider.
+
+        Parameters
+        ----------
+        **options
+            Keywords of every control, such as ``layout`` and ``style``.
+
+        Returns
+        -------
+        ipywidgets.IntSlider or ipywidgets.FloatSlider
+        """
         import ipywidgets as widgets
 
         whole = all(isinstance(number, int) for number in (self.low, self.high, self.step, self.start))
@@ -38,31 +69,54 @@ class Slider:
             step=self.step,
             description=self.label,
             continuous_update=False,
-            **looks,
+            **options,
         )
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A knob for one of a few names.
+    """A control for one of a few names.
 
     Parameters
     ----------
     label : str
-        What the reader chooses, in words.
+        What is chosen, in words.
     options : tuple of str
     start : str
         One of the options.
+
+    Raises
+    ------
+    ValueError
+        If ``start`` is not among the options.
     """
 
     label: str
     options: tuple[str, ...]
     start: str
 
-    def widget(self, **looks):
+    def __post_init__(self):
+        if self.start not in self.options:
+            raise ValueError(
+                f"A choice starts at one of its options, but {self.label!r} got start {self.start!r} and the options "
+                f"{', '.join(self.options)}."
+            )
+
+    def widget(self, **options: Any) -> Dropdown:
+        """Make the list to choose from.
+
+        Parameters
+        ----------
+        **options
+            Keywords of every control, such as ``layout`` and ``style``.
+
+        Returns
+        -------
+        ipywidgets.Dropdown
+        """
         import ipywidgets as widgets
 
-        return widgets.Dropdown(options=self.options, value=self.start, description=self.label, **looks)
+        return widgets.Dropdown(options=self.options, value=self.start, description=self.label, **options)
 
 
 @dataclass(frozen=True)
@@ -72,41 +126,73 @@ class TextBox:
     Parameters
     ----------
     label : str
-        What the reader types, in words.
+        What is typed, in words.
     start : str
-        What stands there at first.
+        The first text.
     """
 
     label: str
     start: str
 
-    def widget(self, **looks):
+    def widget(self, **options: Any) -> Text:
+        """Make the line to type in.
+
+        Parameters
+        ----------
+        **options
+            Keywords of every control, such as ``layout`` and ``style``.
+
+        Returns
+        -------
+        ipywidgets.Text
+        """
         import ipywidgets as widgets
 
-        return widgets.Text(value=self.start, description=self.label, continuous_update=False, **looks)
+        return widgets.Text(value=self.start, description=self.label, continuous_update=False, **options)
 
 
-def is_live():
-    """Is somebody there to turn a knob? True in a notebook's kernel, unless COURSE_STATIC=1 asks for still pictures."""
+def is_live() -> bool:
+    """Can somebody use a control? True in a notebook's kernel, unless COURSE_STATIC=1 asks for static pictures."""
     if os.environ.get("COURSE_STATIC") == "1":
         return False
     try:
-        import ipywidgets  # noqa: F401 (here and above: half a second that a still picture does not need)
+        import ipywidgets  # noqa: F401 (here and above: half a second that a static picture does not need)
         from IPython import get_ipython
     except ImportError:
         return False
     return hasattr(get_ipython(), "kernel")
 
 
-def panel(draw, controls, static):
-    """Show a picture that follows its knobs; where nobody can turn them, show the static picture instead.
+def message(text: str) -> Figure:
+    """Draw a sentence, as the answer to something typed that cannot be drawn.
+
+    Parameters
+    ----------
+    text : str
+        One or two short lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig = plt.figure(figsize=(7, 0.9), layout="none")
+    fig.text(0.02, 0.5, text, va="center", fontsize=11.5)
+    return fig
+
+
+def panel(
+    draw: Callable[..., tuple[Figure, str]],
+    controls: Mapping[str, Slider | Choice | TextBox],
+    static: Callable[[], tuple[Figure, str]],
+) -> None:
+    """Show a picture that follows its controls; where nobody can use them, show the static picture instead.
 
     Parameters
     ----------
     draw : callable
-        Takes the knobs' values by name, returns (figure, alt text).
+        Takes the controls' values by name, returns (figure, alt text).
     controls : dict of str to Slider, Choice or TextBox
-        Name -> knob, in the order they are shown.
+        Name -> control, in the order they are shown.
     static : callable
         Takes nothing, returns (figure, alt text): one picture that makes the panel's point on paper.
     """
@@ -116,18 +202,18 @@ def panel(draw, controls, static):
     import ipywidgets as widgets
     from IPython.display import display
 
-    knobs = {
+    made = {
         name: control.widget(style={"description_width": "14em"}, layout=widgets.Layout(width="min(100%, 36em)"))
         for name, control in controls.items()
     }
     picture = widgets.HTML()
 
     def redraw(_change=None):
-        drawn = plotting.Picture(*draw(**{name: knob.value for name, knob in knobs.items()}))
-        # a live region: a screen reader speaks the new alt text when a knob has moved
+        drawn = plotting.Picture(*draw(**{name: control.value for name, control in made.items()}))
+        # a live region: a screen reader speaks the new alt text when a control has changed
         picture.value = f'<div role="status" aria-live="polite">{drawn.html}</div>'
 
     redraw()
-    for knob in knobs.values():
-        knob.observe(redraw, names="value")
-    display(widgets.VBox([*knobs.values(), picture]))
+    for control in made.values():
+        control.observe(redraw, names="value")
+    display(widgets.VBox([*made.values(), picture]))

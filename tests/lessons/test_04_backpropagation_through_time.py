@@ -1,18 +1,25 @@
-"""Lesson 04: its recorded experiments, and what its exercises answer."""
+"""Lesson 04: its recorded experiments, its panel and its triangle, and what its exercises answer."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from results_checks import criterion_can_fail, lesson_shows
 
-from course_lib import tasks
+from course_lib import plotting, tasks
+from course_lib.gradients import relative_error
 from course_lib.layers import Dense
 from course_lib.lessons.lesson_04_backpropagation_through_time import exercises as ex
-from course_lib.lessons.lesson_04_backpropagation_through_time import experiments
+from course_lib.lessons.lesson_04_backpropagation_through_time import experiments, figures, panels
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
 from course_lib.recurrent import SimpleRNN
 from course_lib.sequences import one_hot
 from course_lib.teaching import running
+
+numbers = st.floats(-3, 3)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -93,6 +100,128 @@ def test_lesson_04_shows_the_recorded_code():
         ],
         {"course_bptt": "bptt"},
     )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The network of the panel
+# ---------------------------------------------------------------------------------------------------------------------
+def last_state(weight, inputs, nudged, nudge):
+    """h_T when h_nudged (counted from 1) is changed by ``nudge``."""
+    h = 0.0
+    for t, x in enumerate(inputs, start=1):
+        h = np.tanh(weight * h + x) + nudge * (t == nudged)
+    return h
+
+
+@given(numbers, st.lists(numbers, min_size=1, max_size=12))
+def test_scalar_gradients_agree_with_finite_differences(weight, inputs):
+    states, gradient = panels.scalar_gradients(weight, inputs)
+    assert states[-1] == last_state(weight, inputs, 0, 0)
+    epsilon = 1e-5
+    numeric = np.empty(len(inputs))
+    for s in range(1, len(inputs) + 1):
+        above, below = (last_state(weight, inputs, s, nudge) for nudge in (epsilon, -epsilon))
+        numeric[s - 1] = (above - below) / (2 * epsilon)
+    if np.abs(gradient).max() < 100:
+        assert relative_error(gradient, numeric) < 1e-6
+    else:  # where gradients explode, so does the curvature that a difference cannot see
+        assert relative_error(gradient, numeric) < 1e-2
+
+
+@given(numbers, st.lists(numbers, min_size=1, max_size=12), st.data())
+def test_truncation_keeps_the_last_states_gradients_and_nothing_else(weight, inputs, data):
+    truncation = data.draw(st.integers(1, len(inputs)))
+    states, gradient = panels.scalar_gradients(weight, inputs)
+    same, cut = panels.scalar_gradients(weight, inputs, truncation)
+    first = len(inputs) - truncation
+    assert (same == states).all()
+    assert (cut[:first] == 0).all()
+    assert (cut[first:] == gradient[first:]).all()
+
+
+def test_without_input_each_step_back_multiplies_by_the_weight():
+    _, gradient = panels.scalar_gradients(1.5, np.zeros(4))
+    assert gradient.tolist() == [1.5**3, 1.5**2, 1.5, 1]
+
+
+def test_scalar_gradients_refuse_what_is_no_sequence():
+    with pytest.raises(ValueError, match=r"array \(T,\), but got shape \(0,\)"):
+        panels.scalar_gradients(1, [])
+    with pytest.raises(ValueError, match=r"got shape \(2, 2\)"):
+        panels.scalar_gradients(1, np.ones((2, 2)))
+    for truncation in (0, 4):
+        with pytest.raises(ValueError, match=f"between 1 and 3 states, but got truncation {truncation}"):
+            panels.scalar_gradients(1, [1, 2, 3], truncation)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The panel
+# ---------------------------------------------------------------------------------------------------------------------
+def test_the_static_panel_makes_its_point(shown):
+    panels.bptt_panel()
+    for words in ("weight 0.5", "weight 1 ", "weight 1.5 and inputs of ±0.01", "weight 1.5 and inputs of ±2"):
+        assert words in shown[0].alt
+    fades, keeps, grows, saturates = (
+        abs(panels.scalar_gradients(w, size * panels._PATTERN)[1][0])
+        for w, size in ((0.5, 0.1), (1, 0.1), (1.5, 0.01), (1.5, 2))
+    )
+    assert fades < 0.5**11
+    assert 0.5 < keeps < 1
+    assert grows > 10
+    assert saturates < 1e-3
+
+
+@pytest.mark.parametrize("setting", [(2.0, 0.0, 12), (-2.0, 3.0, 1), (0.0, 0.1, 12), (1.3, 0.1, 4)])
+def test_what_a_cut_takes_away_is_hollow(setting):
+    fig, alt = panels._draw_bptt(*setting)
+    assert f"weight {setting[0]:g} " in alt
+    assert ("a cut leaves none for h_1" in alt) == (setting[2] < 12)
+    hollow = [line for line in fig.axes[0].lines if line.get_markerfacecolor() == plotting.BACKGROUND]
+    lost = sorted(x for line in hollow for x in line.get_xdata())
+    assert lost == list(range(1, 13 - setting[2]))
+    plt.close(fig)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The triangle
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("steps", [9, 40])
+def test_the_triangle_is_legible(steps):
+    plotting.use_style()
+    fig, ax = plt.subplots(figsize=(5, 4.4))
+    shares = np.random.default_rng(0).normal(size=(steps, steps))
+    figures.gradient_triangle(ax, shares, shares > 0, title="one: 50 %")
+    check_legible(fig)
+    plt.close(fig)
+
+
+@given(st.integers(1, 12), st.integers(1, 12))
+@settings(max_examples=10)
+def test_triangle_colours_what_is_kept_and_dots_what_is_lost(steps, window):
+    shares = np.random.default_rng(steps).normal(size=(steps, steps))
+    t, s = np.indices(shares.shape)
+    fig, ax = plt.subplots()
+    mesh = figures.gradient_triangle(ax, shares, t - s < window, title="a window")
+    hidden = np.ma.getmaskarray(mesh.get_array())
+    assert (hidden == ((s > t) | (t - s >= window))).all()
+    assert mesh.norm(0.0) == 0.5  # the sign can be read from the colour
+    (dots,) = ax.lines
+    lost = {(row + 1, column + 1) for row, column in np.argwhere(t - s >= window).tolist()}
+    assert {(row, column) for column, row in dots.get_xydata().tolist()} == lost
+    plt.close(fig)
+
+
+@pytest.mark.parametrize(
+    ("shares", "kept", "message"),
+    [
+        (np.ones((2, 3)), np.ones((2, 3)), r"got \(2, 3\) and \(2, 3\)"),
+        (np.ones((2, 2)), np.ones((3, 3)), r"got \(2, 2\) and \(3, 3\)"),
+        (np.full((2, 2), np.nan), np.ones((2, 2)), "Is the whole gradient zero"),
+    ],
+)
+def test_triangle_refuses_what_is_no_share(shares, kept, message):
+    with pytest.raises(ValueError, match=message):
+        figures.gradient_triangle(plt.figure().add_subplot(), shares, kept, title="")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -8,45 +8,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from course_lib import plotting
+from course_lib.lessons.lesson_02_sequences.figures import UNSEEN_COLOR, draw_bits
 from course_lib.ngrams import NGram, floor_bits, languages, ngram_floor_bits, true_surprisal
 from course_lib.sequences import Vocabulary
 from course_lib.teaching.panel import Choice, Slider, panel
 
-READ, UNSEEN = "#b5541c", "#0b6e99"  # the same table on the text that it has read, and on another
 _LONGEST = 7
 _FIRST, _SHOWN = 600, 30  # which stretch of the unseen text is drawn symbol by symbol
 _TEXTS = {"100 symbols": 100, "1,000 symbols": 1_000, "10,000 symbols": 10_000, "100,000 symbols": 100_000}
-
-
-def draw_bits(ax, read, unseen, floor, endless=()):
-    """Draw bits a symbol against n: a table on what it has read and on unseen text, above and below the exact floor.
-
-    Parameters
-    ----------
-    ax : matplotlib axes
-    read, unseen : (longest,) arrays
-        Bits for n = 1, 2, ... on the text that the tables have read, and on another from the same source.
-    floor : float
-        Of the source.
-    endless : sequence of float, optional
-        For n = 1, 2, ...: what a table would score after an endless text.
-    """
-    if len(endless):  # a wide band under the other two, which often cover it
-        ax.plot(
-            range(1, len(endless) + 1),
-            endless,
-            color=plotting.MUTED,
-            linestyle="-",
-            linewidth=7,
-            alpha=0.3,
-            marker="",
-            solid_capstyle="round",
-            label="after an endless text",
-        )
-    ax.plot(range(1, len(read) + 1), read, color=READ, marker="s", linestyle="--", label="on the text it has read")
-    ax.plot(range(1, len(unseen) + 1), unseen, color=UNSEEN, marker="o", linestyle="-", label="on unseen text")
-    ax.axhline(floor, color=plotting.COLORS["optimum"], linestyle=(0, (1, 1)), label="floor: the best possible")
-    ax.set(xlabel="n, length of a run", ylabel="bits a symbol", xticks=range(1, len(read) + 1))
 
 
 @cache
@@ -78,7 +47,7 @@ def _draw_symbols(ax, language, n, read):
     unseen, ids, truth, tables, *_ = _measured(language, read)
     shown, places = slice(_FIRST, _FIRST + _SHOWN), np.arange(_SHOWN)
     surprisal = tables[n - 1].surprisal(ids)[_FIRST - n + 1 :][:_SHOWN]
-    ax.bar(places, surprisal, color=UNSEEN, alpha=0.55, label=f"surprise of the table, n = {n}")
+    ax.bar(places, surprisal, color=UNSEEN_COLOR, alpha=0.55, label=f"surprise of the table, n = {n}")
     ax.plot(
         places,
         truth[shown],
@@ -101,9 +70,8 @@ def _draw_ngram(language, n, read):
     fig, (top, bottom) = plt.subplots(2, 1, figsize=(7, 6), height_ratios=(2, 3))
     _draw_symbols(top, language, n, _TEXTS[read])
     draw_bits(bottom, on_read, on_unseen, floor, _endless(language))
-    bottom.plot(
-        [n], [on_unseen[n - 1]], "o", markersize=15, markerfacecolor="none", markeredgecolor=UNSEEN, markeredgewidth=2
-    )
+    ring = {"markerfacecolor": "none", "markeredgecolor": UNSEEN_COLOR, "markeredgewidth": 2}
+    bottom.plot([n], [on_unseen[n - 1]], "o", markersize=15, **ring)
     bottom.set_ylim(bottom=0)
     bottom.set_title(f"{read} read")
     fig.legend(*bottom.get_legend_handles_labels(), loc="outside lower center", ncols=2)

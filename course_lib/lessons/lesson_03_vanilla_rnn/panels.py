@@ -17,33 +17,6 @@ _UNITS, _MOST = 50, 12
 _LETTERS = Vocabulary(ascii_lowercase)
 _NORM = Normalize(-1, 1)
 
-# The kinds of starting weights wear the colour of the hidden state that they make; N(0, 1) is what is to be beaten.
-STARTS = {
-    "N(0, 1)": {"color": plotting.COLORS["baseline"], "linestyle": ":", "marker": "x"},
-    "Glorot": {"color": "#6a80cc", "linestyle": "--", "marker": "s"},
-    "orthogonal": {"color": plotting.COLORS["rnn"], "linestyle": "-", "marker": "o"},
-}
-
-
-def draw_eigenvalues(ax, matrices, radius):
-    """The eigenvalues of matrices in the complex plane, with a circle around 0.
-
-    Parameters
-    ----------
-    ax : matplotlib axes
-    matrices : dict of str to (units, units) array
-        By the name of their kind, a key of :data:`STARTS`.
-    radius : float
-        Of the circle.
-    """
-    for start, matrix in matrices.items():
-        z = np.linalg.eigvals(matrix)
-        ax.plot(z.real, z.imag, STARTS[start]["marker"], color=STARTS[start]["color"], markersize=4.5, label=start)
-    turn = np.linspace(0, 2 * np.pi, 200)
-    ax.plot(radius * np.cos(turn), radius * np.sin(turn), color=plotting.FOREGROUND, linestyle="--", linewidth=1.2)
-    reach = 1.3 * radius
-    ax.set(aspect="equal", xlabel="real part", ylabel="imaginary part", xlim=(-reach, reach), ylim=(-reach, reach))
-
 
 def states_while_reading(word, scale, units=_UNITS):
     """The states of a random network that reads a word, letters one-hot, all weights N(0, scale²), no bias.
@@ -71,7 +44,7 @@ def states_while_reading(word, scale, units=_UNITS):
         If there is no letter, or something that is no letter.
     """
     if not word:
-        raise ValueError("The network reads a word of at least one letter, but an empty one came.")
+        raise ValueError("The network takes a word of at least one letter, but got an empty one.")
     rng = np.random.default_rng(3)
     rnn = RNN(len(_LETTERS), units, 1, rng=rng)
     rnn.kernel = scale * rng.standard_normal(rnn.kernel.shape)

@@ -1,4 +1,4 @@
-"""Lesson 04: blame flowing back through an unrolled network."""
+"""Lesson 04: gradients flowing back through an unrolled network."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def scalar_gradients(weight, inputs, truncation=None):
     inputs : (T,) array
         x_1 ... x_T.
     truncation : int, optional
-        How many states blame is carried to, h_T included; all T if not given.
+        How many states the gradient is carried to, h_T included; all T if not given.
 
     Returns
     -------
     states : (T,) array
         h_1 ... h_T.
-    blame : (T,) array
+    gradient : (T,) array
         ∂L/∂h_1 ... ∂L/∂h_T, 0 where truncation has cut it off. The last is 1: L is h_T itself.
 
     Raises
@@ -38,11 +38,11 @@ def scalar_gradients(weight, inputs, truncation=None):
     """
     inputs = np.asarray(inputs, float)
     if inputs.ndim != 1 or not len(inputs):
-        raise ValueError(f"The network reads one number a step, an array (T,), but shape {inputs.shape} came.")
+        raise ValueError(f"The network takes one number a step, an array (T,), but got shape {inputs.shape}.")
     steps = len(inputs)
     truncation = steps if truncation is None else truncation
     if not 1 <= truncation <= steps:
-        raise ValueError(f"Blame is carried to between 1 and {steps} states, but truncation {truncation} came.")
+        raise ValueError(f"The gradient is carried to between 1 and {steps} states, but got truncation {truncation}.")
     states, h = np.empty(steps), 0.0
     for t in range(steps):
         h = np.tanh(weight * h + inputs[t])
@@ -60,7 +60,7 @@ def _few_digits(number):
 
 
 def _draw_setting(fig, bottom, chart_height, weight, input_size, truncation, boxes):
-    """Draw one setting: the unrolled network and, step under step, the size of the blame. Return the result in words.
+    """Draw the unrolled network and, step under step, the size of the gradient. Return the result in words.
 
     ``bottom`` and ``chart_height`` are in inches; ``boxes`` adds to the network those of the inputs and the loss.
     """
@@ -153,11 +153,11 @@ def _draw_bptt_static():
 
 
 def bptt_panel():
-    """Turn the weight, the size of the inputs and the truncation, and watch how much blame each state gets.
+    """Turn the weight, the size of the inputs and the truncation, and watch the gradient that each state gets.
 
     The gradients are those of :func:`scalar_gradients`, computed anew for every setting. Without a live kernel: four
     settings in one picture (a weight that fades, one that keeps and is cut, one that explodes, and the same weight
-    where loud inputs saturate the state).
+    where large inputs saturate the state).
     """
     panel(
         _draw_bptt,

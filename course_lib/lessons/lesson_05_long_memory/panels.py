@@ -1,4 +1,4 @@
-"""Lesson 05: the spectral radius of a recurrent matrix, and how far blame travels with and without tanh."""
+"""Lesson 05: the spectral radius of a recurrent matrix, and how far gradients reach with and without tanh."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from course_lib.teaching.panel import Choice, Slider, panel
 
 _UNITS = 50
 _LOWEST, _HIGHEST = 1e-9, 1e6
-LOOKS = {  # a network without an activation function is what can be computed exactly
+STYLES = {  # a network without an activation function is what can be computed exactly
     "linear": {"color": plotting.FOREGROUND, "linestyle": "--"},
     "tanh": {"color": plotting.COLORS["rnn"], "linestyle": "-"},
 }
@@ -28,7 +28,7 @@ def gradient_by_lag(unit, radius, input_size, steps, units=_UNITS):
     radius : float
         Spectral radius of W_h.
     input_size : float
-        The inputs are plus or minus this. A linear network's blame does not depend on it.
+        The inputs are plus or minus this. A linear network's gradient does not depend on it.
     steps, units : int
 
     Returns
@@ -40,8 +40,8 @@ def gradient_by_lag(unit, radius, input_size, steps, units=_UNITS):
     ValueError
         If the unit is neither of the two.
     """
-    if unit not in LOOKS:
-        raise ValueError(f'The unit is "tanh" or "linear", but {unit!r} came.')
+    if unit not in STYLES:
+        raise ValueError(f'The unit is "tanh" or "linear", but got {unit!r}.')
     rng = np.random.default_rng(5)
     W_h = rng.standard_normal((units, units))
     W_h *= radius / spectral_radius(W_h)
@@ -56,7 +56,7 @@ def gradient_by_lag(unit, radius, input_size, steps, units=_UNITS):
 
 
 def _in_words(norms):
-    """What became of a blame of 1, in a few words."""
+    """What became of a gradient of 1, in a few words."""
     if norms[-1] >= 1:
         return f"{norms[-1]:.2g} times as strong after {len(norms) - 1} steps".replace("e+0", "e").replace("e+", "e")
     below = np.flatnonzero(norms < 1e-3)
@@ -67,7 +67,7 @@ def _in_words(norms):
 
 def _draw_lags(ax, unit, radius, input_size, steps, label):
     norms = gradient_by_lag(unit, radius, input_size, steps)
-    ax.semilogy(norms, label=label, **LOOKS[unit])
+    ax.semilogy(norms, label=label, **STYLES[unit])
     return norms
 
 
@@ -98,7 +98,7 @@ def _draw_panel(radius, unit, input_size, steps):
 def _draw_static():
     fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True)
     said = []
-    for ax, unit in zip(axes, LOOKS, strict=True):
+    for ax, unit in zip(axes, STYLES, strict=True):
         for radius in (0.8, 1.0, 1.2):
             norms = _draw_lags(ax, unit, radius, 1.0, 100, None)
             at = min(72, int(np.flatnonzero((norms > 30 * _LOWEST) & (norms < _HIGHEST / 30))[-1]))
@@ -123,7 +123,7 @@ def _draw_static():
 
 
 def long_memory_panel():
-    """Turn the spectral radius, the unit, the size of the inputs and the number of steps; see what is left of blame.
+    """Turn the spectral radius, the unit, the inputs and the number of steps; see what is left of the gradient.
 
     Without a live kernel: linear and tanh side by side, each with a radius below, at and above 1.
     """

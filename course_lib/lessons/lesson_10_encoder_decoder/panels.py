@@ -5,8 +5,8 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 
-from course_lib import plotting
 from course_lib.generation import beam_search
+from course_lib.lessons.lesson_10_encoder_decoder.figures import draw_tree
 from course_lib.teaching.panel import Slider, panel
 
 STOP = "■"
@@ -56,84 +56,6 @@ def sentence_beams(width, length_exponent=0.0, steps=LONGEST):
     )
 
 
-def draw_tree(ax, beams, names, row=0):
-    """Draw the tree of a beam search; the path of the best hypothesis is bold.
-
-    Parameters
-    ----------
-    ax : matplotlib axes
-    beams : Beams
-        As :func:`course_lib.generation.beam_search` returns it.
-    names : sequence of str
-        How each symbol is written.
-    row : int
-        Which row of the seed.
-    """
-    tree, best = beams.tree[row], beams.hypotheses[row][0]
-    children = {}
-    for number, branch in enumerate(tree):
-        children.setdefault(branch.parent, []).append(number)
-    height, leaves = {}, iter(range(len(tree) + 1))
-
-    def place(node):
-        own = children.get(node, [])
-        for child in own:
-            place(child)
-        height[node] = -np.mean([-height[child] for child in own]) if own else -float(next(leaves))
-
-    place(-1)
-    path, node = (
-        set(),
-        next(
-            number
-            for number, branch in enumerate(tree)  # the best leaf, and back to the root
-            if branch.step == len(best.symbols) + best.ended and branch.log_probability == best.log_probability
-        ),
-    )
-    while node >= 0:
-        path.add(node)
-        node = tree[node].parent
-    for number, branch in enumerate(tree):
-        on_path = number in path
-        x, y = branch.step, height[number]
-        ax.plot(
-            [x - 1, x],
-            [height[branch.parent], y],
-            color=plotting.COLORS["output"] if on_path else plotting.MUTED,
-            linestyle="-",
-            linewidth=3 if on_path else 1.2,
-            zorder=1,
-        )
-        ax.text(
-            x,
-            y,
-            f"{names[branch.symbol]}  {np.exp(branch.log_probability):.2g}",
-            ha="center",
-            va="center",
-            fontsize=10,
-            fontweight="bold" if on_path else "normal",
-            color=plotting.FOREGROUND,
-            zorder=2,
-            bbox={
-                "boxstyle": "round,pad=0.25",
-                "facecolor": plotting.BACKGROUND,
-                "edgecolor": plotting.COLORS["output"] if on_path else plotting.MUTED,
-                "linewidth": 2 if on_path else 1,
-            },
-        )
-    ax.plot(0, height[-1], "o", color=plotting.FOREGROUND, markersize=8, zorder=2)
-    deepest = max(branch.step for branch in tree)
-    ax.set(
-        xlim=(-0.25, max(deepest, LONGEST) + 0.5),
-        ylim=(min(height.values()) - 0.6, max(height.values()) + 0.6),
-        yticks=(),
-        xticks=range(1, max(deepest, LONGEST) + 1),
-    )
-    ax.grid(visible=False)
-    ax.spines[["left", "bottom"]].set_visible(False)
-    ax.tick_params(length=0)
-
-
 def _said(beams):
     best = beams.hypotheses[0][0]
     sentence = " ".join(WORDS[i] for i in best.symbols) or "nothing at all"
@@ -143,7 +65,7 @@ def _said(beams):
 def _draw_live(width, steps, length_exponent):
     beams = sentence_beams(width, length_exponent, steps)
     fig, ax = plt.subplots(figsize=(7, 3.6))
-    draw_tree(ax, beams, WORDS)
+    draw_tree(ax, beams, WORDS, steps=LONGEST)
     ax.set_xlabel("word")
     best = "best" if beams.hypotheses[0][0].ended else "best so far"
     ax.set_title(f"{best}: {_said(beams)}", loc="left", fontsize=11)
@@ -163,7 +85,7 @@ def _draw_static():
     said = []
     for ax, width in zip(axes, (1, 2, 3), strict=True):
         beams = sentence_beams(width)
-        draw_tree(ax, beams, WORDS)
+        draw_tree(ax, beams, WORDS, steps=LONGEST)
         ax.set_title(f"width {width}: {_said(beams)}", loc="left", fontsize=11)
         said.append(f"Width {width}: {_said(beams)}.")
     axes[-1].set_xlabel("word")

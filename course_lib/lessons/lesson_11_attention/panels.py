@@ -1,4 +1,4 @@
-"""Lesson 11: type a word and see where the network of lesson 00 looks while it says it."""
+"""Lesson 11: type a word and see what the network of lesson 00 attends to while it says it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from functools import cache
 
 import matplotlib.pyplot as plt
 
-from course_lib import plotting
 from course_lib.lessons.lesson_11_attention import experiments
+from course_lib.lessons.lesson_11_attention.figures import draw_attention_map
 from course_lib.speaker import LONGEST, load_speaker, words_of
-from course_lib.teaching.panel import TextBox, panel
+from course_lib.teaching.panel import TextBox, message, panel
 
 _MANY = 24  # rows of a map beyond which they are drawn narrower, with smaller names
 
@@ -24,7 +24,7 @@ def load_reader():
 
 
 def attention_map(model, word):
-    """What a model says for a word, and where it looks at each sound.
+    """What a model says for a word, and what it attends to at each sound.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def attention_map(model, word):
     -------
     sounds : tuple of str
     weights : (sounds + 1, letters) array
-        Rows sum to 1; the last is the look before the stop symbol.
+        Rows sum to 1; the last is that of the stop symbol.
     """
     (sounds,) = experiments.say_words(model, [word])
     pairs = experiments.teacher_forcing(
@@ -47,31 +47,17 @@ def attention_map(model, word):
     return sounds, model.attention_weights[0]
 
 
-def draw_map(ax, word, sounds, weights):
-    """The map of one word on an axis: letters from left to right, sounds from top to bottom; the largest has a dot."""
-    ax.imshow(weights, vmin=0, vmax=1, cmap="cividis", aspect="auto", interpolation="nearest")
-    for row, column in enumerate(weights.argmax(axis=1)):
-        ax.plot(
-            column, row, "o", markersize=6, markerfacecolor=plotting.BACKGROUND, markeredgecolor=plotting.FOREGROUND
-        )
-    ax.set_xticks(range(len(word)), word)
-    ax.set_yticks(range(len(weights)), [*sounds, "stop"])
-    ax.grid(visible=False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-
-
 def _said(word, sounds, weights):
     places = weights.argmax(axis=1)
-    looks = ", ".join(f"{sound} at {word[place]}" for sound, place in zip(sounds, places, strict=False))
-    return f"For {word} it says {' '.join(sounds) or 'nothing'}, and its largest weights are: {looks or 'none'}."
+    largest = ", ".join(f"{sound} at {word[place]}" for sound, place in zip(sounds, places, strict=False))
+    return f"For {word} it says {' '.join(sounds) or 'nothing'}, and its largest weights are: {largest or 'none'}."
 
 
 def _draw_word(word):
     sounds, weights = attention_map(load_reader(), word)
     narrow = len(weights) > _MANY
     fig, ax = plt.subplots(figsize=(min(7, 1.5 + 0.45 * len(word)), 1.2 + (0.12 if narrow else 0.32) * len(weights)))
-    draw_map(ax, word, sounds, weights)
+    draw_attention_map(ax, word, sounds, weights)
     ax.set_title(word)
     if narrow:
         ax.tick_params(axis="y", labelsize=6.5)
@@ -85,14 +71,7 @@ def _draw_live(word):
     try:
         return _draw_word(words_of(word)[0])
     except ValueError as error:
-        fig = plt.figure(figsize=(7, 0.9), layout="none")
-        fig.text(
-            0.02,
-            0.5,
-            f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.",
-            va="center",
-            fontsize=11.5,
-        )
+        fig = message(f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.")
         return fig, f"No word to say. {error}"
 
 
@@ -103,7 +82,7 @@ def _draw_still():
     maps = [(word, *attention_map(load_reader(), word)) for word in STILL]
     fig, axes = plt.subplots(2, 2, figsize=(7, 5.2))
     for ax, (word, sounds, weights) in zip(axes.flat, maps, strict=True):
-        draw_map(ax, word, sounds, weights)
+        draw_attention_map(ax, word, sounds, weights)
         ax.set_title(word)
     return fig, (
         "Four maps of attention weights, each with a row for each sound and a column for each letter, light "
@@ -113,5 +92,5 @@ def _draw_still():
 
 
 def attention_panel():
-    """Type a word and see where a trained network looks at each sound. Without a live kernel: four words."""
+    """Type a word and see what a trained network attends to at each sound. Without a live kernel: four words."""
     panel(_draw_live, {"word": TextBox("a word", "alphabet")}, _draw_still)

@@ -1,0 +1,195 @@
+"""Lesson 06: one step of an LSTM, and what its gates, cell and output do with a running total."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from course_lib import plotting
+
+GATES = {
+    "i": ("input gate", "input_gate"),
+    "c": ("|candidate|", "candidate"),
+    "f": ("forget gate", "forget_gate"),
+    "o": ("output gate", "output_gate"),
+}
+
+
+def running_totals(inputs):
+    """What the customer at the till owes after each step, (T,): the sum of what was bought since the last flag."""
+    crisp = np.concatenate([[0.0], inputs[:, 1] * inputs[:, 0]]).cumsum()
+    start = np.maximum.accumulate(np.where(inputs[:, 2] > 0, np.arange(len(inputs)), 0))
+    return crisp[1:] - crisp[start]
+
+
+def _mark_new_customers(ax, inputs):
+    for t in np.flatnonzero(inputs[:, 2]):
+        ax.axvline(t + 0.5, color=plotting.FOREGROUND, linestyle="--", linewidth=1.2, zorder=1)
+
+
+def _steps(ax, inputs, last):
+    ax.set(xlim=(0.4, len(inputs) + 0.6))
+    ax.grid(axis="x", visible=False)
+    ax.tick_params(axis="x", labelbottom=last, length=3 if last else 0)
+    if last:
+        ax.set_xlabel("step $t$")
+
+
+def draw_inputs(ax, inputs):
+    """Draw a bar for each price, full where it is bought, and a dashed line where a customer begins."""
+    t, bought = np.arange(1, len(inputs) + 1), inputs[:, 1] > 0
+    color = plotting.COLORS["input"]
+    ax.bar(t[bought], inputs[bought, 0], 0.72, color=color, edgecolor=color)
+    ax.bar(t[~bought], inputs[~bought, 0], 0.72, color="none", edgecolor=color, linewidth=1)
+    _mark_new_customers(ax, inputs)
+    for step in t[inputs[:, 3] > 0]:
+        ax.text(step, 1.06, "?", ha="center", va="bottom", fontsize=12, fontweight="bold")
+    ax.set(ylim=(0, 1.42), yticks=(0, 1), ylabel="price")
+    _steps(ax, inputs, last=False)
+
+
+def draw_gates(ax, inputs, gates):
+    """Draw a row for each gate, a bar for each step: full height is open, nothing is shut.
+
+    A fourth entry of ``gates``, "c", is drawn as the size of the candidate.
+    """
+    t, pitch, rows = np.arange(1, len(inputs) + 1), 1.3, [name for name in GATES if name in gates]
+    middles = [pitch * (len(rows) - 1 - row) + 0.5 for row in range(len(rows))]
+    for name, middle in zip(rows, middles, strict=True):
+        ax.bar(
+            t, np.ones(len(t)), 0.9, bottom=middle - 0.5, color=plotting.BACKGROUND, edgecolor="#d8d4c8", linewidth=0.8
+        )
+        ax.bar(t, np.abs(gates[name]), 0.9, bottom=middle - 0.5, color=plotting.COLORS[GATES[name][1]])
+    _mark_new_customers(ax, inputs)
+    ax.set(ylim=(-0.15, len(rows) * pitch), yticks=middles)
+    ax.set_yticklabels([GATES[name][0] for name in rows])
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    _steps(ax, inputs, last=False)
+
+
+def draw_cell(ax, inputs, cell, wanted=None, *, last=False):
+    """Draw the number in the cell, and dotted what it should be, if given."""
+    t = np.arange(1, len(inputs) + 1)
+    _mark_new_customers(ax, inputs)
+    if wanted is not None:
+        ax.step(t, wanted, where="mid", color=plotting.FOREGROUND, linestyle=":", linewidth=1.6, label="total owed")
+    ax.step(t, cell, where="mid", color=plotting.COLORS["cell"], linestyle="-", label="cell $c_t$")
+    ax.set_ylabel("cell")
+    _steps(ax, inputs, last)
+
+
+def draw_output(ax, inputs, shown, wanted, *, last=True):
+    """Draw the output as bars, and what it should be as diamonds where somebody asked."""
+    t, asked = np.arange(1, len(inputs) + 1), inputs[:, 3] > 0
+    _mark_new_customers(ax, inputs)
+    ax.bar(t, shown, 0.5, color=plotting.COLORS["output"], label="shown")
+    ax.plot(
+        t[asked],
+        wanted[asked],
+        "D",
+        markerfacecolor="none",
+        markeredgecolor=plotting.FOREGROUND,
+        markeredgewidth=1.6,
+        markersize=8,
+        label="total asked for",
+    )
+    ax.axhline(0, color=plotting.MUTED, linewidth=1)
+    ax.set_ylabel("shown")
+    ax.margins(y=0.2)
+    _steps(ax, inputs, last)
+
+
+def draw_legend(fig, axes):
+    """Draw one legend for the figure, under its axes, where it covers nothing."""
+    handles, labels = [], []
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles, labels = [*handles, handle], [*labels, label]
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9.5)
+
+
+def draw_running_total(inputs, gates, cell, shown):
+    """Draw a running total with its unit, four axes under each other: inputs, gates, cell, output.
+
+    Parameters
+    ----------
+    inputs : (T, 4) array
+        Price, bought, new customer, total please.
+    gates : dict of str to (T,) array
+        "i", "f" and "o", and "c" for the candidate if wanted.
+    cell, shown : (T,) array
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, axes = plt.subplots(4, 1, figsize=(7, 6.2), height_ratios=(0.8, 0.45 * len(gates), 0.9, 1))
+    draw_inputs(axes[0], inputs)
+    draw_gates(axes[1], inputs, gates)
+    draw_cell(axes[2], inputs, cell)
+    draw_output(axes[3], inputs, shown, running_totals(inputs))
+    draw_legend(fig, axes[2:])
+    fig.align_ylabels([axes[0], *axes[2:]])
+    return fig
+
+
+def draw_lstm_step():
+    """Draw one step of an LSTM: the cell state on top, three gates and a candidate below it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig = plt.figure(figsize=(7, 3.15), layout="none")
+    ax = fig.add_axes((0, 0, 1, 1), xlim=(0, 7), ylim=(0.3, 3.45))
+    ax.axis("off")
+    top, low, bus = 2.8, 1.35, 0.62
+    cell, hidden = plotting.COLORS["cell"], plotting.COLORS["hidden"]
+    times, plus, squash, show = (1.6, top), (3.0, top), (4.9, 2.1), (4.9, low)
+    plotting.draw_arrow(ax, (0.62, top), (times[0] - 0.17, top), color=cell, width=4)
+    plotting.draw_arrow(ax, (times[0] + 0.17, top), (plus[0] - 0.17, top), color=cell, width=4)
+    plotting.draw_arrow(ax, (plus[0] + 0.17, top), (6.35, top), color=cell, width=4)
+    plotting.draw_arrow(ax, (1.12, bus), (4.0, bus), (4.0, low - 0.24))
+    for x, symbol, color in (
+        (1.6, "$f_t$", "forget_gate"),
+        (2.5, "$i_t$", "input_gate"),
+        (3.3, r"$\tilde{c}_t$", "candidate"),
+        (4.0, "$o_t$", "output_gate"),
+    ):
+        plotting.draw_gate(ax, x, low, symbol, color)
+        plotting.draw_arrow(ax, (x, bus), (x, low - 0.24))
+    plotting.draw_operation(ax, *times, "×")
+    plotting.draw_operation(ax, *plus, "+")
+    plotting.draw_operation(ax, 3.0, 2.1, "×")
+    plotting.draw_arrow(ax, (1.6, low + 0.24), (1.6, top - 0.17))
+    plotting.draw_arrow(ax, (2.5, low + 0.24), (2.5, 2.1), (2.83, 2.1))
+    plotting.draw_arrow(ax, (3.3, low + 0.24), (3.3, 2.1), (3.17, 2.1))
+    plotting.draw_arrow(ax, (3.0, 2.27), (3.0, top - 0.17))
+    plotting.draw_arrow(ax, (4.9, top), (4.9, 2.27 + 0.02))
+    ax.text(
+        *squash,
+        "tanh",
+        ha="center",
+        va="center",
+        fontsize=12,
+        zorder=5,
+        bbox=dict(
+            boxstyle="round,pad=0.25", facecolor=plotting.BACKGROUND, edgecolor=plotting.FOREGROUND, linewidth=1.2
+        ),
+    )
+    plotting.draw_arrow(ax, (4.9, 1.92), (4.9, low + 0.17))
+    plotting.draw_operation(ax, *show, "×")
+    plotting.draw_arrow(ax, (4.24, low), (4.73, low))
+    plotting.draw_arrow(ax, (5.07, low), (6.35, low), color=hidden, width=3)
+    for x, y, name, where in (
+        (0.55, top, "$c_{t-1}$", "right"),
+        (6.42, top, "$c_t$", "left"),
+        (0.08, bus, "$x_t$, $h_{t-1}$", "left"),
+        (6.42, low, "$h_t$", "left"),
+    ):
+        ax.text(x, y, name, ha=where, va="center", fontsize=15)
+    for x, y, word in ((1.6, 3.2, "keep?"), (3.0, 3.2, "add"), (5.35, 1.72, "show?"), (2.02, 1.82, "let in?")):
+        ax.text(x, y, word, ha="center", va="center", fontsize=11.5, color=plotting.MUTED)
+    return fig
