@@ -24,12 +24,13 @@ def texts_of(fig):
     ]
 
 
-def check_legible(fig, overlaps=True):
+def check_legible(fig, overlaps=True, smallest=10):
+    """Each text has at least so many points, lies inside the figure and, if asked for, on no other text."""
     boxes = [(text, text.get_window_extent()) for text in texts_of(fig)]
     assert boxes
     for text, box in boxes:
         # a 7-inch figure shown 400 pixels wide has 400/7/72 = .8 pixels a point
-        assert text.get_fontsize() >= 10, f"{text.get_text()!r} is set in {text.get_fontsize()} points"
+        assert text.get_fontsize() >= smallest, f"{text.get_text()!r} is set in {text.get_fontsize()} points"
         inside = min(box.x0, box.y0) >= 0 and box.x1 <= fig.bbox.x1 and box.y1 <= fig.bbox.y1
         assert inside, f"{text.get_text()!r} is cut off"
     if overlaps:

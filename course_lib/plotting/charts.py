@@ -37,6 +37,7 @@ def heatmap(
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        Where to draw.
     matrix : (rows, columns) array
         NaN is left blank.
     label : str
@@ -51,6 +52,7 @@ def heatmap(
     Returns
     -------
     matplotlib.image.AxesImage
+        The coloured matrix.
 
     Raises
     ------
@@ -96,6 +98,7 @@ def mark_guess(
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        Where the curves are.
     value : float, None or ...
         The guess; ``None`` and ``...`` mean that the reader made none.
     axis : {"x", "y"}
@@ -167,7 +170,7 @@ def recorded_and_live(
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Set ``ax.set_xscale("log")`` before, if wanted.
+        Where to draw; set ``ax.set_xscale("log")`` before, if wanted.
     recorded : dict of str to list of float
         Row name -> one number a seed, as ``make reproduce`` recorded them. A name in :data:`COLORS` gives the colour.
     live : dict of str to float

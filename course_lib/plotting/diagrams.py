@@ -25,9 +25,11 @@ def draw_arrow(
     Parameters
     ----------
     ax : matplotlib.axes.Axes
+        Where to draw.
     *points : (float, float)
-        At least two.
+        At least two, as x and y.
     color : str
+        Of line and head.
     width : float
         Of the line, in points.
     head : float
@@ -68,7 +70,7 @@ def draw_box(
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        With an equal aspect, else the square becomes a rectangle.
+        Where to draw, with an equal aspect.
     x, y : float
         Its centre.
     half : float
@@ -76,7 +78,9 @@ def draw_box(
     color : str
         Of its edge.
     text : str
+        What stands in it, a few letters.
     fontsize : float
+        Of the text, in points.
     fill : float
         How much of the colour is left inside, from 0 to 1; the text is white where it would be hard to read in black.
     linewidth : float
@@ -106,7 +110,7 @@ def draw_gate(ax: Axes, x: float, y: float, symbol: str, color: str) -> None:
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Its units are inches.
+        Where to draw; its units are inches.
     x, y : float
         The centre of the square, whose side is 0.48.
     symbol : str
@@ -135,7 +139,7 @@ def draw_operation(ax: Axes, x: float, y: float, symbol: str) -> None:
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Its units are inches.
+        Where to draw; its units are inches.
     x, y : float
         The centre of the circle, whose radius is 0.17.
     symbol : str
@@ -159,8 +163,9 @@ def draw_gradient_arrow(
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        With an equal aspect.
+        Where to draw, with an equal aspect.
     start, end : (float, float)
+        As x and y.
     widths : (float, float)
         Where it starts and where it ends, in units of the axes.
     rise : float
@@ -223,6 +228,7 @@ def draw_unrolled(
     Returns
     -------
     matplotlib.figure.Figure
+        The new one, or that of the axes.
 
     Raises
     ------

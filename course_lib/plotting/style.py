@@ -199,6 +199,7 @@ class Picture:
     Parameters
     ----------
     fig : matplotlib.figure.Figure
+        A finished one.
     alt : str
         What the figure shows, for those who cannot see it, in at least 30 characters; white space is evened out.
 
@@ -252,6 +253,7 @@ def show(fig: Figure, alt: str) -> None:
     Parameters
     ----------
     fig : matplotlib.figure.Figure
+        A finished one.
     alt : str
         What the figure shows, for those who cannot see it: at least 30 characters.
 

@@ -57,6 +57,7 @@ class Slider:
         Returns
         -------
         ipywidgets.IntSlider or ipywidgets.FloatSlider
+            It hands on its value when it is let go.
         """
         import ipywidgets as widgets
 
@@ -82,6 +83,7 @@ class Choice:
     label : str
         What is chosen, in words.
     options : tuple of str
+        All that can be chosen.
     start : str
         One of the options.
 
@@ -113,6 +115,7 @@ class Choice:
         Returns
         -------
         ipywidgets.Dropdown
+            Its value is one of the options.
         """
         import ipywidgets as widgets
 
@@ -145,6 +148,7 @@ class TextBox:
         Returns
         -------
         ipywidgets.Text
+            It hands on its value when the line is finished.
         """
         import ipywidgets as widgets
 
@@ -152,7 +156,13 @@ class TextBox:
 
 
 def is_live() -> bool:
-    """Can somebody use a control? True in a notebook's kernel, unless COURSE_STATIC=1 asks for static pictures."""
+    """Say whether somebody can use a control.
+
+    Returns
+    -------
+    bool
+        True in a notebook's kernel, unless the environment variable COURSE_STATIC is 1 and so asks for static pictures.
+    """
     if os.environ.get("COURSE_STATIC") == "1":
         return False
     try:
@@ -174,6 +184,7 @@ def message(text: str) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
+        As wide as other figures, and low.
     """
     fig = plt.figure(figsize=(7, 0.9), layout="none")
     fig.text(0.02, 0.5, text, va="center", fontsize=11.5)

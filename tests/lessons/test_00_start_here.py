@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib import lessons, plotting, speaker
-from course_lib.lessons.lesson_00_start_here import panels as start
-from course_lib.plotting import diagrams
+from course_lib.lessons.lesson_00_start_here import figures, panels
 
 
 @pytest.fixture(autouse=True)
@@ -26,14 +25,14 @@ def style():
 # ---------------------------------------------------------------------------------------------------------------------
 def test_the_map_is_legible_and_has_every_lesson(shown):
     walk = lessons.course_map()
-    fig = plotting.draw_course_map(walk)
+    fig = figures.draw_course_map(walk)
     check_legible(fig)
     texts = [text.get_text().replace("\n", " ") for text in texts_of(fig)]
     for lesson in walk:
         assert lesson.number in texts
         assert lesson.title in texts
         assert f"{lesson.minutes} min" in texts
-    start.course_map()
+    figures.show_course_map()
     assert all(f"{n.number} {n.title}" in shown[0].alt for n in walk)
 
 
@@ -45,7 +44,7 @@ def spoken_words(draw):
     letters = draw(st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=40))
     sounds = tuple(draw(st.lists(st.sampled_from(speaker.PHONEMES), max_size=28)))
     certainty = np.array([draw(st.floats(0, 1)) for _ in range(len(sounds) + 1)])
-    sharpness = draw(st.sampled_from([0.01, 1]))  # from looks at one letter, anywhere, to looks at all
+    sharpness = draw(st.sampled_from([0.01, 1]))  # from attention to one letter to attention to all
     attention = np.random.default_rng(draw(st.integers(0, 9))).dirichlet(np.full(len(letters), sharpness), len(sounds))
     return speaker.Spoken(letters, sounds, attention, certainty)
 
@@ -53,7 +52,7 @@ def spoken_words(draw):
 @given(st.lists(spoken_words(), min_size=1, max_size=4))
 @settings(max_examples=10)
 def test_spoken_words_are_legible(words):
-    fig = plotting.draw_spoken([(f"{spoken.word}: “{speaker.respell(spoken.phonemes)}”", spoken) for spoken in words])
+    fig = figures.draw_spoken([(f"{spoken.word}: “{speaker.respell(spoken.phonemes)}”", spoken) for spoken in words])
     check_legible(fig)
     texts = [text.get_text() for text in texts_of(fig)]
     letters, sounds = "".join(spoken.word for spoken in words), [p for spoken in words for p in spoken.phonemes]
@@ -69,7 +68,7 @@ def test_spoken_words_are_legible(words):
 
 def test_a_line_is_as_thick_as_the_network_looked():
     looked = np.array([[0.9, 0.1, 0.0], [0.02, 0.0, 0.98]])
-    fig = plotting.draw_spoken([("", speaker.Spoken("abc", ("AE", "K"), looked, np.ones(3)))])
+    fig = figures.draw_spoken([("", speaker.Spoken("abc", ("AE", "K"), looked, np.ones(3)))])
     widths = [line.get_linewidth() for line in fig.axes[0].lines]
     np.testing.assert_allclose(np.array(widths) / 5, [0.9, 0.1, 0.98])  # what is too thin to see is left out
     plt.close(fig)
@@ -80,10 +79,10 @@ def test_a_long_word_goes_on_in_a_new_row_with_its_sounds():
         spoken = speaker.Spoken("e" * letters, ("AH",) * len(attended), np.eye(letters)[list(attended)], None)
         return [
             (row.start, row.stop, sounds.start, sounds.stop, columns.tolist())
-            for row, sounds, columns in diagrams._rows_of(spoken, 12)
+            for row, sounds, columns in figures.rows_of(spoken, 12)
         ]
 
-    assert rows(5, 0, 2, 3) == [(0, 5, 0, 3, [0, 2, 3])]  # below the letter that it looked at
+    assert rows(5, 0, 2, 3) == [(0, 5, 0, 3, [0, 2, 3])]  # below the letter with most attention
     assert rows(5, 1, 1, 4, 4) == [(0, 5, 0, 4, [1, 2, 3, 4])]  # or beside it
     assert rows(13, 0, 6, 7, 12) == [(0, 7, 0, 2, [0, 6]), (7, 13, 2, 4, [0, 5])]
     assert rows(13, 9, 0) == [(0, 7, 0, 0, []), (7, 13, 0, 2, [2, 3])]  # sounds stay in order
@@ -92,49 +91,31 @@ def test_a_long_word_goes_on_in_a_new_row_with_its_sounds():
 
 
 def test_nothing_to_draw():
-    with pytest.raises(ValueError, match="no word"):
-        plotting.draw_spoken([])
+    with pytest.raises(ValueError, match="at least one word"):
+        figures.draw_spoken([])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
 def test_a_name_is_said_word_by_word(shown):
-    start.say("Ada O'Brien-Łukasz")
+    figures.say("Ada O'Brien-Łukasz")
     (picture,) = shown
     for word in ("ada, said", "obrien, said", "lukasz, said"):
         assert word in picture.alt
     with pytest.raises(ValueError, match="Latin letters"):
-        start.say("李雷")
+        figures.say("李雷")
 
 
-def test_the_still_panel_shows_three_words(monkeypatch, shown):
-    monkeypatch.setenv("COURSE_STATIC", "1")
-    start.speaker_panel()
-    (picture,) = shown
-    assert [word for word in ("phillipp", "bragging", "concoctions") if word in picture.alt] == [
-        "phillipp",
-        "bragging",
-        "concoctions",
-    ]
+def test_the_static_panel_shows_three_words(shown):
+    panels.speaker_panel()
+    assert all(f"{word}, said" in shown[0].alt for word in ("phillipp", "bragging", "concoctions"))
 
 
-def test_the_live_panel_says_what_is_typed_and_answers_what_it_cannot(monkeypatch, shown):
-    monkeypatch.delenv("COURSE_STATIC", raising=False)
-    monkeypatch.setattr("IPython.get_ipython", lambda: type("Shell", (), {"kernel": "a kernel"}))
-    start.speaker_panel()
-    text, picture = shown[0].children
-    assert "lovelace, said" in picture.value
-    text.value = "phone"
-    assert "phone, said fohn" in picture.value
-    for strange in ("42", "李雷", ""):
-        text.value = strange
-        assert "Latin letters" in picture.value
-    text.value = "a b c d e f"
-    assert picture.value.count(", said ") == 4
-    assert plt.get_fignums() == []
-
-
-def test_the_answer_to_what_cannot_be_said_is_legible():
-    fig, _ = start._draw_speaker("a" * 60)
-    check_legible(fig)
+def test_the_panel_says_four_words_and_answers_what_it_cannot_say():
+    assert "phone, said fohn" in panels._draw_speaker("phone")[1]
+    assert panels._draw_speaker("a b c d e f")[1].count(", said ") == 4
+    for text in ("42", "李雷", "", "a" * 60):
+        fig, alt = panels._draw_speaker(text)
+        assert alt.startswith("No word to say.")
+        check_legible(fig)

@@ -13,8 +13,7 @@ from course_lib import datasets, plotting
 from course_lib.generation import beam_search, greedy
 from course_lib.gradients import numerical_gradient
 from course_lib.lessons.lesson_10_encoder_decoder import exercises as ex
-from course_lib.lessons.lesson_10_encoder_decoder import experiments
-from course_lib.lessons.lesson_10_encoder_decoder import panels as tree
+from course_lib.lessons.lesson_10_encoder_decoder import experiments, figures, panels
 from course_lib.recurrent import GRU
 from course_lib.seq2seq import EncoderDecoder, teacher_forcing
 from course_lib.teaching import running
@@ -305,59 +304,33 @@ def test_scheduled_sampling_begins_with_the_truth(monkeypatch):
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
 def test_the_panels_chain_adds_up_and_its_likeliest_sentence_is_nothing():
-    for following in tree.NEXT.values():
+    for following in panels.NEXT.values():
         assert sum(following.values()) == pytest.approx(1)
     sentences, open_ends = {}, [((), 1.0)]
     while open_ends:
         words, p = open_ends.pop()
-        for word, q in tree.NEXT[words[-1] if words else ""].items():
-            if word == tree.STOP:
+        for word, q in panels.NEXT[words[-1] if words else ""].items():
+            if word == panels.STOP:
                 sentences[" ".join(words)] = p * q
             else:
                 open_ends.append(((*words, word), p * q))
     assert sum(sentences.values()) == pytest.approx(1)
-    assert max(map(len, map(str.split, sentences))) == tree.LONGEST - 1
+    assert max(map(len, map(str.split, sentences))) == panels.LONGEST - 1
     assert max(sentences, key=sentences.get) == ""
-    beams = tree.sentence_beams(len(sentences))
+    beams = panels.sentence_beams(len(sentences))
     assert np.exp(beams.log_probability[0]) == pytest.approx(sentences[""])
-    assert [len(beams.symbols[0]) for beams in map(tree.sentence_beams, (1, 2, 3))] == [3, 3, 0]
-
-
-def test_the_still_panel_is_one_picture(monkeypatch, shown):
-    monkeypatch.setenv("COURSE_STATIC", "1")
-    plotting.use_style()
-    tree.beam_panel()
-    (picture,) = shown
-    assert isinstance(picture, plotting.Picture)
-    assert "Width 2: “the cat sat”" in picture.alt
-    assert "Width 3: “nothing at all”" in picture.alt
-    assert plt.get_fignums() == []
-
-
-def test_the_live_panel_follows_its_knobs(shown, kernel):
-    plotting.use_style()
-    tree.beam_panel()
-    width, steps, exponent, picture = shown[0].children
-    assert "width 1 after 5 words" in picture.value
-    assert "a cat sat" in picture.value
-    width.value = 3
-    assert "best first: nothing ■ 0.12" in picture.value
-    exponent.value = 1
-    assert "best first: the cat sat" in picture.value
-    steps.value = 1
-    assert "after 1 words" in picture.value
-    assert plt.get_fignums() == []
+    assert [len(beams.symbols[0]) for beams in map(panels.sentence_beams, (1, 2, 3))] == [3, 3, 0]
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5])
 def test_the_drawn_tree_is_the_search(width):
-    beams = tree.sentence_beams(width)
+    beams = panels.sentence_beams(width)
     plotting.use_style()
     ax = plt.figure().add_subplot()
-    tree.draw_tree(ax, beams, tree.WORDS)
+    figures.draw_tree(ax, beams, panels.WORDS)
     branches = beams.tree[0]
     assert [text.get_text() for text in ax.texts] == [
-        f"{tree.WORDS[branch.symbol]}  {np.exp(branch.log_probability):.2g}" for branch in branches
+        f"{panels.WORDS[branch.symbol]}  {np.exp(branch.log_probability):.2g}" for branch in branches
     ]
     at = [text.get_position() for text in ax.texts]
     assert len(set(at)) == len(at)
@@ -367,16 +340,29 @@ def test_the_drawn_tree_is_the_search(width):
         assert end[0] == branch.step
     best = beams.hypotheses[0][0]
     bold = [branch.symbol for text, branch in zip(ax.texts, branches, strict=True) if text.get_fontweight() == "bold"]
-    assert bold == [*best.symbols, tree.WORDS.index(tree.STOP)]
+    assert bold == [*best.symbols, panels.WORDS.index(panels.STOP)]
     plt.close()
 
 
-@pytest.mark.parametrize("setting", [(1, 1, 0), (5, 1, 2), (1, 5, 0), (5, 5, 2)])
-def test_the_corners_of_the_panel_can_be_drawn(setting):
-    plotting.use_style()
-    fig, alt = tree._draw_live(*setting)
-    plotting.Picture(fig, alt)
-    assert f"width {setting[0]} after {setting[1]} words" in alt
+def test_the_static_panel_makes_its_point(shown):
+    panels.beam_panel()
+    assert "Width 2: “the cat sat”" in shown[0].alt
+    assert "Width 3: “nothing at all”" in shown[0].alt
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ((1, 5, 0), "width 1 after 5 words, length exponent 0. Kept, best first: a cat sat"),
+        ((3, 5, 0), "best first: nothing ■ 0.12"),
+        ((3, 5, 1), "best first: the cat sat"),
+        ((5, 1, 2), "width 5 after 1 words"),
+    ],
+)
+def test_the_panel_says_what_it_draws(setting, words):
+    fig, alt = panels._draw_live(*setting)
+    assert words in alt
+    plt.close(fig)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -258,7 +258,8 @@ def test_in_a_notebook_a_figure_appears_once_and_with_alt_text():
             ),
             nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
             nbformat.v4.new_code_cell(
-                "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\npanels.bptt_panel()"
+                "from course_lib.teaching.panel import panel\n"
+                "panel(None, {}, lambda: (plt.figure(), 'The static picture of a panel: nothing.'))"
             ),
             nbformat.v4.new_code_cell("plt.get_backend(), plt.get_fignums()"),
         ]
@@ -397,7 +398,7 @@ def test_a_guess_on_a_logarithmic_axis_is_positive():
 
 
 def test_a_guess_stands_on_one_of_two_axes():
-    with pytest.raises(ValueError, match="axis \"x\" or \"y\", but got 'z'"):
+    with pytest.raises(ValueError, match='axis "x" or "y", but got \'z\''):
         plotting.mark_guess(simple_figure().axes[0], 1, axis="z")
 
 

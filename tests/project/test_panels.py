@@ -1,169 +1,188 @@
-"""Panels: the gradients they draw are right, the still picture is one picture, the live one follows its sliders."""
+"""Panels: the framework does what it says, and every lesson's panel keeps to it. A new lesson is tested by existing."""
 
 import sys
+from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from figure_checks import check_legible
 
-from course_lib import plotting
-from course_lib.gradients import relative_error
-from course_lib.lessons.lesson_04_backpropagation_through_time import panels
-from course_lib.teaching import panel as widgets
-
-numbers = st.floats(-3, 3)
+from course_lib import lessons, plotting
+from course_lib.teaching import panel as panels
 
 
-def last_state(weight, inputs, nudged, nudge):
-    """h_T when h_nudged (counted from 1) is changed by ``nudge``."""
-    h = 0.0
-    for t, x in enumerate(inputs, start=1):
-        h = np.tanh(weight * h + x) + nudge * (t == nudged)
-    return h
+def panels_of_lessons() -> Iterator:
+    """Yield each lesson's panels: the functions of its module ``panels`` whose name ends in ``_panel``."""
+    for lesson in lessons.written():
+        module = lesson.module("panels")
+        for name in sorted(vars(module)) if module else ():
+            if name.endswith("_panel") and not name.startswith("_"):
+                yield pytest.param(getattr(module, name), id=f"{lesson.number}-{name}")
 
 
-@given(numbers, st.lists(numbers, min_size=1, max_size=12))
-def test_blame_agrees_with_finite_differences(weight, inputs):
-    states, gradient = panels.scalar_gradients(weight, inputs)
-    assert states[-1] == last_state(weight, inputs, 0, 0)
-    epsilon = 1e-5
-    numeric = np.empty(len(inputs))
-    for s in range(1, len(inputs) + 1):
-        above, below = (last_state(weight, inputs, s, nudge) for nudge in (epsilon, -epsilon))
-        numeric[s - 1] = (above - below) / (2 * epsilon)
-    if np.abs(gradient).max() < 100:
-        assert relative_error(gradient, numeric) < 1e-6
-    else:  # where blame explodes, so does the curvature that a difference cannot see
-        assert relative_error(gradient, numeric) < 1e-2
+PANELS = list(panels_of_lessons())
+# The smallest type that a static panel may have, in points, where it is not the usual 10. A figure of 7 inches that is
+# shown 400 pixels wide has .8 pixels a point.
+SMALL_TYPE = {"generation_panel": 8, "running_total_panel": 9.5}
 
 
-@given(numbers, st.lists(numbers, min_size=1, max_size=12), st.data())
-def test_truncation_keeps_the_last_states_blame_and_nothing_else(weight, inputs, data):
-    truncation = data.draw(st.integers(1, len(inputs)))
-    states, gradient = panels.scalar_gradients(weight, inputs)
-    same, cut = panels.scalar_gradients(weight, inputs, truncation)
-    first = len(inputs) - truncation
-    assert (same == states).all()
-    assert (cut[:first] == 0).all()
-    assert (cut[first:] == gradient[first:]).all()
+@pytest.fixture
+def drawn(monkeypatch):
+    """Every figure that becomes a picture during a test, while it can still be looked at: ``drawn(check)`` sets how."""
+    checks, made = [], plotting.Picture.__init__
+
+    def init(self, fig, alt):
+        for check in checks:
+            check(fig)
+        made(self, fig, alt)
+
+    monkeypatch.setattr(plotting.Picture, "__init__", init)
+    return checks.append
 
 
-def test_without_input_each_step_back_multiplies_by_the_weight():
-    _, gradient = panels.scalar_gradients(1.5, np.zeros(4))
-    assert gradient.tolist() == [1.5**3, 1.5**2, 1.5, 1]
+def live(function, shown):
+    """Show a panel as in a notebook; return its controls and its picture."""
+    function()
+    (box,) = shown
+    *controls, picture = box.children
+    return controls, picture
 
 
-def test_scalar_blame_refuses_what_is_no_sequence():
-    with pytest.raises(ValueError, match=r"array \(T,\), but shape \(0,\) came"):
-        panels.scalar_gradients(1, [])
-    with pytest.raises(ValueError, match=r"shape \(2, 2\) came"):
-        panels.scalar_gradients(1, np.ones((2, 2)))
-    for truncation in (0, 4):
-        with pytest.raises(ValueError, match=f"between 1 and 3 states, but truncation {truncation} came"):
-            panels.scalar_gradients(1, [1, 2, 3], truncation)
+def ends(control):
+    """Two values of a control that are as far from each other as can be."""
+    if hasattr(control, "options"):
+        return control.options[0], control.options[-1]
+    return (control.min, control.max) if hasattr(control, "max") else ("a", "zebra")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Still or live
+# Every lesson's panel
 # ---------------------------------------------------------------------------------------------------------------------
-def test_live_only_where_somebody_can_turn_a_knob(monkeypatch, kernel):
-    assert widgets.is_live()
-    monkeypatch.setenv("COURSE_STATIC", "1")
-    assert not widgets.is_live()
-    monkeypatch.delenv("COURSE_STATIC")
-    monkeypatch.setattr("IPython.get_ipython", lambda: None)
-    assert not widgets.is_live()
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as if it were not installed
-    assert not widgets.is_live()
+def test_the_lessons_have_panels():
+    assert len(PANELS) >= 10
 
 
-def test_the_still_panel_is_one_picture(monkeypatch, shown):
-    monkeypatch.setenv("COURSE_STATIC", "1")
-    plotting.use_style()
-    panels.bptt_panel()
+@pytest.mark.parametrize("function", PANELS)
+def test_a_static_panel_is_one_legible_picture(function, shown, drawn):
+    smallest = SMALL_TYPE.get(function.__name__, 10)
+    drawn(lambda fig: check_legible(fig, smallest=smallest))
+    function()
     (picture,) = shown
     assert isinstance(picture, plotting.Picture)
-    for words in ("weight 0.5", "weight 1 ", "weight 1.5 and inputs of ±0.01", "weight 1.5 and inputs of ±2"):
-        assert words in picture.alt
     assert plt.get_fignums() == []
 
 
-def test_the_still_panel_shows_what_it_is_there_to_show():
-    pattern = panels._PATTERN
-    fades, keeps, grows, saturates = (
-        abs(panels.scalar_gradients(w, size * pattern)[1][0])
-        for w, size in ((0.5, 0.1), (1, 0.1), (1.5, 0.01), (1.5, 2))
-    )
-    assert fades < 0.5**11
-    assert 0.5 < keeps < 1
-    assert grows > 10
-    assert saturates < 1e-3
+@pytest.mark.parametrize("function", PANELS)
+def test_a_panel_says_what_it_does_and_what_stands_in_its_place_on_paper(function):
+    assert "Without a live kernel:" in " ".join(function.__doc__.split())
 
 
-def test_the_live_panel_follows_its_sliders(kernel, shown):
-    plotting.use_style()
-    panels.bptt_panel()
-    (box,) = shown
-    weight, size, truncation, picture = box.children
-    assert [slider.description for slider in (weight, size, truncation)] == [
-        "recurrent weight w",
-        "size of the inputs",
-        "states that blame reaches",
-    ]
-    before = picture.value
-    assert "With weight 1 and inputs of ±0.1" in before
-    assert 'aria-live="polite"' in before
-    weight.value = 1.5
-    assert "With weight 1.5 and inputs of ±0.1" in picture.value
-    truncation.value = 3
-    assert "a cut leaves none for h_1 to h_9" in picture.value
+@pytest.mark.parametrize("function", PANELS)
+@pytest.mark.usefixtures("kernel")
+def test_a_live_panel_is_controls_and_a_picture_that_speaks(function, shown):
+    controls, picture = live(function, shown)
+    assert controls
+    assert all(len(control.description) > 3 for control in controls)
+    assert len({control.description for control in controls}) == len(controls)
+    assert picture.value.count("<img ") == 1
+    assert 'aria-live="polite"' in picture.value
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", PANELS)
+@pytest.mark.usefixtures("kernel")
+def test_every_control_changes_the_picture_and_what_is_said_of_it(function, shown):
+    controls, picture = live(function, shown)
+    for control in controls:
+        start, before = control.value, picture.value
+        changed = []
+        for value in ends(control):
+            control.value = value
+            alts = [text.partition('alt="')[2].partition('"')[0] for text in (before, picture.value)]
+            changed.append(alts[0] != alts[1])
+        control.value = start
+        assert any(changed), f"{control.description!r} changes nothing"
+        assert picture.value == before  # the same values make the same picture
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", PANELS)
+@pytest.mark.usefixtures("kernel")
+def test_the_corners_of_a_panel_can_be_drawn(function, shown):
+    controls, picture = live(function, shown)
+    for corner in (0, 1):
+        for control in controls:
+            control.value = ends(control)[corner]
+    typed = [control for control in controls if not hasattr(control, "max") and not hasattr(control, "options")]
+    for control in typed:
+        for text in ("", "   ", "42", "1;:é", "李雷", "two words", "<b>&amp;", "z" * 60):
+            control.value = text
     assert picture.value.count("<img ") == 1
     assert plt.get_fignums() == []
 
 
-def test_a_panel_hands_its_values_by_name(kernel, shown):
-    calls = []
+# ---------------------------------------------------------------------------------------------------------------------
+# The framework
+# ---------------------------------------------------------------------------------------------------------------------
+def test_live_only_where_somebody_can_use_a_control(monkeypatch, kernel):
+    assert panels.is_live()
+    monkeypatch.setenv("COURSE_STATIC", "1")
+    assert not panels.is_live()
+    monkeypatch.delenv("COURSE_STATIC")
+    monkeypatch.setattr("IPython.get_ipython", lambda: None)
+    assert not panels.is_live()
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)  # as if it were not installed
+    assert not panels.is_live()
 
-    def draw(a, b):
-        calls.append((a, b))
-        return plt.figure(figsize=(1, 1)), f"A blank figure for the values {a} and {b}."
 
-    controls = {"a": widgets.Slider("whole", 0, 5, 1, 2), "b": widgets.Slider("broken", 0.0, 1.0, 0.25, 0.5)}
-    widgets.panel(draw, controls, static=None)
-    a, b, _ = shown[0].children
-    a.value, b.value = 3, 0.75
-    assert calls == [(2, 0.5), (3, 0.5), (3, 0.75)]
-    assert isinstance(a.value, int)
+def blank(values):
+    return plt.figure(figsize=(1, 1)), f"A blank figure for the values {values}."
 
 
-def test_the_three_kinds_of_knob_hand_on_what_the_reader_gives(kernel, shown):
+def test_without_a_kernel_the_static_picture_is_shown(shown):
+    panels.panel(None, {}, lambda: blank("of the static picture"))
+    (picture,) = shown
+    assert picture.alt == "A blank figure for the values of the static picture."
+
+
+def test_the_three_kinds_of_control_hand_on_their_values_by_name(kernel, shown):
     calls = []
 
     def draw(**values):
         calls.append(values)
-        return plt.figure(figsize=(1, 1)), f"A blank figure for the values {values}."
+        return blank(values)
 
     controls = {
-        "number": widgets.Slider("turned", 0, 5, 1, 2),
-        "name": widgets.Choice("chosen", ("a", "b"), "a"),
-        "text": widgets.TextBox("typed", "hello"),
+        "whole": panels.Slider("whole", 0, 5, 1, 2),
+        "part": panels.Slider("part", 0.0, 1.0, 0.25, 0.5),
+        "name": panels.Choice("chosen", ("a", "b"), "a"),
+        "text": panels.TextBox("typed", "hello"),
     }
-    widgets.panel(draw, controls, static=None)
-    number, name, text, _ = shown[0].children
-    number.value, name.value, text.value = 3, "b", "you"
-    assert calls[0] == {"number": 2, "name": "a", "text": "hello"}
-    assert calls[-1] == {"number": 3, "name": "b", "text": "you"}
-    assert [knob.description for knob in (number, name, text)] == ["turned", "chosen", "typed"]
+    panels.panel(draw, controls, static=None)
+    whole, part, name, text, _ = shown[0].children
+    assert [control.description for control in (whole, part, name, text)] == ["whole", "part", "chosen", "typed"]
+    whole.value, part.value, name.value, text.value = 3, 0.75, "b", "you"
+    assert calls[0] == {"whole": 2, "part": 0.5, "name": "a", "text": "hello"}
+    assert calls[1] == {"whole": 3, "part": 0.5, "name": "a", "text": "hello"}
+    assert calls[-1] == {"whole": 3, "part": 0.75, "name": "b", "text": "you"}
+    assert isinstance(whole.value, int)
+    assert len(calls) == 5
 
 
-@pytest.mark.parametrize("setting", [(2.0, 0.0, 12), (-2.0, 3.0, 1), (0.0, 0.1, 12), (1.3, 0.1, 4)])
-def test_the_corners_of_the_panel_can_be_drawn(setting):
+@pytest.mark.parametrize("numbers", [(0, 5, 1, 6), (0, 5, 1, -1), (5, 0, 1, 3), (0, 5, 0, 3), (0, 5, 1, float("nan"))])
+def test_a_slider_starts_within_its_range(numbers):
+    with pytest.raises(ValueError, match="'size' got range"):
+        panels.Slider("size", *numbers)
+
+
+def test_a_choice_starts_at_an_option():
+    with pytest.raises(ValueError, match="'unit' got start 'relu' and the options tanh, linear"):
+        panels.Choice("unit", ("tanh", "linear"), "relu")
+
+
+def test_a_message_is_legible():
     plotting.use_style()
-    fig, alt = panels._draw_bptt(*setting)
-    assert f"weight {setting[0]:g} " in alt
-    hollow = [line for line in fig.axes[0].lines if line.get_markerfacecolor() == plotting.BACKGROUND]
-    lost = sorted(x for line in hollow for x in line.get_xdata())
-    assert lost == list(range(1, 13 - setting[2]))
-    plotting.Picture(fig, alt)
+    check_legible(panels.message("No word to say."))
+    plt.close("all")

@@ -22,12 +22,26 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not 
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
 CHROMIUM = os.environ.get("COURSE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="no Chromium, Chrome or Edge on the PATH (Debian: apt-get "
-    "install chromium); COURSE_CHROMIUM=/path/to/it names one",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason="no Chromium, Chrome or Edge on the PATH (Debian: apt-get install chromium); "
+        "COURSE_CHROMIUM=/path/to/it names one",
+    ),
+]
 ALT = 'A line rising from 0 to 1; "quotes", <angles> & ampersands.'
+PANEL = """
+def draw(weight, count):
+    fig, ax = plt.subplots()
+    ax.plot(weight ** np.arange(count))
+    return fig, f"The powers of weight {weight:g}, up to exponent {count}."
+
+controls = {"weight": Slider("recurrent weight w", -2.0, 2.0, 0.1, 1.0),
+            "count": Slider("number of powers", 1, 12, 1, 12)}
+panel(draw, controls, lambda: draw(1.0, 12))
+"""
 SECONDS = 60  # for any one thing to happen on a busy machine
 # What a machine without a network, or the stopping of a server, writes into the console.
 HARMLESS = re.compile(r"net::ERR_|Failed to load resource|Failed to fetch|WebSocket")
@@ -37,13 +51,13 @@ def write_lesson(path):
     book = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_code_cell(
-                "import matplotlib.pyplot as plt\nimport course_lib\n"
+                "import matplotlib.pyplot as plt\nimport numpy as np\nimport course_lib\n"
                 "from course_lib import plotting\n"
-                "from course_lib.lessons.lesson_04_backpropagation_through_time import panels\n"
+                "from course_lib.teaching.panel import Slider, panel\n"
                 "rng = course_lib.setup(4)"
             ),
             nbformat.v4.new_code_cell(f"fig, ax = plt.subplots()\nax.plot([0, 1])\nplotting.show(fig, {ALT!r})"),
-            nbformat.v4.new_code_cell("panels.bptt_panel()"),
+            nbformat.v4.new_code_cell(PANEL),
         ]
     )
     book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -191,17 +205,17 @@ def test_a_lesson_lives(server, page):
     picture = panel.locator("[aria-live=polite] img")
     picture.wait_for()
     before = picture.get_attribute("alt"), picture.get_attribute("src")
-    assert "With weight 1 and inputs of ±0.1" in before[0]
+    assert "powers of weight 1," in before[0]
     assert panel.locator(".widget-label", has_text="recurrent weight w").count() == 1
     handle = panel.locator(".noUi-handle").first
     handle.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("old => document.querySelector('[aria-live=polite] img').alt !== old", arg=before[0])
-    assert "With weight 1.1 and inputs of ±0.1" in picture.get_attribute("alt")
+    assert "powers of weight 1.1," in picture.get_attribute("alt")
     assert picture.get_attribute("src") != before[1]
-    panel.locator(".noUi-handle").nth(2).focus()
+    panel.locator(".noUi-handle").nth(1).focus()
     page.keyboard.press("ArrowLeft")
-    panel.locator('img[alt*="a cut leaves none for h_1 to h_1."]').wait_for()
+    panel.locator('img[alt*="up to exponent 11."]').wait_for()
     assert panel.locator("img").count() == 1
 
     assert page.locator("[data-mime-type*=stderr], [data-mime-type*=error]").count() == 0
