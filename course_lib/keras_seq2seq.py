@@ -1,5 +1,7 @@
 """The encoder-decoder in Keras, as lesson 10 shows it: built, with the weights of one of ours, and fed.
 
+::
+
     model = encoder_decoder(26, 28, 64)
     model.fit(*numbered_from_one(pairs), epochs=10)
 
@@ -44,7 +46,7 @@ def encoder_decoder(
 
     Symbols are numbered from 1 here, because 0 is filling: the embeddings make a mask of it (``mask_zero``), which the
     recurrent layers keep to and the loss as well, since the scores carry it. :func:`numbered_from_one` makes such
-    arrays of Pairs. The answers of ``fit`` are numbered from 0, as the scores are.
+    arrays of Pairs. The answers of ``fit`` are numbered from 0, as the scores are::
 
         model.fit(*numbered_from_one(pairs), batch_size=32, epochs=10)
 

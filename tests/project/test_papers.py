@@ -18,6 +18,7 @@ import pytest
 import yaml
 from lesson_guard import CITATION, LINK, _without_code, anchors
 
+import course_lib
 from course_lib.lessons import PARTS, course_map, find
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -247,7 +248,7 @@ def test_the_citation_file_says_what_the_project_says():
     project = tomllib.loads(read("pyproject.toml"))["project"]
     assert citation["cff-version"] == "1.2.0"
     assert {"message", "title", "authors", "version", "abstract"} <= set(citation)
-    assert str(citation["version"]) == project["version"]
+    assert str(citation["version"]) == project["version"] == course_lib.__version__
     assert citation["authors"] == project["authors"]
     readme = " ".join(read("README.md").replace("\n>", "\n").split())
     assert f"*{citation['title']}*. Version {citation['version']}." in readme
