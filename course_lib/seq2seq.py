@@ -142,21 +142,6 @@ def scheduled_sampling(model, pairs, teacher_forcing_ratio, rng):
     return Pairs(pairs.source, pairs.source_mask, target_in, pairs.target_out, pairs.target_mask)
 
 
-def exact_match(written, wanted):
-    """The share of rows that are right in every symbol.
-
-    Parameters
-    ----------
-    written, wanted : lists of sequences
-        Such as ``greedy(...).symbols`` and the targets.
-
-    Returns
-    -------
-    float
-    """
-    return float(np.mean([list(mine) == list(right) for mine, right in zip(written, wanted, strict=True)]))
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Attention
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ Every function here is a few lines of NumPy, so that a lesson can say "it does j
 
 from __future__ import annotations
 
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Sequence, Set
+
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -17,12 +20,14 @@ class Vocabulary:
     Parameters
     ----------
     symbols : iterable of str
-        Each once, in the order of their ids; a string gives its characters.
+        Each once, in the order of their ids; a string gives its characters. No set, which has no order of its own.
 
     Raises
     ------
     ValueError
         If there is no symbol, or one occurs twice.
+    TypeError
+        If the symbols come in no particular order.
 
     Examples
     --------
@@ -33,30 +38,38 @@ class Vocabulary:
     'cab'
     """
 
-    def __init__(self, symbols):
+    def __init__(self, symbols: Iterable[str]):
+        unordered = isinstance(symbols, Set) and not isinstance(symbols, KeysView | ItemsView)
+        if unordered or isinstance(symbols, type(iter(set()))):
+            raise TypeError(
+                f"A symbol's id is its place in the order given, but got a {type(symbols).__name__}, whose order is "
+                f"another one in the next Python process: a saved model would then decode to nonsense. Write "
+                f"Vocabulary(sorted(set(text)))."
+            )
         self.symbols = tuple(symbols)
         self._ids = {symbol: i for i, symbol in enumerate(self.symbols)}
         if not self.symbols:
-            raise ValueError("A vocabulary needs at least one symbol, but none came. Was the text empty?")
+            raise ValueError("A vocabulary needs at least one symbol, but got none. Was the text empty?")
         if len(self._ids) < len(self.symbols):
             twice = next(s for i, s in enumerate(self.symbols) if self._ids[s] != i)
             raise ValueError(
-                f"Each symbol has one id, so it may come once, but {twice!r} came more than once. For the "
+                f"Each symbol has one id, so it comes once, but got {twice!r} more than once. For the "
                 f"characters of a text write Vocabulary(sorted(set(text)))."
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.symbols)
 
-    def __contains__(self, symbol):
+    def __contains__(self, symbol: object) -> bool:
         return symbol in self._ids
 
-    def encode(self, text):
+    def encode(self, text: str | Sequence[str]) -> np.ndarray:
         """Symbols to ids.
 
         Parameters
         ----------
         text : str or sequence of str
+            Symbols of this vocabulary.
 
         Returns
         -------
@@ -77,12 +90,13 @@ class Vocabulary:
                 f"Remove it from the text, or make a vocabulary that has it."
             ) from None
 
-    def decode(self, ids):
+    def decode(self, ids: ArrayLike) -> str | list[str]:
         """Ids to symbols: the inverse of :meth:`encode`.
 
         Parameters
         ----------
         ids : (length,) whole numbers
+            Each from 0 to the number of symbols - 1.
 
         Returns
         -------
@@ -97,7 +111,7 @@ class Vocabulary:
         ids = _whole_numbers(ids, len(self), "Vocabulary.decode")
         if ids.ndim != 1:
             raise ValueError(
-                f"Vocabulary.decode takes one sequence of ids, but an array of shape {ids.shape} came. "
+                f"Vocabulary.decode takes one sequence of ids, but got an array of shape {ids.shape}. "
                 f"Decode the rows of a batch one by one."
             )
         symbols = [self.symbols[i] for i in ids]
@@ -111,26 +125,28 @@ def _whole_numbers(ids, size, caller):
         return ids.astype(np.int64)
     if not np.issubdtype(ids.dtype, np.integer):
         raise TypeError(
-            f"{caller} takes ids, which are whole numbers, but an array of {ids.dtype} came. Scores or "
+            f"{caller} takes ids, which are whole numbers, but got an array of {ids.dtype}. Scores or "
             f"probabilities? Choose a symbol first, for instance with argmax(-1)."
         )
     if ids.min() < 0 or ids.max() >= size:
         raise ValueError(
-            f"{caller} knows the ids 0 to {size - 1}, but ids from {ids.min()} to {ids.max()} came. Were "
+            f"{caller} knows the ids 0 to {size - 1}, but got ids from {ids.min()} to {ids.max()}. Were "
             f"they made with another vocabulary?"
         )
     return ids
 
 
-def one_hot(ids, size, dtype=np.float32):
+def one_hot(ids: ArrayLike, size: int, dtype: DTypeLike = np.float32) -> np.ndarray:
     """A vector for each id: 1 at the id, 0 elsewhere.
 
     Parameters
     ----------
     ids : (...) whole numbers
+        Each from 0 to size - 1.
     size : int
         Number of symbols, the length of each vector.
     dtype : numpy dtype
+        Of the vectors.
 
     Returns
     -------
@@ -140,6 +156,12 @@ def one_hot(ids, size, dtype=np.float32):
     ------
     ValueError, TypeError
         If an id is outside 0 to size - 1 or is not a whole number.
+
+    Examples
+    --------
+    >>> one_hot([2, 0], 3)
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
     """
     ids = _whole_numbers(ids, size, "one_hot")
     vectors = np.zeros((*ids.shape, size), dtype)
@@ -150,55 +172,98 @@ def one_hot(ids, size, dtype=np.float32):
 # ---------------------------------------------------------------------------------------------------------------------
 # Sequences of unequal length
 # ---------------------------------------------------------------------------------------------------------------------
-def pad(sequences, value=0):
-    """Put sequences of unequal length into one array, filled up at the end, with a mask that tells real from filling.
+def pad(sequences: Iterable[ArrayLike], value: float = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Put sequences of unequal length into one array, padded at the end, with a mask that tells real from padding.
 
     Parameters
     ----------
     sequences : list of (length, ...) arrays or lists
         At least one, each at least one step long; whatever follows the length is the same for all.
     value : number
-        The filling. The array keeps the kind of number of the sequences.
+        What to pad with, of the kind of number that the sequences are made of.
 
     Returns
     -------
     array : (count, longest, ...)
+        Of real numbers if one of the sequences is.
     mask : (count, longest) of bool
         True at real steps.
 
     Raises
     ------
-    ValueError
-        If there is no sequence, if one is empty, or if their steps differ in shape.
+    ValueError, TypeError
+        If there is no sequence, if one is empty, if their steps differ in shape, or if one array cannot hold all the
+        numbers and the value.
+
+    Examples
+    --------
+    >>> array, mask = pad([[5, 6, 7], [8]])
+    >>> array
+    array([[5, 6, 7],
+           [8, 0, 0]])
+    >>> mask
+    array([[ True,  True,  True],
+           [ True, False, False]])
     """
     sequences = [np.asarray(sequence) for sequence in sequences]
     if not sequences:
-        raise ValueError("pad needs at least one sequence, but none came.")
+        raise ValueError("pad needs at least one sequence, but got none. Was the data empty, or filtered away?")
     for i, sequence in enumerate(sequences):
         if sequence.ndim == 0 or len(sequence) == 0:
             raise ValueError(
-                f"pad takes sequences of at least one step, but number {i} has shape {sequence.shape}. "
-                f"Leave empty sequences out: a network has nothing to say about them."
+                f"pad takes sequences of at least one step, but got number {i} of shape {sequence.shape}. "
+                f"Leave empty sequences out: a network cannot predict anything from them."
             )
         if sequence.shape[1:] != sequences[0].shape[1:]:
             raise ValueError(
-                f"All steps need the same shape, but the steps of sequence 0 have shape "
-                f"{sequences[0].shape[1:]} and those of sequence {i} {sequence.shape[1:]}."
+                f"All steps need the same shape, but got steps of shape {sequences[0].shape[1:]} in sequence 0 and "
+                f"{sequence.shape[1:]} in sequence {i}. Give all of them the same features."
             )
+        if sequence.dtype.kind not in "biuf":
+            raise TypeError(
+                f"pad takes numbers, but got sequence {i} of {sequence.dtype}. Vocabulary.encode makes ids of symbols."
+            )
+    dtype = np.result_type(*sequences)
+    for i, sequence in enumerate(sequences):
+        if sequence.dtype.kind in "iu" and not all(_holds(dtype, int(n)) for n in (sequence.min(), sequence.max())):
+            raise ValueError(
+                f"Beside the other sequences all numbers become {dtype}, which cannot hold each whole number up to "
+                f"{max(abs(int(sequence.min())), abs(int(sequence.max())))}, but got such ones in sequence {i}. Make "
+                f"all sequences of the same kind of number."
+            )
+    if not _holds(dtype, value):
+        raise ValueError(
+            f"An array of {dtype} has to hold the padding, but got {value!r}, which would become another number. "
+            f"Choose another value, or turn the sequences into real numbers: sequence.astype(np.float32)."
+        )
     lengths = np.array([len(sequence) for sequence in sequences])
     mask = np.arange(lengths.max()) < lengths[:, None]
-    array = np.full((*mask.shape, *sequences[0].shape[1:]), value, dtype=np.result_type(*sequences))
+    array = np.full((*mask.shape, *sequences[0].shape[1:]), value, dtype)
     array[mask] = np.concatenate(sequences)
     return array, mask
+
+
+def _holds(dtype, value):
+    """Whether an array of that dtype can hold a number: whole numbers exactly, real numbers up to its digits."""
+    if np.ndim(value) != 0 or isinstance(value, str | complex | np.complexfloating) or value is None:
+        return False
+    if not np.isfinite(float(value)):
+        return dtype.kind == "f"
+    if dtype.kind == "f":
+        whole = isinstance(value, int | np.integer)
+        largest = 2 ** (np.finfo(dtype).nmant + 1) if whole else float(np.finfo(dtype).max)
+        return abs(int(value) if whole else float(value)) <= largest
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return value == int(value) and low <= int(value) <= high
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Pieces of a long sequence
 # ---------------------------------------------------------------------------------------------------------------------
-def windows(ids, length, stride=1):
+def windows(ids: ArrayLike, length: int, stride: int = 1) -> np.ndarray:
     """All pieces of a given length, each ``stride`` steps after the one before.
 
-    For next-symbol prediction cut pieces one longer than the network shall read: ``w = windows(ids, length + 1)``;
+    For next-symbol prediction cut pieces one step longer than the inputs: ``w = windows(ids, length + 1)``;
     then ``w[:, :-1]`` are the inputs and ``w[:, 1:]`` the targets.
 
     Parameters
@@ -220,17 +285,17 @@ def windows(ids, length, stride=1):
     """
     ids = np.asarray(ids)
     if length < 1 or stride < 1:
-        raise ValueError(f"length and stride count steps, so they are at least 1, but {length} and {stride} came.")
+        raise ValueError(f"length and stride count steps, so they are at least 1, but got {length} and {stride}.")
     if len(ids) < length:
         raise ValueError(
-            f"A window of {length} steps does not fit into a sequence of {len(ids)}. Shorten the window, "
-            f"or bring a longer sequence."
+            f"A window has {length} steps, but got a sequence of {len(ids)}, into which it does not fit. Shorten the "
+            f"window, or bring a longer sequence."
         )
     starts = np.arange(0, len(ids) - length + 1, stride)
     return ids[starts[:, None] + np.arange(length)]
 
 
-def batches(*arrays, batch_size, rng):
+def batches(*arrays: ArrayLike, batch_size: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, ...]]:
     """One pass over the data in random order, a batch at a time.
 
     Parameters
@@ -256,19 +321,19 @@ def batches(*arrays, batch_size, rng):
     rows = {len(array) for array in arrays}
     if len(rows) != 1 or rows == {0}:
         raise ValueError(
-            f"batches needs arrays with equally many rows, at least one, but arrays of shapes "
-            f"{[array.shape for array in arrays]} came. Does each input have its target?"
+            f"batches needs arrays with equally many rows, at least one, but got arrays of shapes "
+            f"{[array.shape for array in arrays]}. Does each input have its target?"
         )
     if batch_size < 1:
-        raise ValueError(f"batch_size counts rows, so it is at least 1, but {batch_size} came.")
+        raise ValueError(f"batch_size counts rows, so it is at least 1, but got {batch_size}.")
     order = rng.permutation(len(arrays[0]))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         yield tuple(array[chosen] for array in arrays)
 
 
-def stream(ids, batch_size, length):
-    """Read one long sequence in ``batch_size`` places at once, piece after piece, so that a state can be carried over.
+def stream(ids: ArrayLike, batch_size: int, length: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut one long sequence into rows and these into pieces, in an order in which a state can be carried over.
 
     The sequence is cut into ``batch_size`` rows of equal length, one below the other. Each window continues every row
     where the window before it ended: feed the final state of one as the initial state of the next.
@@ -295,14 +360,14 @@ def stream(ids, batch_size, length):
     ids = np.asarray(ids)
     if batch_size < 1 or length < 1:
         raise ValueError(
-            f"batch_size counts rows and length counts steps, so both are at least 1, but {batch_size} "
-            f"and {length} came."
+            f"batch_size counts rows and length counts steps, so both are at least 1, but got {batch_size} "
+            f"and {length}."
         )
     steps = (len(ids) - 1) // batch_size
     if steps < 1:
         raise ValueError(
-            f"A sequence of {len(ids)} steps cannot be read in {batch_size} rows: each needs at least one "
-            f"step, and one more at the end as the last target. Use fewer rows or a longer sequence."
+            f"Each of {batch_size} rows needs at least one step, and the last one more as its last target, but got a "
+            f"sequence of {len(ids)} steps. Use fewer rows or a longer sequence."
         )
     inputs = ids[: steps * batch_size].reshape(batch_size, steps, *ids.shape[1:])
     targets = ids[1 : steps * batch_size + 1].reshape(inputs.shape)

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 import numpy as np
 
 from course_lib import datasets, speaker
+from course_lib.metrics import edit_distance, error_rates
 from course_lib.optimizers import Adam
 from course_lib.seq2seq import EncoderDecoder, teacher_forcing
 from course_lib.sequences import Vocabulary
@@ -235,7 +236,7 @@ def window_rates(rows, chunks, part="test"):
     for width in WIDTHS:
         table = WindowTable(rows, width)
         said = [tuple(" ".join(chunks[chunk] for chunk in table.say(letters)).split()) for letters in ids]
-        rates.append(speaker.error_rates(said, accepted))
+        rates.append(error_rates(said, accepted))
     return rates
 
 
@@ -262,9 +263,9 @@ def new_model(rng):
 
 
 def measure(model, part):
-    """The error rates of a model on one part of the dictionary: an :class:`~course_lib.speaker.ErrorRates`."""
+    """The error rates of a model on one part of the dictionary: an :class:`~course_lib.metrics.ErrorRates`."""
     words, accepted = datasets.load_spellings(part)
-    return speaker.error_rates([spoken.phonemes for spoken in speaker.Speaker(model).say_all(words)], accepted)
+    return error_rates([spoken.phonemes for spoken in speaker.Speaker(model).say_all(words)], accepted)
 
 
 def train(pairs):
@@ -308,7 +309,7 @@ def what_goes_wrong(spoken, accepted):
     """
     lengths, wrong, distances, exchanges = [], [], [], Counter()
     for word, rights in zip(spoken, accepted, strict=True):
-        distance, nearest = min((speaker.edit_distance(word.phonemes, right), right) for right in rights)
+        distance, nearest = min((edit_distance(word.phonemes, right), right) for right in rights)
         lengths.append(len(word.word))
         wrong.append(distance > 0)
         distances.append(distance)
@@ -338,7 +339,7 @@ def write_card(model, rows, chunks):
     """
     words, accepted = datasets.load_spellings("test")
     spoken = speaker.Speaker(model).say_all(words)
-    rates = speaker.error_rates([word.phonemes for word in spoken], accepted)
+    rates = error_rates([word.phonemes for word in spoken], accepted)
     tables, alone = window_rates(rows, chunks), WindowTable(rows, 1).best[0]
     card = {
         "what": f"English spelling to phonemes: a bidirectional GRU reads, a GRU of {UNITS} units writes and looks "

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from course_lib.metrics import exact_match
 from course_lib.optimizers import SGD
-from course_lib.seq2seq import EncoderDecoder, exact_match, teacher_forcing
+from course_lib.seq2seq import EncoderDecoder, teacher_forcing
 
 pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
 from course_lib import keras_seq2seq

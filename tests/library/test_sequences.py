@@ -1,5 +1,7 @@
 """Symbols to numbers, padding, windows and batches: what goes in comes out again, and bad input is told apart."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,15 +52,25 @@ def test_a_long_alphabet_is_cut_in_the_message():
         Vocabulary([chr(300 + i) for i in range(200)]).encode("a")
 
 
-@pytest.mark.parametrize(("symbols", "message"), [("", "at least one symbol"), ("abca", "'a' came more than once")])
+@pytest.mark.parametrize(("symbols", "message"), [("", "at least one symbol"), ("abca", "got 'a' more than once")])
 def test_a_vocabulary_has_each_symbol_once(symbols, message):
     with pytest.raises(ValueError, match=message):
         Vocabulary(symbols)
 
 
+@pytest.mark.parametrize("unordered", [set("abc"), frozenset("abc"), iter(set("abc"))])
+def test_a_vocabulary_needs_an_order(unordered):
+    """Strings hash to other numbers in each process, so a set's order, and with it each id, would change."""
+    with pytest.raises(TypeError, match=r"another one in the next Python process.*Vocabulary\(sorted\(set\(text\)\)\)"):
+        Vocabulary(unordered)
+    assert (
+        Vocabulary(dict.fromkeys("cab")).symbols == Vocabulary({"c": 1, "a": 2, "b": 3}.keys()).symbols == tuple("cab")
+    )
+
+
 def test_decode_refuses_what_is_no_id():
     vocabulary = Vocabulary("abc")
-    with pytest.raises(ValueError, match="ids 0 to 2, but ids from 1 to 3 came"):
+    with pytest.raises(ValueError, match="ids 0 to 2, but got ids from 1 to 3"):
         vocabulary.decode([1, 3])
     with pytest.raises(ValueError, match="ids from -1 to 0"):
         vocabulary.decode([0, -1])
@@ -84,9 +96,9 @@ def test_one_hot_takes_one_id_and_another_kind_of_number():
 
 
 def test_one_hot_refuses_what_is_no_id():
-    with pytest.raises(ValueError, match="one_hot knows the ids 0 to 2, but ids from 0 to 3"):
+    with pytest.raises(ValueError, match="one_hot knows the ids 0 to 2, but got ids from 0 to 3"):
         one_hot([0, 3], 3)
-    with pytest.raises(TypeError, match="float64 came"):
+    with pytest.raises(TypeError, match="got an array of float64"):
         one_hot([0.0, 1.0], 3)
 
 
@@ -98,7 +110,7 @@ def test_padding_and_mask_give_the_sequences_back(rows, value):
     assert mask.dtype == bool
     assert [array[i, mask[i]].tolist() for i in range(len(rows))] == rows
     assert (array[~mask] == value).all()
-    assert (np.diff(mask.astype(int), axis=1) <= 0).all(), "the filling is at the end"
+    assert (np.diff(mask.astype(int), axis=1) <= 0).all(), "the padding is at the end"
 
 
 def test_padding_keeps_fractions_and_the_shape_of_a_step():
@@ -108,14 +120,74 @@ def test_padding_keeps_fractions_and_the_shape_of_a_step():
     assert pad([np.ones(2, np.float32), np.ones(1, np.float32)])[0].dtype == np.float32
 
 
+whole, real = st.integers(-(2**63), 2**63 - 1), st.floats(width=32)
+DTYPES = (bool, np.int8, np.uint8, np.int64, np.uint64, np.float16, np.float32, np.float64)
+
+
+@given(
+    st.lists(st.sampled_from([whole, real]).flatmap(lambda kind: st.lists(kind, min_size=1, max_size=4)), min_size=1),
+    st.one_of(whole, real),
+)
+def test_padding_keeps_every_number_or_refuses(rows, value):
+    """Readers bring whole numbers and real ones, often some of each."""
+    with contextlib.suppress(ValueError):
+        array, mask = pad(rows, value)
+        for row, padded, counts in zip(rows, array, mask, strict=True):
+            np.testing.assert_array_equal(padded[counts].astype(object), np.array(row, object))
+            np.testing.assert_array_equal(padded[~counts].astype(object), np.full((~counts).sum(), value, object))
+
+
+@given(st.sampled_from(DTYPES), st.one_of(whole, real, st.sampled_from([0, 1, True, 0.5, np.nan, np.inf, 256, -129])))
+def test_padding_of_each_dtype_is_kept_or_refused(dtype, value):
+    with contextlib.suppress(ValueError):
+        array, _ = pad([np.ones(2, dtype), np.ones(1, dtype)], value)
+        assert array.dtype == dtype
+        rounded = np.dtype(dtype).kind == "f" and isinstance(value, float)  # .1 has no last digit in any float
+        np.testing.assert_array_equal(array[1, 1], dtype(value) if rounded else value)
+    assert pad([np.ones(2, dtype), np.ones(1, dtype)])[0].tolist() == [[1, 1], [1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "value"),
+    [
+        ([[1, 2], [3]], 0.5),
+        ([[1, 2], [3]], np.nan),
+        ([[1, 2], [3]], 2**63),
+        ([np.array([1], np.int8)], 200),
+        ([[True], [False]], 2),
+        ([np.ones(2, np.float32)], 1e300),
+        ([[1.0]], None),
+        ([[1.0]], "0"),
+        ([[1.0]], 1j),
+    ],
+)
+def test_padding_that_would_become_another_number_is_refused(rows, value):
+    with pytest.raises(ValueError, match=r"has to hold the padding, but got .* which would become another number"):
+        pad(rows, value)
+
+
+def test_padding_with_nan_and_one_row_and_mixed_kinds():
+    array, mask = pad([[1.0, 2.0], [3.0]], np.nan)
+    assert np.isnan(array[1, 1])
+    array, mask = pad([[7, 8]])
+    assert array.tolist() == [[7, 8]]
+    assert mask.all()
+    array, mask = pad([[1, 2], [0.5]])
+    assert array.tolist() == [[1.0, 2.0], [0.5, 0.0]]
+    with pytest.raises(ValueError, match=r"cannot hold each whole number up to 9007199254740993, .* in sequence 0"):
+        pad([[2**53 + 1], [0.5]])
+    with pytest.raises(TypeError, match=r"takes numbers, but got sequence 0 of <U1.*Vocabulary.encode"):
+        pad([["a", "b"], ["c"]])
+
+
 def test_pad_says_what_is_wrong():
     with pytest.raises(ValueError, match="at least one sequence"):
         pad([])
-    with pytest.raises(ValueError, match=r"number 1 has shape \(0,\)"):
+    with pytest.raises(ValueError, match=r"number 1 of shape \(0,\)"):
         pad([[1], []])
-    with pytest.raises(ValueError, match=r"number 0 has shape \(\)"):
+    with pytest.raises(ValueError, match=r"number 0 of shape \(\)"):
         pad([3])
-    with pytest.raises(ValueError, match=r"sequence 0 have shape \(2,\) and those of sequence 1 \(3,\)"):
+    with pytest.raises(ValueError, match=r"steps of shape \(2,\) in sequence 0 and \(3,\) in sequence 1"):
         pad([np.zeros((4, 2)), np.zeros((4, 3))])
 
 
@@ -124,7 +196,7 @@ def test_pad_says_what_is_wrong():
 def test_windows_cover_the_sequence(time, length, stride):
     ids = np.arange(time)
     if time < length:
-        with pytest.raises(ValueError, match=f"{length} steps does not fit into a sequence of {time}"):
+        with pytest.raises(ValueError, match=f"{length} steps, but got a sequence of {time}"):
             windows(ids, length, stride)
         return
     pieces = windows(ids, length, stride)
@@ -179,7 +251,7 @@ def test_batches_say_what_is_wrong():
         next(batches(np.zeros(3), np.zeros((4, 2)), batch_size=2, rng=rng))
     with pytest.raises(ValueError, match="at least one"):
         next(batches(np.zeros((0, 2)), batch_size=2, rng=rng))
-    with pytest.raises(ValueError, match="but 0 came"):
+    with pytest.raises(ValueError, match="but got 0"):
         next(batches(np.zeros(3), batch_size=0, rng=rng))
 
 
@@ -188,7 +260,7 @@ def test_batches_say_what_is_wrong():
 def test_each_row_of_a_stream_continues_where_its_last_window_ended(time, batch_size, length):
     ids = np.arange(time)
     if (time - 1) // batch_size < 1:
-        with pytest.raises(ValueError, match=f"{time} steps cannot be read in {batch_size} rows"):
+        with pytest.raises(ValueError, match=f"Each of {batch_size} rows .* a sequence of {time} steps"):
             next(stream(ids, batch_size, length))
         return
     pieces = list(stream(ids, batch_size, length))
@@ -209,5 +281,5 @@ def test_a_stream_keeps_the_shape_of_a_step():
 
 @pytest.mark.parametrize(("batch_size", "length"), [(0, 3), (2, 0)])
 def test_a_stream_of_no_rows_or_steps_is_refused(batch_size, length):
-    with pytest.raises(ValueError, match=f"but {batch_size} and {length} came"):
+    with pytest.raises(ValueError, match=f"but got {batch_size} and {length}"):
         next(stream(np.arange(9), batch_size, length))

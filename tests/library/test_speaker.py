@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from course_lib import datasets, speaker
 from course_lib.layers import softmax
+from course_lib.metrics import ErrorRates, error_rates
 from course_lib.seq2seq import teacher_forcing
 from course_lib.speaker import train as train_speaker
 
@@ -57,7 +58,7 @@ def test_the_card_is_what_the_training_code_writes(shipped, tmp_path, monkeypatc
 def test_training_makes_such_a_model_and_its_rate_falls(monkeypatch, capsys):
     monkeypatch.setattr(train_speaker, "EPOCHS", 2)
     monkeypatch.setattr(train_speaker, "UNITS", 16)
-    monkeypatch.setattr(train_speaker, "measure", lambda model, part: speaker.ErrorRates(1.0, 1.0))
+    monkeypatch.setattr(train_speaker, "measure", lambda model, part: ErrorRates(1.0, 1.0))
     rates = []
     update = train_speaker.Adam.update
     monkeypatch.setattr(
@@ -225,32 +226,6 @@ def test_stressed_phonemes_are_refused():
 # ---------------------------------------------------------------------------------------------------------------------
 # Errors
 # ---------------------------------------------------------------------------------------------------------------------
-strings = st.text("abc", max_size=6)
-
-
-@given(strings, strings, strings)
-def test_edit_distance_is_a_metric(a, b, c):
-    d = speaker.edit_distance
-    assert d(a, b) == d(b, a)
-    assert (d(a, b) == 0) == (a == b)
-    assert d(a, c) <= d(a, b) + d(b, c)
-    assert abs(len(a) - len(b)) <= d(a, b) <= max(len(a), len(b))
-
-
-def test_edit_distance_by_hand():
-    assert speaker.edit_distance("kitten", "sitting") == 3
-    assert speaker.edit_distance(("F", "OW"), ("F", "OW", "N")) == 1
-    assert speaker.edit_distance("", "abc") == 3
-
-
-def test_error_rates_take_the_nearest_pronunciation():
-    said = [("T", "AH"), ("K", "AE", "T"), ("D",)]
-    accepted = [[("T", "EY", "M"), ("T", "AH")], [("K", "AE", "T")], [("D", "AO", "G"), ("D", "AA")]]
-    rates = speaker.error_rates(said, accepted)
-    assert rates.words == pytest.approx(1 / 3)
-    assert rates.phonemes == pytest.approx(1 / (2 + 3 + 2))
-
-
 def test_without_memory_a_letter_always_sounds_the_same():
     assert speaker.letter_by_letter(["taxe", "e"], {"t": "T", "a": "AE", "x": "K S", "e": ""}) == [
         ("T", "AE", "K", "S"),
@@ -348,7 +323,7 @@ def test_a_window_sees_so_many_letters_and_asks_a_narrower_one_when_lost():
 def test_windows_of_one_letter_are_the_table_of_letters():
     card = speaker.model_card()
     words, accepted = datasets.load_spellings("test")
-    rates = speaker.error_rates(speaker.letter_by_letter(words, card["alone"]), accepted)
+    rates = error_rates(speaker.letter_by_letter(words, card["alone"]), accepted)
     assert card["windows"]["1"] == [round(rates.words, 4), round(rates.phonemes, 4)]
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from course_lib import datasets, tasks
 from course_lib.generation import beam_search, greedy, log_softmax
+from course_lib.metrics import error_rates, exact_match
 from course_lib.optimizers import Adam, LinearDecay
-from course_lib.seq2seq import EncoderDecoder, exact_match, scheduled_sampling, teacher_forcing
+from course_lib.seq2seq import EncoderDecoder, scheduled_sampling, teacher_forcing
 from course_lib.sequences import Vocabulary
-from course_lib.speaker import error_rates
 from course_lib.teaching.experiment import Reproduction
 
 ALPHABET = Vocabulary("abcdefghijklmnopqrstuvwxyz")

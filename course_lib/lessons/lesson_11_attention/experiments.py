@@ -9,6 +9,7 @@ import numpy as np
 
 from course_lib import datasets, speaker, tasks
 from course_lib.generation import greedy, log_softmax
+from course_lib.metrics import error_rates
 from course_lib.optimizers import Adam
 from course_lib.seq2seq import BahdanauEncoderDecoder, EncoderDecoder, teacher_forcing
 from course_lib.sequences import Vocabulary
@@ -224,7 +225,7 @@ def measure_sounds(seed):
     (words, accepted), row = spellings("test"), {}
     for name, (model, seen) in train_readers(READERS, seed, SECONDS).items():
         said = say_words(model, words)
-        rates = speaker.error_rates(said, accepted)
+        rates = error_rates(said, accepted)
         row |= {
             name: rates.words,
             f"{name}_phonemes": rates.phonemes,
@@ -233,7 +234,7 @@ def measure_sounds(seed):
         }
         for group, (shortest, longest) in GROUPS.items():
             some = [n for n, word in enumerate(words) if shortest <= len(word) <= longest]
-            rates = speaker.error_rates([said[n] for n in some], [accepted[n] for n in some])
+            rates = error_rates([said[n] for n in some], [accepted[n] for n in some])
             row |= {f"{name}_{group}": rates.words, f"{name}_{group}_phonemes": rates.phonemes}
     return row
 
