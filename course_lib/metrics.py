@@ -184,7 +184,7 @@ def _as_many(predicted, targets):
 # ---------------------------------------------------------------------------------------------------------------------
 # A long text
 # ---------------------------------------------------------------------------------------------------------------------
-def evaluate_text(model: Model, ids: ArrayLike, batch_size: int = 1, length: int = 256) -> float:
+def evaluate_text(model: Model, ids: ArrayLike, batch_size: int = 1, length: int = 64) -> float:
     """The loss of a model that predicts the next symbol, over a long text, in memory that does not grow with it.
 
     The text is cut into ``batch_size`` rows, as :func:`course_lib.sequences.stream` does, and computed piece by piece

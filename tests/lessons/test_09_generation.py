@@ -180,7 +180,7 @@ def test_text_is_learned_a_little_and_measured_on_all_of_it():
     rng = np.random.default_rng(5)
     ids = np.tile(np.arange(5), 2000)
     untrained, trained = (
-        experiments.bits_a_character(experiments.learn_text(ids, 5, rng, updates, units=8), ids, 5)
+        experiments.bits_a_character(experiments.learn_text(ids, 5, rng, updates, units=8), ids)
         for updates in (1, 60)
     )
     assert trained < untrained - 0.5
@@ -230,7 +230,7 @@ def test_bits_of_a_network_that_knows_nothing():
     for layer in model.layers:
         for weight in layer.weights:
             weight[...] = 0
-    assert experiments.bits_a_character(model, np.arange(5000) % 8, 8) == pytest.approx(3)
+    assert experiments.bits_a_character(model, np.arange(5000) % 8) == pytest.approx(3)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 from course_lib import datasets
 from course_lib.layers import Dense, LastStep
 from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
+from course_lib.metrics import evaluate_text
 from course_lib.model import Model
 from course_lib.ngrams import NGram
 from course_lib.optimizers import Adam, LinearDecay
@@ -159,8 +160,7 @@ def read_manual(name, task, seed, at_updates, at_seconds=()):
     (rate, bias), units, rng = SETTINGS[task][name], UNITS[task][name], np.random.default_rng(seed)
     train, test, size = manual()
     model = Model([make_layer(name, size, units, rng, bias), Dense(units, size, rng=rng)], SoftmaxCrossEntropy())
-    adam, (unseen, target), states = Adam(rate), next(stream(test, 20, 500)), None
-    unseen, bits, spent = one_hot(unseen, size), {}, 0.0
+    adam, states, bits, spent = Adam(rate), None, {}, 0.0
     for update, (x, y, anew) in enumerate(pieces(train, size, rng), 1):
         start = time.process_time()
         model.train_on_batch(x, y, optimizer=adam, clip_norm=1.0, initial_states=None if anew else states)
@@ -168,7 +168,7 @@ def read_manual(name, task, seed, at_updates, at_seconds=()):
         due = [f"u{mark}" for mark in at_updates if update == mark]
         due += [f"s{mark}" for mark in at_seconds if before < mark <= spent]
         if due:
-            now = float(model.loss.forward(model.forward(unseen), target) / np.log(2))
+            now = float(evaluate_text(model, test, batch_size=20) / np.log(2))
             bits |= dict.fromkeys(due, now) | {f"{mark}_updates": update for mark in due if mark[0] == "s"}
         if update >= max(at_updates) and spent >= max(at_seconds, default=0):
             return bits

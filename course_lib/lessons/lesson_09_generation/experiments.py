@@ -10,6 +10,7 @@ import numpy as np
 from course_lib import datasets, generation, tasks
 from course_lib.layers import Dense
 from course_lib.losses import SoftmaxCrossEntropy
+from course_lib.metrics import evaluate_text
 from course_lib.model import Model
 from course_lib.ngrams import NGram, end_to_end
 from course_lib.optimizers import Adam, LinearDecay
@@ -252,10 +253,9 @@ def learn_text(ids, size, rng, updates, units=128):
     return model
 
 
-def bits_a_character(model, ids, size):
+def bits_a_character(model, ids):
     """Mean surprise at the characters of a text, read in 50 places at once."""
-    x, y = next(stream(ids, 50, len(ids)))
-    return float(model.loss.forward(model.forward(one_hot(x, size)), y) / np.log(2))
+    return float(evaluate_text(model, ids, batch_size=50) / np.log(2))
 
 
 def table_bits(read, unseen, size):
@@ -302,7 +302,7 @@ def measure_prose(seed):
     for name, updates in (("short", 300), ("long", 2000)):
         model = learn_text(read, size, rng, updates)
         greedy, sampled = texts_that_loop(model, unseen, rng)
-        row |= {name: bits_a_character(model, unseen, size), f"greedy_{name}": greedy, f"sampled_{name}": sampled}
+        row |= {name: bits_a_character(model, unseen), f"greedy_{name}": greedy, f"sampled_{name}": sampled}
     return row | table_bits(read, unseen, size)
 
 
