@@ -13,7 +13,7 @@ from course_lib.lessons.lesson_03_vanilla_rnn import experiments, figures, panel
 from course_lib.recurrent import RNN, unroll
 from course_lib.reservoir import hidden_states, random_rnn
 from course_lib.teaching import experiment as results
-from course_lib.teaching import progress, running
+from course_lib.teaching import running
 
 LESSON = "03_vanilla_rnn"
 
@@ -433,8 +433,3 @@ def test_3_5_takes_the_other_way_round(answer):
         return int(np.flatnonzero(differs).max(initial=0))
 
     assert "PASSED" in answer(ex.check, "3.5", how_far_back)
-
-
-def test_progress_is_kept(answer):
-    answer(ex.check, "3.1", ex.alarm)
-    assert progress.read()[0]["3.1"]["passed"]
