@@ -1,15 +1,20 @@
-"""The companion package of the course: everything a lesson imports, small enough to read.
+"""The library of the course: everything a lesson imports, small enough to read.
 
-Start with :mod:`course_lib.recurrent`. The direction of imports is lessons -> course_lib -> numpy;
-only :mod:`course_lib.keras_models` imports TensorFlow, and only figures import matplotlib.
+Start with :mod:`course_lib.recurrent`. The library knows no lesson: :mod:`course_lib.teaching` stands on it, the lessons
+on both. Only the modules whose names begin in ``keras_`` import TensorFlow.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
 __version__ = "0.1.0"
 
 
-def setup(seed: int):
+def setup(seed: int) -> np.random.Generator:
     """Begin a lesson: turn on the course's figure style and return the lesson's source of randomness.
 
     There is no global seed. Every random choice in the course takes a generator, so a cell's numbers
@@ -23,6 +28,7 @@ def setup(seed: int):
     Returns
     -------
     numpy.random.Generator
+        What every random choice of the lesson is drawn from.
     """
     # Here, because `python -m course_lib doctor` must start without NumPy, and matplotlib takes long to import.
     import numpy as np
