@@ -5,6 +5,7 @@ from collections import Counter
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible
 from matplotlib.colors import to_rgb
 from results_checks import criterion_can_fail, lesson_shows
 
@@ -265,4 +266,5 @@ def test_the_two_curves_can_be_told_from_the_background_and_from_each_other():
     assert endless.get_linewidth() > 2 * unseen.get_linewidth()  # seen on both sides of whatever covers it
     assert read.get_linestyle() != unseen.get_linestyle() != floor.get_linestyle()
     assert read.get_marker() != unseen.get_marker()
+    check_legible(ax.figure)
     plt.close("all")

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import criterion_can_fail, lesson_shows
@@ -265,6 +266,7 @@ def test_eigenvalues_lie_where_they_belong():
     np.testing.assert_allclose(np.hypot(*drawn.get_data()), 1)
     np.testing.assert_allclose(np.hypot(*circle.get_data()), 2)
     assert ax.get_xlim()[1] > 2
+    check_legible(fig)
     plt.close(fig)
 
 

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import criterion_can_fail, lesson_shows
@@ -264,11 +265,24 @@ def test_the_gates_are_drawn_as_high_as_they_are_open():
     plt.close(fig)
 
 
+def test_a_running_total_is_drawn_with_what_it_should_be():
+    plotting.use_style()
+    inputs = panels.INPUTS
+    gates, cell, output = panels.running_total_cell(inputs, 12, 12, 12)
+    fig = figures.draw_running_total(inputs, gates | {"c": -gates["i"]}, cell, output)
+    check_legible(fig, smallest=9.5)
+    owed = figures.running_totals(inputs)[inputs[:, 3] > 0]
+    assert any(len(line.get_ydata()) == len(owed) and (line.get_ydata() == owed).all() for line in fig.axes[3].lines)
+    np.testing.assert_array_equal([bar.get_height() for bar in fig.axes[3].patches], output)
+    plt.close(fig)
+
+
 def test_the_step_can_be_drawn():
     plotting.use_style()
     fig = figures.draw_lstm_step()
     words = {text.get_text() for text in fig.axes[0].texts}
     assert {"$f_t$", "$i_t$", r"$\tilde{c}_t$", "$o_t$", "tanh", "$c_t$", "$h_t$"} <= words
+    check_legible(fig)
     plt.close(fig)
 
 

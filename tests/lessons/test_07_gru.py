@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows
@@ -328,6 +329,7 @@ def test_the_step_has_its_letters():
     words = [t.get_text() for t in fig.axes[0].texts]
     for letter in ("$z_t$", "$r_t$", r"$\tilde{h}_t$", "$h_{t-1}$", "$h_t$", "$1 - z_t$"):
         assert letter in words
+    check_legible(fig)
     plt.close(fig)
 
 
@@ -338,6 +340,7 @@ def test_lags_are_drawn_with_their_medians_and_crosses():
     medians = [line.get_ydata() for line in ax.lines if line.get_label() in ("plain tanh", "GRU", "LSTM")]
     assert [list(y) for y in medians] == [[2, np.inf]] * 3
     assert [len(line.get_xdata()) for line in ax.lines if line.get_marker() == "x"] == [2, 2, 2]
+    check_legible(fig)
     plt.close(fig)
 
 
@@ -358,6 +361,7 @@ def test_runs_are_drawn_where_they_ended():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["GRU", "tanh"]
     figures.explain_runs(fig)
     assert len(fig.legends[0].get_texts()) == 3
+    check_legible(fig)
     plt.close(fig)
 
 

@@ -5,6 +5,7 @@ import itertools
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import criterion_can_fail, lesson_shows
@@ -327,7 +328,8 @@ def test_the_drawn_tree_is_the_search(width):
     beams = panels.sentence_beams(width)
     plotting.use_style()
     ax = plt.figure().add_subplot()
-    figures.draw_tree(ax, beams, panels.WORDS)
+    figures.draw_tree(ax, beams, panels.WORDS, steps=panels.LONGEST)
+    check_legible(ax.figure)
     branches = beams.tree[0]
     assert [text.get_text() for text in ax.texts] == [
         f"{panels.WORDS[branch.symbol]}  {np.exp(branch.log_probability):.2g}" for branch in branches

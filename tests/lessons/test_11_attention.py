@@ -3,13 +3,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import criterion_can_fail, lesson_shows
 
-from course_lib import speaker, tasks
+from course_lib import plotting, speaker, tasks
 from course_lib.lessons.lesson_11_attention import exercises as ex
-from course_lib.lessons.lesson_11_attention import experiments, panels
+from course_lib.lessons.lesson_11_attention import experiments, figures, panels
 from course_lib.seq2seq import EncoderDecoder
 
 LESSON = "11_attention"
@@ -302,6 +303,20 @@ def test_the_map_is_the_models():
     assert sounds == ("F", "OW", "N")
     assert weights.shape == (4, 5)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_largest_weight_of_each_row_has_a_dot():
+    plotting.use_style()
+    weights = np.random.default_rng(0).dirichlet(np.ones(5), 4)
+    fig, ax = plt.subplots(figsize=(3.5, 2.6))
+    figures.draw_attention_map(ax, "phone", ("F", "OW", "N"), weights)
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines] == list(
+        zip(weights.argmax(axis=1), range(4), strict=True)
+    )
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["F", "OW", "N", "stop"]
+    np.testing.assert_array_equal(ax.images[0].get_array(), weights)
+    check_legible(fig)
+    plt.close(fig)
 
 
 def test_the_static_panel_makes_its_point(shown):
