@@ -406,6 +406,11 @@ def _checked_rows(caller, x, y=None, mask=None, needs_y=False):
         )
     if mask is not None and not mask.any():
         raise ValueError(f"{caller} got a mask that is False everywhere. Is it inverted? True means a real step.")
+    if caller == "fit" and mask is not None and not mask.any(axis=1).all():
+        raise ValueError(
+            f"fit needs a real step in each row, because a batch of padding alone has no loss, but got a mask that is "
+            f"False in all of row {int(mask.any(axis=1).argmin())}. Leave such rows out: keep = mask.any(axis=1)."
+        )
     return x, y, mask
 
 
