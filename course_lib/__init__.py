@@ -1,7 +1,7 @@
 """The library of the course: everything a lesson imports, small enough to read.
 
-Start with :mod:`course_lib.recurrent`. The library knows no lesson: :mod:`course_lib.teaching` stands on it, the lessons
-on both. Only the modules whose names begin in ``keras_`` import TensorFlow.
+Start with :mod:`course_lib.recurrent`. The library knows no lesson: :mod:`course_lib.teaching` stands on it, and the
+lessons stand on both. Only the modules whose names begin in ``keras_`` import TensorFlow.
 """
 
 from __future__ import annotations

@@ -176,6 +176,16 @@ def load_words(part: str | None = None) -> list[str]:
 def without_stress(phonemes: Phonemes) -> Phonemes:
     """Remove the stress marks: 69 different phonemes become 39.
 
+    Parameters
+    ----------
+    phonemes : tuple of str
+        As in the dictionary.
+
+    Returns
+    -------
+    tuple of str
+        The same without digits.
+
     Examples
     --------
     >>> without_stress(("R", "IY1", "D"))
@@ -194,6 +204,7 @@ def split_of(word: str) -> str:
     Parameters
     ----------
     word : str
+        Any word; its split never changes.
 
     Returns
     -------
@@ -267,6 +278,7 @@ def load_sunspots() -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     years : ndarray of int64, shape (309,)
+        1700 to 2008.
     numbers : ndarray of float64, shape (309,)
         Wolf's relative sunspot number, yearly mean: larger is a more active sun. It has no unit.
 
@@ -335,7 +347,18 @@ def manual_paragraphs(topics: dict[str, str]) -> list[str]:
 
 
 def paragraph_hash(paragraph: str) -> str:
-    """Return the first 16 hexadecimal digits of the sha256 of a paragraph."""
+    """Hash a paragraph.
+
+    Parameters
+    ----------
+    paragraph : str
+        Its text.
+
+    Returns
+    -------
+    str
+        The first 16 hexadecimal digits of its sha256.
+    """
     return hashlib.sha256(paragraph.encode("utf-8")).hexdigest()[:16]
 
 
@@ -369,7 +392,7 @@ def load_python_manual() -> Manual:
         from pydoc_data.topics import topics
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "Expected the module pydoc_data.topics, a part of Python's standard library, but this Python came without "
+            "Expected the module pydoc_data.topics, a part of Python's standard library, but this Python is without "
             "it, as some minimal packages do (Debian's python3-minimal, the embeddable zip for Windows). Install a "
             f"full Python. {instead}"
         ) from error
@@ -401,6 +424,7 @@ def load_text(path: str | os.PathLike, at_least: int = 1_000) -> str:
     Returns
     -------
     str
+        The text.
 
     Raises
     ------
@@ -462,7 +486,15 @@ def _decode(content: bytes, path: Path) -> str:
 
 
 class Classic(NamedTuple):
-    """A well-known text: its title, its address, and the published checksum of the file there."""
+    """A well-known text that can be downloaded.
+
+    Attributes
+    ----------
+    title, url : str
+        What it is, and its address.
+    checksum : str
+        The published checksum of the file there.
+    """
 
     title: str
     url: str
@@ -505,6 +537,7 @@ def load_classic(name: str) -> str:
     Returns
     -------
     str
+        The text.
 
     Raises
     ------
@@ -541,7 +574,7 @@ def load_classic(name: str) -> str:
         ) from error
     except ValueError as error:
         raise ValueError(
-            f"Expected the file with {classic.checksum[:20]}... at {classic.url}, but another one came: it was changed "
+            f"Expected the file with {classic.checksum[:20]}... at {classic.url}, but got another one: it was changed "
             f"there, or something on the way (a login page of the network, say) answered instead. It was not kept. "
             f"{instead}"
         ) from error

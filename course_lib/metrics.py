@@ -40,6 +40,7 @@ def accuracy(outputs: np.ndarray, targets: ArrayLike, mask: ArrayLike | None = N
     Returns
     -------
     float
+        Between 0 and 1.
 
     Raises
     ------
@@ -87,6 +88,7 @@ def exact_match(predicted: Sequence[Sequence[Hashable]], targets: Sequence[Seque
     Returns
     -------
     float
+        Between 0 and 1.
 
     Raises
     ------
@@ -113,6 +115,7 @@ def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
     Returns
     -------
     int
+        How many.
 
     References
     ----------
@@ -131,7 +134,15 @@ def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
 
 
 class ErrorRates(NamedTuple):
-    """How often spoken words are wrong; see :func:`error_rates`."""
+    """How often spoken words are wrong; see :func:`error_rates`.
+
+    Attributes
+    ----------
+    words : float
+        Share of words with at least one wrong phoneme.
+    phonemes : float
+        Insertions, deletions and substitutions per phoneme.
+    """
 
     words: float
     phonemes: float

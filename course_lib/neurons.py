@@ -6,6 +6,7 @@ is 0 (Hodgkin and Huxley counted the same way, with the opposite sign); times ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,15 @@ import numpy as np
 # The membrane of the squid's giant axon
 # ---------------------------------------------------------------------------------------------------------------------
 class Axon(NamedTuple):
-    """What :func:`hodgkin_huxley` returns; all arrays are (steps,)."""
+    """What :func:`hodgkin_huxley` returns.
+
+    Attributes
+    ----------
+    time, potential : (steps,) array
+        In ms and in mV above rest. The first entry is the kick itself.
+    sodium, potassium : (steps,) array
+        The conductances 120 m³h and 36 n⁴, in mS/cm².
+    """
 
     time: np.ndarray
     potential: np.ndarray
@@ -35,10 +44,10 @@ def _gate_rates(u):
     return np.array(opening), np.array(closing)
 
 
-def hodgkin_huxley(kick, duration=20.0, dt=0.01):
+def hodgkin_huxley(kick: float, duration: float = 20.0, dt: float = 0.01) -> Axon:
     """Kick the membrane of the squid's giant axon away from rest, and watch.
 
-    The space-clamped axon at 6.3 °C, C du/dt = -(I_Na + I_K + I_leak), with the three currents of 1952,
+    The space-clamped axon at 6.3 °C, C du/dt = -(I_Na + I_K + I_leak), with the three currents of 1952::
 
         I_Na = 120 m³h (u - 115),   I_K = 36 n⁴ (u + 12),   I_leak = 0.3 (u - 10.613)   in µA/cm², C = 1 µF/cm²,
 
@@ -53,10 +62,8 @@ def hodgkin_huxley(kick, duration=20.0, dt=0.01):
 
     Returns
     -------
-    time, potential : (steps,)
-        In ms and in mV above rest. The first entry is the kick itself.
-    sodium, potassium : (steps,)
-        The conductances 120 m³h and 36 n⁴, in mS/cm².
+    Axon
+        Potential and conductances over time.
 
     Raises
     ------
@@ -69,9 +76,9 @@ def hodgkin_huxley(kick, duration=20.0, dt=0.01):
     excitation in nerve.
     """
     if not np.isfinite(kick):
-        raise ValueError(f"The kick is a number of millivolts above rest, but {kick} came.")
+        raise ValueError(f"Expected a kick in millivolts above rest, a finite number, but got {kick}.")
     if not 0 < dt <= 0.05:
-        raise ValueError(f"Euler's method needs steps above 0 and up to 0.05 ms here, but dt = {dt} came. Try 0.01.")
+        raise ValueError(f"Euler's method needs steps above 0 and up to 0.05 ms here, but got dt = {dt}. Try 0.01.")
     opening, closing = _gate_rates(0.0)
     gates, u = opening / (opening + closing), float(kick)
     steps = round(duration / dt) + 1
@@ -89,7 +96,16 @@ def hodgkin_huxley(kick, duration=20.0, dt=0.01):
 # ---------------------------------------------------------------------------------------------------------------------
 # What is left of it: a leak and a threshold
 # ---------------------------------------------------------------------------------------------------------------------
-def leaky_integrate_and_fire(drive, *, tau=10.0, threshold=15.0, refractory=2.0, dt=0.1, noise=0.0, rng=None):
+def leaky_integrate_and_fire(
+    drive: np.ndarray,
+    *,
+    tau: float = 10.0,
+    threshold: float = 15.0,
+    refractory: float = 2.0,
+    dt: float = 0.1,
+    noise: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """A membrane that leaks, τ du/dt = -u + drive, and is set back to rest whenever it reaches a threshold.
 
     Parameters
@@ -128,8 +144,8 @@ def leaky_integrate_and_fire(drive, *, tau=10.0, threshold=15.0, refractory=2.0,
     drive = np.asarray(drive, float)
     if drive.ndim != 2:
         raise ValueError(
-            f"The drive has a row for each step and a column for each neuron, (steps, neurons), but shape "
-            f"{drive.shape} came. For one neuron: drive[:, None]."
+            f"Expected a drive with a row for each step and a column for each neuron, (steps, neurons), but got shape "
+            f"{drive.shape}. For one neuron: drive[:, None]."
         )
     if noise and rng is None:
         raise ValueError("Noise needs a source of randomness: pass rng=np.random.default_rng(seed).")
@@ -148,12 +164,13 @@ def leaky_integrate_and_fire(drive, *, tau=10.0, threshold=15.0, refractory=2.0,
     return potential, spikes
 
 
-def firing_rate(spikes, dt=0.1):
+def firing_rate(spikes: np.ndarray, dt: float = 0.1) -> np.ndarray:
     """Spikes per second, measured from the first spike to the last; 0 with fewer than two.
 
     Parameters
     ----------
     spikes : (steps, neurons) of bool
+        True where a neuron fired, as :func:`leaky_integrate_and_fire` returns them.
     dt : float
         Length of a step, in ms.
 
@@ -170,7 +187,9 @@ def firing_rate(spikes, dt=0.1):
     return rates
 
 
-def lif_rate(drive, *, tau=10.0, threshold=15.0, refractory=2.0):
+def lif_rate(
+    drive: float | np.ndarray, *, tau: float = 10.0, threshold: float = 15.0, refractory: float = 2.0
+) -> np.ndarray:
     """The firing rate of the leaky integrate-and-fire neuron under constant drive, exactly.
 
     From rest the potential is drive · (1 - exp(-t/τ)); it is at the threshold after τ ln(drive / (drive - threshold)),
@@ -198,18 +217,22 @@ def lif_rate(drive, *, tau=10.0, threshold=15.0, refractory=2.0):
 # ---------------------------------------------------------------------------------------------------------------------
 # What is left of that: a sum and a threshold
 # ---------------------------------------------------------------------------------------------------------------------
-def threshold_unit(x, w, b):
+def threshold_unit(x: np.ndarray, w: np.ndarray, b: float | np.ndarray) -> np.ndarray:
     """1 where x w + b is above zero, else 0.
 
     Parameters
     ----------
-    x : (examples, inputs)
-    w : (inputs,) or (inputs, units)
-    b : float or (units,)
+    x : (examples, inputs) array
+        The inputs.
+    w : (inputs,) or (inputs, units) array
+        The weights of one unit, or of several.
+    b : float or (units,) array
+        The bias, minus the threshold.
 
     Returns
     -------
-    (examples,) or (examples, units) int64
+    (examples,) or (examples, units) array of int64
+        The answers, 0 or 1.
 
     References
     ----------
@@ -226,6 +249,7 @@ class Perceptron:
     Parameters
     ----------
     features : int
+        Numbers in a point.
 
     Attributes
     ----------
@@ -240,23 +264,36 @@ class Perceptron:
     this form: Novikoff 1962, On convergence proofs on perceptrons.
     """
 
-    def __init__(self, features):
+    def __init__(self, features: int):
         self.w = np.zeros(features)
         self.mistakes = 0
 
-    def answer(self, points):
-        """points (examples, features) -> +1 or -1 for each; on its boundary, -1."""
+    def answer(self, points: np.ndarray) -> np.ndarray:
+        """Say on which side of the boundary each point is.
+
+        Parameters
+        ----------
+        points : (examples, features) array
+            The points.
+
+        Returns
+        -------
+        (examples,) array
+            +1 or -1 for each; on the boundary, -1.
+        """
         return np.where(points @ self.w > 0, 1, -1)
 
-    def learn(self, points, labels, most_passes=1000):
+    def learn(self, points: np.ndarray, labels: np.ndarray, most_passes: int = 1000) -> bool:
         """Go through the points, again and again, until a pass brings no mistake.
 
         Parameters
         ----------
-        points : (examples, features)
-        labels : (examples,)
+        points : (examples, features) array
+            The points.
+        labels : (examples,) array
             +1 or -1.
         most_passes : int
+            When to give up.
 
         Returns
         -------
@@ -271,8 +308,8 @@ class Perceptron:
         labels = np.asarray(labels)
         if not np.isin(labels, (-1, 1)).all():
             raise ValueError(
-                f"A perceptron's labels are +1 and -1, but {np.unique(labels).tolist()} came. From 0 and "
-                f"1: 2 * labels - 1."
+                f"A perceptron's labels are +1 and -1, but got {np.unique(labels).tolist()}. From 0 and 1: "
+                "2 * labels - 1."
             )
         for _ in range(most_passes):
             before = self.mistakes
@@ -285,7 +322,9 @@ class Perceptron:
         return False
 
 
-def two_clouds(points, dimensions, margin, rng):
+def two_clouds(
+    points: int, dimensions: int, margin: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points on the unit sphere that a plane through the origin separates, and no point nearer to it than ``margin``.
 
     Parameters
@@ -295,11 +334,13 @@ def two_clouds(points, dimensions, margin, rng):
     margin : float
         γ, above 0 and at most 1/2: distances from the plane are drawn from [γ, 2γ].
     rng : numpy.random.Generator
+        Source of the plane and the points.
 
     Returns
     -------
-    x : (points, dimensions)
-    y : (points,) int64
+    x : (points, dimensions) array
+        The points.
+    y : (points,) array of int64
         +1 or -1: the side.
     normal : (dimensions,)
         Unit normal of the plane, which is tilted at random.
@@ -311,8 +352,8 @@ def two_clouds(points, dimensions, margin, rng):
     """
     if dimensions < 2 or not 0 < margin <= 0.5:
         raise ValueError(
-            f"The points need at least 2 dimensions and a margin above 0 and up to 0.5, but {dimensions} "
-            f"and {margin} came."
+            f"The points need at least 2 dimensions and a margin above 0 and up to 0.5, but got {dimensions} "
+            f"and {margin}."
         )
     normal = rng.standard_normal(dimensions)
     normal /= np.linalg.norm(normal)
@@ -327,7 +368,7 @@ def two_clouds(points, dimensions, margin, rng):
 # ---------------------------------------------------------------------------------------------------------------------
 # What was left out: units that remember
 # ---------------------------------------------------------------------------------------------------------------------
-def run_unit(step, inputs, start=0.0):
+def run_unit(step: Callable, inputs: np.ndarray, start: float | np.ndarray = 0.0) -> np.ndarray:
     """Let one unit live through time: h_t = step(h_{t-1}, x_t).
 
     Parameters

@@ -7,6 +7,7 @@ rows: the rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -21,11 +22,11 @@ _LARGEST_CODE = 2**62  # a run of symbols is kept as one whole number, which has
 # The table
 # ---------------------------------------------------------------------------------------------------------------------
 class NGram:
-    """A row of counts for each run of n - 1 symbols: how often did which symbol follow it?
+    """A table with a row of counts for each run of n - 1 symbols, of which symbol followed it how often.
 
-    Every row begins with an imagined reading, so that no symbol is ever impossible: P(next | run) = (count + m q) /
-    (row's count + m), where m is how many symbols were imagined and q their share of this one. They are spread evenly,
-    q = 1/V, or, if the table leans on the shorter one, as the table of runs one shorter says.
+    Pseudocounts are added to every row, so that no symbol is ever impossible: P(next | run) = (count + m q) /
+    (row's count + m), where m is their number and q the share of this symbol. They are spread evenly, q = 1/V, or, if
+    the table is interpolated, as the table of runs one shorter says.
 
     Parameters
     ----------
@@ -33,26 +34,24 @@ class NGram:
         1 counts single symbols, 2 pairs, 3 triples.
     size : int
         V, the number of symbols.
-    imagined : float
-        m, above 0: how many symbols each row has been imagined to have seen.
-    leaning : bool
-        Spread them as the (n-1)-gram says (which leans on the (n-2)-gram, and so on down to even).
+    pseudocount : float
+        m, above 0: how many symbols are added to each row.
+    interpolated : bool
+        Spread them as the (n-1)-gram says (which is interpolated with the (n-2)-gram, and so on down to even).
 
     Raises
     ------
     ValueError
-        If n or size is below 1, nothing is imagined, or there are too many possible runs to give each a number.
+        If n or size is below 1, the pseudocount is not above 0, or there are too many possible runs.
     """
 
-    def __init__(self, n, size, pseudocount=1.0, interpolated=False):
+    def __init__(self, n: int, size: int, pseudocount: float = 1.0, interpolated: bool = False):
         if n < 1 or size < 1:
-            raise ValueError(
-                f"An n-gram has n of at least 1 and at least 1 symbol, but n = {n} and size = {size} came."
-            )
+            raise ValueError(f"An n-gram has n of at least 1 and at least 1 symbol, but got n = {n} and size = {size}.")
         if not pseudocount > 0:
             raise ValueError(
-                f"Without imagined symbols, what was never read would be impossible and cost infinitely "
-                f"many bits: imagined has to be above 0, but {pseudocount} came."
+                f"Expected a pseudocount above 0, but got {pseudocount}. Without one, what was never read would be "
+                f"impossible and cost infinitely many bits."
             )
         if size**n > _LARGEST_CODE:
             raise ValueError(
@@ -63,7 +62,7 @@ class NGram:
         self.shorter = NGram(n - 1, size, pseudocount, interpolated=True) if interpolated and n > 1 else None
         self._runs = self._run_counts = self._contexts = self._context_counts = None
 
-    def read(self, ids):
+    def read(self, ids: np.ndarray) -> NGram:
         """Count the runs of a text, or of each row of a batch of texts.
 
         Parameters
@@ -83,12 +82,13 @@ class NGram:
             self.shorter.read(ids)
         return self
 
-    def surprisal(self, ids):
+    def surprisal(self, ids: np.ndarray) -> np.ndarray:
         """-log₂ p of each symbol that has n - 1 symbols before it.
 
         Parameters
         ----------
         ids : (time,) or (batch, time) whole numbers
+            From 0 to size - 1.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class NGram:
         """
         return -np.log2(self._probability(ids))
 
-    def predict(self, before):
+    def predict(self, before: Sequence[int]) -> np.ndarray:
         """The distribution of the symbol that follows.
 
         Parameters
@@ -108,15 +108,16 @@ class NGram:
         Returns
         -------
         (size,) array
+            The probability of each symbol.
         """
         if len(before) < self.n - 1:
-            raise ValueError(f"A {self.n}-gram needs {self.n - 1} symbols before the next, but {len(before)} came.")
+            raise ValueError(f"A {self.n}-gram needs {self.n - 1} symbols before the next, but got {len(before)}.")
         tail = np.asarray(before, np.int64)[len(before) - self.n + 1 :]
         endings = np.hstack([np.tile(tail, (self.size, 1)), np.arange(self.size)[:, None]])
         return self._probability(endings)[:, 0]
 
     @property
-    def rows(self):
+    def rows(self) -> int:
         """How many different runs of n - 1 symbols have been read, each with a row of its own."""
         self._need_text()
         return len(self._contexts)
@@ -131,12 +132,12 @@ class NGram:
         if not np.issubdtype(ids.dtype, np.integer) or ids.ndim not in (1, 2) or ids.shape[-1] < self.n:
             raise ValueError(
                 f"A {self.n}-gram reads ids of shape (time,) or (batch, time), whole numbers with at "
-                f"least {self.n} in a row, but an array of {ids.dtype} and shape {ids.shape} came."
+                f"least {self.n} in a row, but got an array of {ids.dtype} and shape {ids.shape}."
             )
         if ids.min() < 0 or ids.max() >= self.size:
             raise ValueError(
-                f"This table knows the ids 0 to {self.size - 1}, but ids from {ids.min()} to {ids.max()} "
-                f"came. Were they made with another vocabulary?"
+                f"This table knows the ids 0 to {self.size - 1}, but got ids from {ids.min()} to {ids.max()}. "
+                f"Were they made with another vocabulary?"
             )
         length = ids.shape[-1] - self.n + 1
         codes = np.zeros((*ids.shape[:-1], length), np.int64)
@@ -162,7 +163,7 @@ def _looked_up(known, counts, codes):
 # ---------------------------------------------------------------------------------------------------------------------
 # Sources, and what can be said about them exactly
 # ---------------------------------------------------------------------------------------------------------------------
-def end_to_end(grammar):
+def end_to_end(grammar: Automaton) -> Automaton:
     """A grammar whose strings end, as a source that never does: each string is followed by the next, without a gap.
 
     Parameters
@@ -197,7 +198,7 @@ def end_to_end(grammar):
     return Automaton(arcs, first, grammar.symbols)
 
 
-def xor_source():
+def xor_source() -> Automaton:
     """Temporal XOR as a source: two coins, then 1 if they differ, on and on without gaps.
 
     Returns
@@ -216,17 +217,29 @@ def xor_source():
     return Automaton(arcs, "", "01")
 
 
-def floor_bits(source):
-    """Bits a symbol of the best possible predictor of an endless source, which remembers everything."""
+def floor_bits(source: Automaton) -> float:
+    """Bits a symbol of the best possible predictor of an endless source, which remembers everything.
+
+    Parameters
+    ----------
+    source : Automaton
+        Endless.
+
+    Returns
+    -------
+    float
+        Its entropy rate in bits.
+    """
     return source.entropy_rate() / np.log(2)
 
 
-def true_surprisal(source, text):
+def true_surprisal(source: Automaton, text: str) -> np.ndarray:
     """-log₂ P of each symbol of a text, to somebody who knows the source and where the text began.
 
     Parameters
     ----------
     source : Automaton
+        What the text was drawn from.
     text : str
         From the start of the source.
 
@@ -240,7 +253,7 @@ def true_surprisal(source, text):
     return -np.log2(source.probability[rows[:-1], columns])
 
 
-def ngram_floor_bits(source, n):
+def ngram_floor_bits(source: Automaton, n: int) -> float:
     """Bits a symbol of the best possible predictor that sees only the last n - 1 symbols.
 
     It is the entropy of runs of n symbols minus that of runs of n - 1, taken over all runs of an endless source in its
@@ -256,9 +269,10 @@ def ngram_floor_bits(source, n):
     Returns
     -------
     float
+        Never below :func:`floor_bits`.
     """
     if n < 1:
-        raise ValueError(f"An n-gram has n of at least 1, but {n} came.")
+        raise ValueError(f"An n-gram has n of at least 1, but got {n}.")
     entropies = [0.0, 0.0]  # of runs of n - 1 and of n symbols
     steps = [np.zeros((len(source.states), len(source.states))) for _ in source.symbols]
     for step, p, target in zip(steps, source.probability.T, source.next_state.T, strict=True):
@@ -274,7 +288,7 @@ def ngram_floor_bits(source, n):
 
 
 @cache
-def languages():
+def languages() -> dict[str, Automaton]:
     """Six generated languages with known floors, by name, none of which ever ends.
 
     Returns

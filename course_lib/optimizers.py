@@ -19,10 +19,12 @@ def global_norm(grads: Sequence[np.ndarray]) -> float:
     Parameters
     ----------
     grads : list of array
+        The gradients, one array for each of the weights.
 
     Returns
     -------
     float
+        Their length as one long vector.
 
     Examples
     --------
@@ -38,6 +40,7 @@ def clip_by_global_norm(grads: Sequence[np.ndarray], limit: float) -> float:
     Parameters
     ----------
     grads : list of array
+        The gradients, one array for each of the weights.
     limit : float
         Largest length allowed, above zero.
 
@@ -158,7 +161,7 @@ class Optimizer:
         return self._learning_rate(self.iterations) if callable(self._learning_rate) else self._learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, rate: float | Callable[[int], float]):
+    def learning_rate(self, rate: float | Callable[[int], float]) -> None:
         if not callable(rate) and (not np.isscalar(rate) or isinstance(rate, str) or not rate >= 0):
             raise ValueError(
                 f"A learning rate is a number, at least 0, or a function of the number of updates so far, but got "
@@ -175,6 +178,7 @@ class Optimizer:
         Parameters
         ----------
         weights, grads : list of array
+            The arrays to change, in place, and the gradient of each.
 
         Raises
         ------
@@ -224,6 +228,7 @@ class Optimizer:
         Returns
         -------
         dict
+            What the constructor takes, by name.
 
         Raises
         ------
@@ -247,6 +252,7 @@ class Optimizer:
         Parameters
         ----------
         config : dict
+            As :meth:`config` returns it.
 
         Returns
         -------

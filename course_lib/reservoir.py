@@ -18,11 +18,14 @@ def random_rnn(start: str, rng: np.random.Generator, units: int = 50) -> RNN:
     start : str
         "N(0, 1)" for both matrices, or the recurrent matrix alone "Glorot" or "orthogonal"; W_x is then Glorot.
     rng : numpy.random.Generator
+        Source of the draws.
     units : int
+        Length of the hidden state.
 
     Returns
     -------
     RNN
+        With the random weights, which nothing trains.
     """
     rnn = RNN(1, units, 1, rng=rng)  # W_x Glorot, W_h orthogonal
     if start == "N(0, 1)":
@@ -41,13 +44,16 @@ def hidden_states(
     Parameters
     ----------
     rnn : RNN
+        Its weights are read and stay as they are.
     numbers : (steps,) array
         One a step.
     activation : callable
+        Of the units.
 
     Returns
     -------
     (steps, units) array
+        One state after each input.
     """
     h, states = np.zeros(rnn.hidden_dim), []
     for number in numbers:

@@ -74,6 +74,7 @@ class Vocabulary:
         Returns
         -------
         (len(text),) array of int64
+            The ids, one for each symbol.
 
         Raises
         ------
@@ -151,6 +152,7 @@ def one_hot(ids: ArrayLike, size: int, dtype: DTypeLike = np.float32) -> np.ndar
     Returns
     -------
     (..., size) array
+        1 at each id, 0 elsewhere.
 
     Raises
     ------
@@ -422,7 +424,7 @@ def _row_slices(rows, batch_size):
 
 
 def _described(value):
-    """In a message: what kind of thing came."""
+    """In a message: what kind of thing it got."""
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     return f"shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)

@@ -28,6 +28,7 @@ def hold_open(layer: LSTM | GRU, gate: str) -> LSTM | GRU:
     layer : LSTM or GRU
         Changed in place.
     gate : str
+        Which one is held open.
 
     Returns
     -------
@@ -51,9 +52,11 @@ def error_left(model: Model, time: int, rng: np.random.Generator) -> float:
     Parameters
     ----------
     model : Model
+        A trained model.
     time : int
         Steps of each stream, up to 8,000; there are 8,000 steps in all.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
@@ -92,6 +95,7 @@ def train_adding(
     updates : int
         At most so many.
     learning_rate, clip_norm : float
+        Of Adam at the start, and the largest length of the gradient.
     unseen : int
         Sequences on which the error is measured.
     every : int
@@ -130,6 +134,7 @@ def sequences_until_ordered(
     time : int
         Length of the sequences.
     rng : numpy.random.Generator
+        Source of the draws.
     learning_rate : float
         Of Adam.
     most : int
@@ -183,9 +188,11 @@ def strings_until_solved(
     layer : recurrent layer
         Of 7 features; the next symbol is scored by a layer that is made here.
     rng : numpy.random.Generator
+        Source of the draws.
     learning_rate : float
         Of Adam.
     clip_norm : float, optional
+        Largest length of the gradient.
     most : int
         Strings after which to give up; they come 32 an update.
 

@@ -23,6 +23,7 @@ class Automaton:
     arcs : dict of state to dict of symbol to (probability, next state)
         States are any hashable values, symbols are single characters. A state without arcs ends the string.
     start : state
+        Name of the state in which a string begins.
     symbols : str, optional
         The alphabet in the order wanted for arrays; by default sorted.
 
@@ -89,12 +90,14 @@ class Automaton:
         Parameters
         ----------
         rng : numpy.random.Generator
+            Source of the draws.
         length : int, optional
             Stop after so many symbols. Needed if the source never ends a string by itself.
 
         Returns
         -------
         str
+            One string, or as many symbols as asked for.
 
         Raises
         ------
@@ -192,6 +195,7 @@ class Automaton:
         Parameters
         ----------
         string : str
+            Symbol after symbol.
 
         Returns
         -------
@@ -291,6 +295,7 @@ class Automaton:
         Returns
         -------
         (states,) array
+            Their sum is 1.
 
         Raises
         ------
@@ -309,7 +314,17 @@ class Automaton:
 
 
 class GrammarBatch(NamedTuple):
-    """Strings as arrays for next-symbol prediction; see :func:`grammar_batch`."""
+    """Strings as arrays for next-symbol prediction; see :func:`grammar_batch`.
+
+    Attributes
+    ----------
+    inputs, targets : array
+        The one-hot symbols of each string but the last, and the id of each one's successor.
+    mask : (count, time) array of bool
+        False in the padding.
+    legal : (count, time, symbols) array of bool
+        Which symbols may follow.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -323,6 +338,7 @@ def grammar_batch(grammar: Automaton, strings: Sequence[str]) -> GrammarBatch:
     Parameters
     ----------
     grammar : Automaton
+        What the strings come from.
     strings : list of str
         Legal strings of at least two symbols.
 

@@ -38,7 +38,19 @@ ELMAN_WORDS = (
 
 
 class ElmanLetters(NamedTuple):
-    """A text without gaps between its words; see :func:`elman_letters`."""
+    """A text without gaps between its words; see :func:`elman_letters`.
+
+    Attributes
+    ----------
+    letters : str
+        The text.
+    onsets : array of bool
+        True where a word begins.
+    codes : dict of str to array
+        The bits of each letter.
+    words : list of str
+        The words in order.
+    """
 
     letters: str
     onsets: np.ndarray
@@ -47,7 +59,7 @@ class ElmanLetters(NamedTuple):
 
 
 def elman_letters(sentences: int, rng: np.random.Generator) -> ElmanLetters:
-    """Sentences of 4 to 9 words run together into one string of letters: where does a word begin?
+    """Sentences of 4 to 9 words run together into one string of letters, to find where a word begins.
 
     Elman used 200 sentences from a lexicon of 15 words. He calls the 5 bits of a letter a random vector; his Table 2
     shows the letter's place in the alphabet in binary (a is 00001, y is 11001), and so it is here. His sentence
@@ -56,11 +68,14 @@ def elman_letters(sentences: int, rng: np.random.Generator) -> ElmanLetters:
     Parameters
     ----------
     sentences : int
+        How many.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
     letters : str
+        The text.
     onsets : (len(letters),) of bool
         True at the first letter of a word.
     codes : dict of str to (5,) float32
@@ -178,7 +193,9 @@ def reber_batch(count: int, rng: np.random.Generator) -> GrammarBatch:
     Parameters
     ----------
     count : int
+        How many strings.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
@@ -202,7 +219,9 @@ def reber_pairs(count: int, rng: np.random.Generator, steps: int = 12) -> np.nda
     Parameters
     ----------
     count : int
+        How many pairs.
     rng : numpy.random.Generator
+        Source of the draws.
     steps : int
         Letters of each; the maze begins with the third. Strings whose maze ends earlier are passed over.
 
@@ -230,12 +249,14 @@ def reber_floor(embedded: bool = True, first_given: bool = True) -> float:
     Parameters
     ----------
     embedded : bool
+        Whether it is the floor of the embedded grammar.
     first_given : bool
         True: the B at the start is given and not counted as a prediction. False: it is counted.
 
     Returns
     -------
     float
+        Nats.
 
     Examples
     --------
@@ -254,6 +275,7 @@ def embedded_reber_forgetful_floor() -> float:
     Returns
     -------
     float
+        Nats.
     """
     return (embedded_reber.entropy() + np.log(2)) / (embedded_reber.mean_length() - 1)
 
@@ -271,6 +293,7 @@ def random_transitions(symbols: int, order: int, rng: np.random.Generator, conce
     order : int
         Length of the memory, at least 1.
     rng : numpy.random.Generator
+        Source of the draws.
     concentration : float
         Of the Dirichlet distribution that each row is drawn from: small, nearly certain; 1, any row alike; large,
         nearly uniform.
@@ -320,7 +343,17 @@ def markov_language(transitions: np.ndarray, symbols: str = ascii_lowercase) -> 
 # Quotes and brackets
 # ---------------------------------------------------------------------------------------------------------------------
 class Brackets(NamedTuple):
-    """A text with nested brackets and quotes, and what there is to know about each place; see :func:`brackets`."""
+    """A text with nested brackets and quotes, and what there is to know about each place; see :func:`brackets`.
+
+    Attributes
+    ----------
+    text : str
+        The text.
+    depth : array of int
+        How many brackets are open after each symbol.
+    quoted : array of bool
+        Whether a quote is open after each symbol.
+    """
 
     text: str
     depth: np.ndarray
@@ -363,12 +396,16 @@ def brackets(length: int, rng: np.random.Generator, max_depth: int = 4) -> Brack
     Parameters
     ----------
     length : int
+        How many symbols.
     rng : numpy.random.Generator
+        Source of the draws.
     max_depth : int
+        How deep brackets may be nested.
 
     Returns
     -------
     text : str
+        The text.
     depth : (length,) int64
         Brackets open after each symbol.
     quoted : (length,) of bool

@@ -21,6 +21,7 @@ def temporal_xor(length: int, rng: np.random.Generator) -> np.ndarray:
     length : int
         A multiple of 3.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
@@ -46,6 +47,7 @@ def temporal_xor_floor() -> np.ndarray:
     Returns
     -------
     (3,) array
+        For t mod 3 = 0, 1, 2.
     """
     return np.array([0.5, 0.5, 0.0])
 
@@ -54,12 +56,14 @@ def temporal_xor_floor() -> np.ndarray:
 # Memory: parity, adding, copying, a running total, temporal order, first symbol
 # ---------------------------------------------------------------------------------------------------------------------
 def parity(count: int, time: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Has the number of ones so far been odd?
+    """The parity task: has the number of ones so far been odd.
 
     Parameters
     ----------
     count, time : int
+        How many sequences, and how many bits in each.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
@@ -89,9 +93,11 @@ def adding(count: int, time: int, rng: np.random.Generator) -> tuple[np.ndarray,
     Parameters
     ----------
     count : int
+        How many sequences.
     time : int
         At least 2.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
@@ -128,9 +134,11 @@ def copy_task(
     Parameters
     ----------
     count : int
+        How many sequences.
     delay : int
         Steps from the last symbol to the signal, at least 1.
     rng : numpy.random.Generator
+        Source of the draws.
     symbols, length : int
         Size of the alphabet; how many symbols to repeat.
 
@@ -168,6 +176,7 @@ def copy_baseline(delay: int, symbols: int = 8, length: int = 10) -> float:
     Returns
     -------
     float
+        Nats.
     """
     return float(length * np.log(symbols) / (delay + 2 * length))
 
@@ -185,6 +194,7 @@ def running_total(count: int, time: int, rng: np.random.Generator) -> tuple[np.n
     time : int
         Steps of each.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
@@ -208,7 +218,7 @@ TEMPORAL_ORDER_SYMBOLS = "abcdXYEB"
 
 
 def temporal_order(count: int, time: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """In which order did the two symbols that matter come: XX, XY, YX or YY?
+    """The temporal order task: in which order did the two symbols that matter come, XX, XY, YX or YY.
 
     A sequence begins with E, ends with B, and holds X or Y at two places; the rest are distractors a to d. With 100
     steps the places lie among steps 10 to 20 and 50 to 60, as in Hochreiter and Schmidhuber, otherwise in proportion.
@@ -217,9 +227,11 @@ def temporal_order(count: int, time: int, rng: np.random.Generator) -> tuple[np.
     Parameters
     ----------
     count : int
+        How many sequences.
     time : int
         At least 10.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
@@ -252,9 +264,11 @@ def first_symbol(count: int, time: int, rng: np.random.Generator, symbols: int =
     Parameters
     ----------
     count : int
+        How many sequences.
     time : int
         Length of the sequences; time - 1 further symbols follow the one to remember.
     rng : numpy.random.Generator
+        Source of the draws.
     symbols : int
         Size of the alphabet.
 

@@ -15,7 +15,9 @@ def cipher_key(rng: np.random.Generator, letters: str = ascii_lowercase) -> dict
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of the draws.
     letters : str
+        The alphabet.
 
     Returns
     -------
@@ -33,9 +35,11 @@ def cipher_pairs(
     Parameters
     ----------
     count : int
+        How many pairs.
     key : dict of str to str
         As :func:`cipher_key` returns it.
     rng : numpy.random.Generator
+        Source of the draws.
     shortest, longest : int
         Lengths are drawn from these and all between, each alike; letters too.
 
@@ -59,6 +63,7 @@ def cipher_alignment(length: int) -> np.ndarray:
     Parameters
     ----------
     length : int
+        Of the source.
 
     Returns
     -------

@@ -14,6 +14,7 @@ def persistence_mse(series: ArrayLike, ahead: int = 1) -> float:
     Parameters
     ----------
     series : (time,) array
+        The values in order.
     ahead : int
         Steps to forecast.
 

@@ -20,7 +20,9 @@ def values(rows: Rows, name: str) -> list[float]:
     Parameters
     ----------
     rows : sequence of dict
+        One dict a seed, from the name of a measurement to its number.
     name : str
+        Of the measurement.
 
     Returns
     -------
@@ -36,11 +38,14 @@ def reached(rows: Rows, name: str) -> int:
     Parameters
     ----------
     rows : sequence of dict
+        One dict a seed, from the name of a measurement to its number.
     name : str
+        Of the measurement.
 
     Returns
     -------
     int
+        How many.
     """
     return len(values(rows, name))
 
@@ -51,11 +56,14 @@ def median(rows: Rows, name: str) -> float:
     Parameters
     ----------
     rows : sequence of dict
+        One dict a seed, from the name of a measurement to its number.
     name : str
+        Of the measurement.
 
     Returns
     -------
     float
+        Infinite if more than half were never reached.
 
     Examples
     --------
@@ -71,12 +79,14 @@ def within(rows: Rows, bounds: Mapping[str, tuple[float, float]]) -> bool:
     Parameters
     ----------
     rows : sequence of dict
+        One dict a seed, from the name of a measurement to its number.
     bounds : dict of str to (float, float)
         Name -> what it exceeds and what it stays below. None exceeds nothing.
 
     Returns
     -------
     bool
+        True if all do.
     """
     return all(
         row[name] is not None and low < row[name] < high
@@ -92,7 +102,9 @@ def spread(rows: Rows, name: str, form: str = ".2f") -> str:
     Parameters
     ----------
     rows : sequence of dict
+        One dict a seed, from the name of a measurement to its number.
     name : str
+        Of the measurement.
     form : str
         How a number is written, as in a format string.
 
@@ -119,13 +131,16 @@ def spreads(rows: Rows, names: Iterable[str], form: str = ".2f") -> str:
     Parameters
     ----------
     rows : sequence of dict
+        One dict a seed, from the name of a measurement to its number.
     names : iterable of str
         Underscores are written as spaces.
     form : str
+        How a number is written, as in a format string.
 
     Returns
     -------
     str
+        Joined by semicolons.
     """
     return "; ".join(f"{name.replace('_', ' ')} {spread(rows, name, form)}" for name in names)
 
@@ -136,12 +151,14 @@ def counts(rows: Rows, names: Iterable[str]) -> str:
     Parameters
     ----------
     rows : sequence of dict
+        One dict a seed, from the name of a measurement to its number.
     names : iterable of str
         Underscores are written as spaces.
 
     Returns
     -------
     str
+        Joined by semicolons.
 
     Examples
     --------

@@ -15,6 +15,7 @@ from course_lib.lessons.lesson_04_backpropagation_through_time import exercises 
 from course_lib.lessons.lesson_04_backpropagation_through_time import experiments, figures, panels
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
+from course_lib.ngrams import NGram
 from course_lib.recurrent import SimpleRNN
 from course_lib.sequences import one_hot
 from course_lib.teaching import running
@@ -332,3 +333,15 @@ def test_4_5_takes_other_designs(answer):
         return results, None
 
     assert "PASSED" in answer(ex.check, "4.5", until_enough)
+
+
+texts = st.lists(st.integers(0, 2), min_size=5, max_size=40)
+
+
+@given(texts, texts, st.integers(1, 3))
+def test_the_lessons_table_is_an_interpolated_one_that_begins_earlier(read, tested, n):
+    read, tested = np.array(read), np.array(tested)
+    interpolated = NGram(n, 3, pseudocount=5.0, interpolated=True).read(read).surprisal(tested)
+    ours = experiments.table_surprisal(read, tested, n, symbols=3)
+    assert len(ours) == len(tested) - 1
+    np.testing.assert_allclose(interpolated[-len(ours) :], ours[-len(interpolated) :])

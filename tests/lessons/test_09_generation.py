@@ -180,8 +180,7 @@ def test_text_is_learned_a_little_and_measured_on_all_of_it():
     rng = np.random.default_rng(5)
     ids = np.tile(np.arange(5), 2000)
     untrained, trained = (
-        experiments.bits_a_character(experiments.learn_text(ids, 5, rng, updates, units=8), ids)
-        for updates in (1, 60)
+        experiments.bits_a_character(experiments.learn_text(ids, 5, rng, updates, units=8), ids) for updates in (1, 60)
     )
     assert trained < untrained - 0.5
 

@@ -486,7 +486,7 @@ def test_damaged_copy_is_fetched_again(server, home, monkeypatch):
 
 def test_another_file_than_the_published_one(server, home, monkeypatch):
     publish(monkeypatch, server, "/other")
-    with pytest.raises(ValueError, match=r"another one came: .* It was not kept\. .*load_python_manual\(\)"):
+    with pytest.raises(ValueError, match=r"got another one: .* It was not kept\. .*load_python_manual\(\)"):
         datasets.load_classic("play")
     assert kept(home) == []
 

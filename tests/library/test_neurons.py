@@ -69,9 +69,9 @@ def test_the_spike_ends_below_rest_and_returns():
 
 
 def test_bad_kicks_and_steps_are_named():
-    with pytest.raises(ValueError, match="number of millivolts above rest, but nan came"):
+    with pytest.raises(ValueError, match="in millivolts above rest, a finite number, but got nan"):
         neurons.hodgkin_huxley(np.nan)
-    with pytest.raises(ValueError, match=r"dt = 1 came. Try 0\.01"):
+    with pytest.raises(ValueError, match=r"got dt = 1. Try 0\.01"):
         neurons.hodgkin_huxley(7, dt=1)
 
 
@@ -155,7 +155,7 @@ def test_few_spikes_have_no_rate():
 
 
 def test_what_the_neuron_cannot_use_is_named():
-    with pytest.raises(ValueError, match=r"\(steps, neurons\), but shape \(5,\) came"):
+    with pytest.raises(ValueError, match=r"\(steps, neurons\), but got shape \(5,\)"):
         neurons.leaky_integrate_and_fire(np.ones(5))
     with pytest.raises(ValueError, match="pass rng="):
         neurons.leaky_integrate_and_fire(np.ones((5, 1)), noise=1.0)
@@ -217,10 +217,10 @@ def test_a_perceptron_gives_up_on_xor():
 
 
 def test_what_a_perceptron_cannot_use_is_named():
-    with pytest.raises(ValueError, match=r"\+1 and -1, but \[0, 1\] came. From 0 and 1: 2 \* labels - 1"):
+    with pytest.raises(ValueError, match=r"\+1 and -1, but got \[0, 1\]. From 0 and 1: 2 \* labels - 1"):
         neurons.Perceptron(2).learn(np.eye(2), [0, 1])
     for dimensions, margin in [(1, 0.1), (5, 0.0), (5, 0.7)]:
-        with pytest.raises(ValueError, match=f"but {dimensions} and {margin} came"):
+        with pytest.raises(ValueError, match=f"but got {dimensions} and {margin}"):
             neurons.two_clouds(10, dimensions, margin, np.random.default_rng(0))
 
 
