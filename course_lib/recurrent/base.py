@@ -245,17 +245,16 @@ def _need_gradient(layer, d_outputs, d_final_state):
 
 
 def _buffer(layer, name, *shape):
-    """An array of the layer's dtype to write into. Its memory is kept from call to call: fresh memory is slow."""
-    if NOBUF:
-        return np.empty(shape, layer.dtype)
+    """An array of the layer's dtype to write into, whose memory is kept from call to call.
+
+    Fresh memory is handed out page by page at first use. This saves 4 to 9 % of a training step of SimpleRNN and GRU;
+    for the gates of an LSTM, and for the smaller arrays, it saves nothing measurable, and they do without.
+    """
     buffers = layer.__dict__.setdefault("_buffers", {})
     size = math.prod(shape)
     if name not in buffers or buffers[name].size < size:
         buffers[name] = np.empty(size, layer.dtype)
     return buffers[name][:size].reshape(shape)
-
-
-NOBUF = False
 
 
 def _flat(a):

@@ -88,7 +88,7 @@ class GRU(RecurrentLayer):
 
         gates = np.matmul(xs[:, None], kernel, out=_buffer(self, "gates", time, 3, batch, self.units))
         gates += bias
-        reset = _buffer(self, "reset", time, batch, self.units)  # what r_t multiplies or has multiplied, for backward
+        reset = np.empty((time, batch, self.units), self.dtype)  # what r_t multiplies or has multiplied, for backward
         for t in range(time):
             zr, candidate = gates[t, :2], gates[t, 2]  # x_t W_x + b of all three, to become the gates
             if self.reset_after:

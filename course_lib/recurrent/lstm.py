@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import DTypeLike
 
-from course_lib.recurrent.base import RecurrentLayer, _buffer, _by_gate, _flat, _keep_masked
+from course_lib.recurrent.base import RecurrentLayer, _by_gate, _flat, _keep_masked
 
 
 class LSTM(RecurrentLayer):
@@ -89,9 +89,9 @@ class LSTM(RecurrentLayer):
         rest = 1 - half
         kernel, recurrent_kernel, bias = (_by_gate(w, self.units) * half for w in self.weights)
 
-        gates = np.matmul(xs[:, None], kernel, out=_buffer(self, "gates", time, 4, batch, self.units))
+        gates = np.matmul(xs[:, None], kernel)
         gates += bias
-        tanh_c = _buffer(self, "tanh_c", time, batch, self.units)
+        tanh_c = np.empty((time, batch, self.units), self.dtype)
         for t in range(time):
             a = gates[t]  # x_t W_x + b of all four, to become the gates
             a += h[t] @ recurrent_kernel
@@ -108,7 +108,7 @@ class LSTM(RecurrentLayer):
     def _backward_steps(self, mask, h, c, gates, tanh_c, d_outputs, dh, dc):
         time, batch, _ = tanh_c.shape
         i, f, g, o = gates.swapaxes(0, 1)  # all steps at once
-        das = _buffer(self, "das", time, batch, 4, self.units)  # slopes first, to become ∂L/∂a_t
+        das = np.empty((time, batch, 4, self.units), self.dtype)  # slopes first, to become ∂L/∂a_t
         das[:, :, 0] = g * i * (1 - i)
         das[:, :, 1] = c[:-1] * f * (1 - f)
         das[:, :, 2] = i * (1 - g * g)

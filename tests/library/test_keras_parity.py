@@ -1,5 +1,6 @@
 """Our layers, losses and optimisers against Keras in float64: outputs, states and every gradient to 1e-10."""
 
+import inspect
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.layers import ACTIVATIONS, Dense, Embedding, orthogonal
+from course_lib.layers import ACTIVATIONS, Dense, Dropout, Embedding, LayerNormalization, orthogonal
 from course_lib.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from course_lib.model import Model
 from course_lib.optimizers import SGD, Adam, Momentum
 from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
@@ -224,3 +226,107 @@ def test_the_orthogonal_initialiser_spans_all_gates_at_once_as_in_keras():
         for q in (ours, theirs):
             product = q @ q.T if shape[0] <= shape[1] else q.T @ q
             np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-6)
+
+
+# --------------------------------------------------------------------------------------------------------- defaults
+def ours_default(function, name):
+    return inspect.signature(function).parameters[name].default
+
+
+def built(layer, shape):
+    layer.build(shape)
+    return layer
+
+
+# What a reader gets without asking: ours, and Keras' own, asked of Keras itself.
+DEFAULTS = {
+    "Dense activation": (lambda: ours_default(Dense, "activation"), lambda: keras.layers.Dense(1).activation.__name__),
+    "LSTM forget bias": (
+        lambda: ours_default(LSTM, "forget_bias"),
+        lambda: built(keras.layers.LSTM(1), (1, 1, 1)).get_weights()[2][1],
+    ),
+    "GRU reset_after": (lambda: ours_default(GRU, "reset_after"), lambda: keras.layers.GRU(1).reset_after),
+    "SGD momentum": (lambda: 0.0, lambda: keras.optimizers.SGD(0.1).momentum),
+    "Adam learning rate": (
+        lambda: ours_default(Adam, "learning_rate"),
+        lambda: float(keras.optimizers.Adam().learning_rate),
+    ),
+    "Adam beta_1": (lambda: ours_default(Adam, "beta_1"), lambda: keras.optimizers.Adam().beta_1),
+    "Adam beta_2": (lambda: ours_default(Adam, "beta_2"), lambda: keras.optimizers.Adam().beta_2),
+    "Adam epsilon": (lambda: ours_default(Adam, "epsilon"), lambda: keras.optimizers.Adam().epsilon),
+    "fit epochs": (lambda: ours_default(Model.fit, "epochs"), lambda: ours_default(keras.Model.fit, "epochs")),
+    "dtype of weights": (
+        lambda: np.dtype(ours_default(Dense, "dtype")).name,
+        lambda: keras.layers.Dense(1).dtype_policy.variable_dtype,
+    ),
+    "kernels are drawn by": (lambda: "GlorotUniform", lambda: initialiser("kernel")),
+    "recurrent kernels are drawn by": (lambda: "Orthogonal", lambda: initialiser("recurrent")),
+    "biases start at": (lambda: "Zeros", lambda: initialiser("bias")),
+    "embeddings are drawn by": (
+        lambda: ("RandomUniform", -0.05, 0.05),
+        lambda: (lambda i: (type(i).__name__, i.minval, i.maxval))(keras.layers.Embedding(2, 1).embeddings_initializer),
+    ),
+}
+
+
+def initialiser(of):
+    """The one initialiser that all recurrent layers of Keras have for it."""
+    layers = [kind(1) for kind in (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)]
+    [name] = {type(getattr(layer, f"{of}_initializer")).__name__.removesuffix("Initializer") for layer in layers}
+    return name
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_are_those_of_keras(name):
+    ours, theirs = (value() for value in DEFAULTS[name])
+    assert ours == (pytest.approx(theirs) if isinstance(ours, float) else theirs)
+
+
+def test_the_one_default_that_differs_says_so():
+    assert ours_default(LayerNormalization, "epsilon") == 1e-5
+    assert keras.layers.LayerNormalization().epsilon == 1e-3
+    assert "The default is PyTorch's; Keras' is 1e-3" in LayerNormalization.__doc__
+
+
+def test_initial_values_have_keras_ranges():
+    """Each draw against Keras' own: same limits, same spread."""
+    rng = np.random.default_rng(0)
+    pairs = [
+        (Dense(60, 40, rng=rng).kernel, built(keras.layers.Dense(40), (None, 60)).get_weights()[0]),
+        (Embedding(200, 50, rng=rng).kernel, built(keras.layers.Embedding(200, 50), None).get_weights()[0]),
+    ]
+    for ours, theirs in pairs:
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+        assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=0.02)
+        assert ours.std() == pytest.approx(theirs.std(), rel=0.05)
+    start = built(keras.layers.LayerNormalization(), (None, 3)).get_weights()
+    for ours, theirs in zip(LayerNormalization(3).weights, start, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_dropout_scales_as_keras_does():
+    x = np.ones((100, 100), np.float32)
+    ours = Dropout(0.25, rng=np.random.default_rng(0))
+    theirs = keras.layers.Dropout(0.25, seed=0)
+    assert set(np.unique(ours.forward(x, training=True))) == set(np.unique(theirs(x, training=True)))
+    np.testing.assert_array_equal(ours.forward(x), theirs(x))
+
+
+@given(seed=st.integers(0, 999))
+@settings(max_examples=10)
+def test_layer_normalization(seed):
+    rng = np.random.default_rng(seed)
+    ours = LayerNormalization(6, epsilon=1e-3, dtype=np.float64)
+    theirs = built(keras.layers.LayerNormalization(dtype="float64"), (None, 6))
+    ours.set_weights([rng.normal(size=6), rng.normal(size=6)])
+    theirs.set_weights(ours.get_weights())
+    x, gradient = rng.normal(scale=0.1, size=(2, 3, 6)), rng.normal(size=(2, 3, 6))
+    tx = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(tx)
+        y = theirs(tx)
+        loss = tf.reduce_sum(y * gradient)
+    expected = tape.gradient(loss, [tx, *theirs.trainable_variables])
+    np.testing.assert_allclose(ours.forward(x), y, **CLOSE)
+    for mine, keras_gradient in zip([ours.backward(gradient), *ours.grads], expected, strict=True):
+        np.testing.assert_allclose(mine, keras_gradient, **CLOSE)
