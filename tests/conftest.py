@@ -4,6 +4,7 @@ import atexit
 import os
 import tempfile
 
+import matplotlib.pyplot as plt
 import pytest
 from hypothesis import settings
 from lessons import environment
@@ -35,6 +36,7 @@ def kernel(monkeypatch):
     class Shell:
         kernel = "a kernel"
 
+    plt.switch_backend("agg")  # before: with its first figure matplotlib hooks into the shell, which this one is not
     monkeypatch.delenv("COURSE_STATIC", raising=False)
     monkeypatch.setattr("IPython.get_ipython", Shell)
 

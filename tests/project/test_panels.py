@@ -117,7 +117,7 @@ def test_the_corners_of_a_panel_can_be_drawn(function, shown):
             control.value = ends(control)[corner]
     typed = [control for control in controls if not hasattr(control, "max") and not hasattr(control, "options")]
     for control in typed:
-        for text in ("", "   ", "42", "1;:é", "李雷", "two words", "<b>&amp;", "z" * 60):
+        for text in ("", "42", "李雷", "<b>&amp;", "z" * 60):
             control.value = text
     assert picture.value.count("<img ") == 1
     assert plt.get_fignums() == []
