@@ -30,8 +30,8 @@ def accuracy(outputs: np.ndarray, targets: ArrayLike, mask: ArrayLike | None = N
     Parameters
     ----------
     outputs : (..., classes) or (..., features)
-        Scores, before or after the softmax or the sigmoid does not matter to the largest one, but it does to
-        yes-or-no predictions: those are scores before the sigmoid, and mean yes above 0.
+        Scores of classes, before or after the softmax; or scores of yes-or-no outputs before the sigmoid, where above
+        0 means yes.
     targets : (...) whole numbers, or (..., features) of 0 and 1
         Class ids, of which the largest score predicts one; or yes and no for each output.
     mask : (...) of bool, optional
@@ -40,7 +40,7 @@ def accuracy(outputs: np.ndarray, targets: ArrayLike, mask: ArrayLike | None = N
     Returns
     -------
     float
-        Between 0 and 1.
+        From 0 to 1.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def exact_match(predicted: Sequence[Sequence[Hashable]], targets: Sequence[Seque
     Returns
     -------
     float
-        Between 0 and 1.
+        From 0 to 1.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def edit_distance(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
     Returns
     -------
     int
-        How many.
+        The smallest number of them.
 
     References
     ----------
@@ -139,9 +139,9 @@ class ErrorRates(NamedTuple):
     Attributes
     ----------
     words : float
-        Share of words with at least one wrong phoneme.
+        Word error rate.
     phonemes : float
-        Insertions, deletions and substitutions per phoneme.
+        Phoneme error rate.
     """
 
     words: float
@@ -160,10 +160,9 @@ def error_rates(predicted: Sequence[Sequence[str]], accepted: Sequence[Sequence[
 
     Returns
     -------
-    words : float
-        The share of words that equal none of their pronunciations.
-    phonemes : float
-        Insertions, deletions and substitutions against the nearest pronunciation, divided by all phonemes of those.
+    ErrorRates
+        ``words``, the share of words that equal none of their pronunciations; ``phonemes``, insertions, deletions and
+        substitutions against the nearest pronunciation, divided by all phonemes of those.
 
     Raises
     ------

@@ -529,6 +529,7 @@ class Model:
         Returns
         -------
         Model
+            Its weights are initial ones.
         """
         layers = [
             LAYERS[name].from_config(arguments, rng=rng, dtype=own[0] if own else dtype)
@@ -567,6 +568,7 @@ class Model:
         Returns
         -------
         Model
+            With the weights in the file.
 
         Raises
         ------

@@ -19,12 +19,12 @@ def global_norm(grads: Sequence[np.ndarray]) -> float:
     Parameters
     ----------
     grads : list of array
-        The gradients, one array for each of the weights.
+        Gradients, such as ``model.grads``.
 
     Returns
     -------
     float
-        Their length as one long vector.
+        Its length.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def clip_by_global_norm(grads: Sequence[np.ndarray], limit: float) -> float:
     Parameters
     ----------
     grads : list of array
-        The gradients, one array for each of the weights.
+        Gradients, such as ``model.grads``.
     limit : float
         Largest length allowed, above zero.
 
@@ -114,6 +114,7 @@ class LinearDecay:
         Returns
         -------
         float
+            The rate.
         """
         return self.initial * (1 - min(update, self.steps) / self.steps)
 
@@ -178,7 +179,7 @@ class Optimizer:
         Parameters
         ----------
         weights, grads : list of array
-            The arrays to change, in place, and the gradient of each.
+            Such as ``model.weights`` and ``model.grads``.
 
         Raises
         ------
@@ -227,8 +228,8 @@ class Optimizer:
 
         Returns
         -------
-        dict
-            What the constructor takes, by name.
+        dict of str to value
+            The arguments by name.
 
         Raises
         ------
@@ -251,12 +252,13 @@ class Optimizer:
 
         Parameters
         ----------
-        config : dict
-            As :meth:`config` returns it.
+        config : dict of str to value
+            What :meth:`config` returned.
 
         Returns
         -------
         Optimizer
+            It has made no updates.
         """
         rate = config["learning_rate"]
         return cls(**config | {"learning_rate": LinearDecay(**rate) if isinstance(rate, dict) else rate})

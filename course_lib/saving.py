@@ -46,12 +46,12 @@ def write_model(model: Model, path: str | os.PathLike, optimizer: Optimizer | No
         np.savez_compressed(file, config=np.array(text), **arrays)
 
 
-def read_model(model_class: type[Model], path: str | os.PathLike) -> Model:
+def read_model(kind: type[Model], path: str | os.PathLike) -> Model:
     """Do what :meth:`course_lib.model.Model.load` says.
 
     Parameters
     ----------
-    model_class : type of Model
+    kind : type of Model
         Class of the model that the file is expected to hold.
     path : str or path
         A file that :func:`write_model` wrote.
@@ -59,15 +59,13 @@ def read_model(model_class: type[Model], path: str | os.PathLike) -> Model:
     Returns
     -------
     Model
-        With the weights of the file.
+        With the weights in the file.
     """
     description, arrays = _read(path)
     name, config = description["class"], description["config"]
-    if name != model_class.__name__:
+    if name != kind.__name__:
         here = "" if name in MODELS or name == "Model" else f", after running the code that defines class {name}"
-        raise ValueError(
-            f"{path} holds a model of class {name}, not {model_class.__name__}. Use {name}.load(path){here}."
-        )
+        raise ValueError(f"{path} holds a model of class {name}, not {kind.__name__}. Use {name}.load(path){here}.")
     for missing in _undefined(config):
         raise ValueError(
             f"{path} needs a class {missing}, which is not defined here. Run the cell that defines it, or import "
@@ -75,7 +73,7 @@ def read_model(model_class: type[Model], path: str | os.PathLike) -> Model:
         )
     try:
         dtype = next((array.dtype for array in arrays.values()), np.float32)
-        model = model_class.from_config(config, rng=np.random.default_rng(0), dtype=dtype)
+        model = kind.from_config(config, rng=np.random.default_rng(0), dtype=dtype)
         for i, layer in enumerate(model.layers):
             layer.set_weights([arrays[f"{i}.{name}"] for name in layer.weight_names])
         return model
@@ -99,7 +97,7 @@ def load_optimizer(path: str | os.PathLike) -> Optimizer:
     Returns
     -------
     Optimizer
-        With the state that it had.
+        As it was when it was saved.
 
     Raises
     ------

@@ -74,7 +74,7 @@ class Vocabulary:
         Returns
         -------
         (len(text),) array of int64
-            The ids, one for each symbol.
+            The id of each symbol.
 
         Raises
         ------
@@ -152,7 +152,7 @@ def one_hot(ids: ArrayLike, size: int, dtype: DTypeLike = np.float32) -> np.ndar
     Returns
     -------
     (..., size) array
-        1 at each id, 0 elsewhere.
+        One vector for each id, along a new last axis.
 
     Raises
     ------
@@ -424,7 +424,7 @@ def _row_slices(rows, batch_size):
 
 
 def _described(value):
-    """In a message: what kind of thing it got."""
+    """In a message: what kind of thing it is."""
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
     return f"shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
