@@ -77,9 +77,7 @@ class Model:
     def __init__(self, layers: Iterable[Layer], loss: Loss, metrics: Iterable[Metric] = ()):
         self.layers, self.loss, self.metrics = list(layers), loss, list(metrics)
         _check_layers(self.layers)
-        self.history = History()
-        self.states = None
-        self._batch_metrics: dict[str, float] = {}
+        self.history, self.states, self._batch_metrics = History(), None, {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}([{', '.join(map(repr, self.layers))}], {self.loss!r})"
@@ -401,9 +399,8 @@ class Model:
             raise ValueError(f"epochs and steps are at least 1, but got epochs={epochs} and steps={steps}.")
         if carry_state and any(isinstance(layer, recurrent.Bidirectional) for layer in self.layers):
             raise ValueError(
-                "carry_state starts a piece where the one before it ended, but a Bidirectional layer also runs from "
-                "the end, and what comes after a piece is not known yet. Train it on whole sequences, or take a layer "
-                "that runs forwards only."
+                "carry_state starts a piece where the one before it ended, but got a Bidirectional layer, which also "
+                "runs from the end. Train it on whole sequences, or take a layer that runs forwards only."
             )
         epoch_batches = x
         if callable(x):
@@ -415,14 +412,12 @@ class Model:
         else:
             if carry_state:
                 raise ValueError(
-                    "carry_state starts each batch where the one before it ended, but fit shuffles arrays, so that "
-                    "batches do not follow each other. Pass a callable that brings the pieces in order, such as "
-                    "lambda: sequences.stream(ids, 32, 50)."
+                    "carry_state starts each batch where the one before it ended, but got arrays, which fit shuffles. "
+                    "Pass a callable that brings pieces in order, such as lambda: sequences.stream(ids, 32, 50)."
                 )
             if steps is not None:
                 raise ValueError(
-                    f"steps={steps} is for a callable; arrays have rows / batch_size batches an epoch. Leave it out, "
-                    f"or pass fewer rows."
+                    f"Arrays have rows / batch_size batches an epoch, but got steps={steps}. Leave it out."
                 )
             if rng is None:
                 raise ValueError("fit shuffles arrays, so it needs a source of randomness: pass rng=rng.")
@@ -486,10 +481,7 @@ class Model:
                 if number == steps:
                     break
             if not values["loss"]:
-                raise ValueError(
-                    "There was no batch to train on. A generator that was used up? Pass a callable that "
-                    "makes a new one each epoch."
-                )
+                raise ValueError("Got no batch to train on. Pass a callable that makes a new generator each epoch.")
         finally:  # an interrupted epoch counts with the updates it made
             if values["loss"]:
                 for name, found in values.items():
@@ -593,8 +585,7 @@ def _check_layers(layers):
             if id(part) in places:
                 raise ValueError(
                     f"Layer {i}, {part!r}, is the same object as one in layer {places[id(part)]}. It remembers one "
-                    f"forward pass, so in two places its gradient would be wrong. Make two layers; to start both from "
-                    f"the same weights use second.set_weights(first.get_weights())."
+                    f"forward pass, so in two places its gradient would be wrong. Make two layers."
                 )
             places[id(part)] = i
 

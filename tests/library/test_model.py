@@ -349,14 +349,14 @@ def test_mistakes_are_answered_in_words():
     bidirectional = Model([Bidirectional(SimpleRNN(1, 2, rng=rng), SimpleRNN(1, 2, rng=rng))], MeanSquaredError())
     with pytest.raises(ValueError, match="also runs from the end"):
         bidirectional.fit(x, x, **how, carry_state=True)
-    with pytest.raises(ValueError, match="fit shuffles arrays, so that batches do not follow each other"):
+    with pytest.raises(ValueError, match="got arrays, which fit shuffles"):
         model.fit(x, y, **how, carry_state=True)
     with pytest.raises(ValueError, match="no batch to train on"):
         model.fit(list, optimizer=SGD(0.1))
     for beside in (dict(y=y), dict(mask=mask), dict(rng=rng)):
         with pytest.raises(ValueError, match="got y, mask or rng beside it"):
             model.fit(lambda: [(x, y)], **dict(optimizer=SGD(0.1)) | beside)
-    with pytest.raises(ValueError, match="steps=3 is for a callable"):
+    with pytest.raises(ValueError, match="rows / batch_size batches an epoch, but got steps=3"):
         model.fit(x, y, **how, steps=3)
     for options in (dict(epochs=0), dict(steps=0)):
         with pytest.raises(ValueError, match="epochs and steps are at least 1"):
