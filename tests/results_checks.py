@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
+from course_lib import datasets, tasks, training
 from course_lib.teaching import experiment as results
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+LOADED_ONCE = {name: functools.cache(getattr(datasets, name)) for name in ("load_words", "load_spellings")}
 
 
 def criterion_can_fail(key, spoil):
@@ -71,3 +76,59 @@ def _is_remark(node):
         return False
     called = getattr(getattr(node.value, "func", None), "id", None)
     return isinstance(node.value, ast.Constant) or called == "_at_least"
+
+
+def measured_at_toy_size(key, monkeypatch, options=None, **toys):
+    """Run a measurement once, with functions of its module made small, and check what it returns.
+
+    It returns the columns that are recorded, each with a finite number, a list of such, or None. No sequence on which
+    it judges is one that it trained on: of each generated task the largest draw shares no row with the smaller ones.
+
+    Parameters
+    ----------
+    key : str
+        Of the reproduction.
+    monkeypatch : pytest.MonkeyPatch
+    options : dict, optional
+        Arguments of the measurement beside its seed.
+    **toys
+        Name of a function of that module -> keyword arguments to fix, or a function from the original to its toy.
+
+    Returns
+    -------
+    dict
+        The row.
+    """
+    r = results.find(key)
+    module = sys.modules[r.measure.__module__]
+    for name, toy in toys.items():
+        original = getattr(module, name)
+        smaller = functools.partial(original, **toy) if isinstance(toy, dict) else toy(original)
+        monkeypatch.setattr(module, name, smaller)
+    draws = {name: [] for name in ("adding", "temporal_order", "running_total")}
+    for name, drawn in draws.items():
+        watched = _watched(getattr(tasks, name), drawn)
+        for where in (tasks, training, module):
+            if hasattr(where, name):
+                monkeypatch.setattr(where, name, watched)
+    for name, load in LOADED_ONCE.items():
+        monkeypatch.setattr(datasets, name, load)
+    row = r.measure(0, **options or {})
+    assert set(row) == set(results.recorded(key).rows[0]) - {"seed"}
+    for value in row.values():
+        for number in value if isinstance(value, list) else [value]:
+            assert number is None or np.isfinite(number)
+    for drawn in draws.values():
+        most = max(map(len, drawn), default=0)
+        judged = {row.tobytes() for inputs in drawn if len(inputs) == most for row in inputs}
+        assert not any(row.tobytes() in judged for inputs in drawn if len(inputs) < most for row in inputs)
+    return row
+
+
+def _watched(draw, drawn):
+    def watched(*arguments):
+        inputs, targets = draw(*arguments)
+        drawn.append(inputs)
+        return inputs, targets
+
+    return watched

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib.gradients import check_gradients
 from course_lib.lessons.lesson_01_neurons import exercises as ex
@@ -284,3 +284,20 @@ def test_1_5_says_what_is_left(answer):
     assert "after 10 steps 0.107 of the state is left" in answer(ex.check, "1.5", lambda half_life: 0.8)
     assert "has a λ between 0 and 1" in answer(ex.check, "1.5", lambda half_life: 1.2)
     assert "PASSED" in answer(ex.check, "1.5", lambda half_life: np.exp(-np.log(2) / half_life))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("squid-axon", {}),
+        ("firing-rate", {}),
+        ("perceptron-mistakes", {"two_clouds": lambda draw: lambda points, *others: draw(min(points, 60), *others)}),
+        ("xor-starts", {}),
+        ("mirror-symmetry", {"sweeps_to_learn": lambda learn: lambda *start, most=0: learn(*start[:4], most=30)}),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

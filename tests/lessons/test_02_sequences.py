@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from figure_checks import check_legible
 from matplotlib.colors import to_rgb
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import datasets, plotting
 from course_lib.gradients import relative_error
@@ -268,3 +268,18 @@ def test_the_two_curves_can_be_told_from_the_background_and_from_each_other():
     assert read.get_marker() != unseen.get_marker()
     check_legible(ax.figure)
     plt.close("all")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+def _short(halves):
+    return lambda *arguments, **options: [ids[:2000] for ids in halves(*arguments, **options)]
+
+
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [("shannon-english", {"half_the_manual": _short}), ("tables-and-floor", {}), ("shuffled-windows", {})],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

@@ -6,7 +6,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting
 from course_lib.lessons.lesson_03_vanilla_rnn import exercises as ex
@@ -435,3 +435,23 @@ def test_3_5_takes_the_other_way_round(answer):
         return int(np.flatnonzero(differs).max(initial=0))
 
     assert "PASSED" in answer(ex.check, "3.5", how_far_back)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("circular-law", {}),
+        (
+            "memory-capacity",
+            {
+                "hidden_states": lambda run: lambda rnn, numbers, activation: run(rnn, numbers[:500], activation),
+                "recall": lambda recall: lambda states, bits: recall(states, bits[:500]),
+            },
+        ),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

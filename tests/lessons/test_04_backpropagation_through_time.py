@@ -6,7 +6,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, tasks
 from course_lib.gradients import relative_error
@@ -345,3 +345,31 @@ def test_the_lessons_table_is_an_interpolated_one_that_begins_earlier(read, test
     ours = experiments.table_surprisal(read, tested, n, symbols=3)
     assert len(ours) == len(tested) - 1
     np.testing.assert_allclose(interpolated[-len(ours) :], ours[-len(interpolated) :])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("elman-xor", {"xor_errors": {"updates": 3}}),
+        ("elman-words", {}),
+        pytest.param(
+            "words-of-the-dictionary",
+            {
+                "run_together": lambda words: lambda part, rng: [array[:1500] for array in words(part, rng)],
+                "train_on_words": lambda train: lambda ids, rng: train(ids[:700], rng),
+            },
+            marks=pytest.mark.slow,
+        ),
+        (
+            "embedded-reber",
+            {"train_reber": lambda train: lambda rnn, rng, most, **options: train(rnn, rng, 64, **options)},
+        ),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    draw = tasks.elman_letters
+    monkeypatch.setattr(tasks, "elman_letters", lambda sentences, rng: draw(min(sentences, 6), rng))
+    measured_at_toy_size(key, monkeypatch, **toys)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import tasks
 from course_lib.gradients import check_gradients, jacobian_norms, spectral_radius
@@ -469,3 +469,26 @@ def test_5_5_takes_other_seeds_and_arrays(answer):
         return results, {(1, 0): "unit", (0, 1): "start", (1, 1): "either", (0, 0): "both"}[int(a), int(b)]
 
     assert "PASSED" in answer(ex.check, "5.5", which_change)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+def _briefly(train):
+    return lambda model, time, rng, updates, **options: train(model, 6, rng, 100, unseen=60, **options)
+
+
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("gradient-slope", {}),
+        ("clipping", {"updates_to_learn": {"most": 2}}),
+        ("adding-tanh", {"train_adding": _briefly}),
+        ("jacobian-through-training", {"train_adding": _briefly}),
+        ("irnn", {"train_adding": _briefly}),
+        ("noisy-switch", {"hold": {"runs": 20, "steps": 50}}),
+        ("jacobian-control", {"train_adding": _briefly}),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

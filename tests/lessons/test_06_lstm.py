@@ -6,7 +6,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, tasks
 from course_lib.gradients import relative_error
@@ -493,3 +493,28 @@ def test_6_5_says_what_a_bias_leaves(answer):
     assert "For 20 steps and 0.5 left your bias is 4.345" in shown
     assert "after 20 steps." in shown
     assert "has to lie between 0 and 1" in answer(ex.check, "6.5", lambda steps, left: np.nan)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("running-total-gates", {"train_running_total": {"updates": 2}}),
+        ("running-total-wide", {"train_running_total": {"updates": 2}}),
+        (
+            "forget-bias",
+            {
+                "updates_until_recalled": lambda train: (
+                    lambda *arguments, **options: train(*arguments, **options | {"most": 2})
+                )
+            },
+        ),
+        ("lstm-adding", {"learn_adding": {"most": 2000}}),
+        ("lstm-temporal-order", {"sequences_until_ordered": {"most": 64}}),
+        ("lstm-embedded-reber", {"strings_until_solved": {"most": 64}}),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

@@ -11,7 +11,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows
+from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, tasks
 from course_lib.gradients import check_gradients, numerical_gradient
@@ -524,3 +524,39 @@ def test_7_4_takes_other_honest_designs(design, seeds, answer):
 )
 def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):
     assert phrase in answer(ex.check, number, attempt)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+def _two_updates(train):
+    def toy(name, task, seed, at_updates, at_seconds):
+        bits = train(name, task, seed, (2,), (0.001,))
+        assert set(bits) == {"u2", "s0.001", "s0.001_updates"}
+        row = {f"u{mark}": bits["u2"] for mark in at_updates} | {f"s{mark}": bits["s0.001"] for mark in at_seconds}
+        return row | {f"s{mark}_updates": bits["s0.001_updates"] for mark in at_seconds}
+
+    return toy
+
+
+def _short(manual):
+    def toy():
+        train, test, size = manual()
+        return train[:3000], test[:1100], size
+
+    return toy
+
+
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("gru-ablation-total", {"error_of_running_total": {"updates": 2}}),
+        ("gru-ablation-order", {"sequences_until_ordered": {"most": 64}}),
+        ("gru-lag", {"sequences_until_ordered": {"most": 64}}),
+        ("gru-adding", {"added": {"most": 100}}),
+        ("gru-reber", {"solved_reber": {"most": 64}}),
+        ("gru-text", {"read_manual": _two_updates}),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

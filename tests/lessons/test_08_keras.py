@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import nbformat
 import numpy as np
 import pytest
-from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows
+from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import datasets
 from course_lib.lessons.lesson_08_keras import exercises as ex
@@ -426,3 +426,26 @@ def test_the_recorded_classic_is_the_lessons(keras):
 
     assert experiments.STACKS["classic"] == ((3, 50, 0.2, False), 10, 10, 1e-3)
     assert lines(shown["classic_stack"]()) == lines(lstm_stack(*experiments.STACKS["classic"][0]))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("key", "options", "toys"),
+    [
+        ("classic-stack", {"symbols": 300}, {"run_together": lambda run: lambda words, rng: run(words[:300], rng)}),
+        ("dropout-between-layers", {"symbols": 300, "units": 4, "length": 10}, {}),
+        (
+            "mask-taken-away",
+            {"many": 60, "epochs": 1},
+            {"syllables": lambda take: lambda words, said: take(words[:500], said)},
+        ),
+        ("sunspots", {}, {"learn": lambda learn: lambda *arguments: None}),
+    ],
+)
+def test_each_measurement_runs(key, options, toys, monkeypatch):
+    once = {name: (stack, stride, 1, rate) for name, (stack, stride, _, rate) in experiments.STACKS.items()}
+    monkeypatch.setattr(experiments, "STACKS", once)
+    measured_at_toy_size(key, monkeypatch, options, **toys)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import generation, tasks
 from course_lib.lessons.lesson_09_generation import exercises as ex
@@ -589,3 +589,57 @@ def test_9_5s_worlds_are_as_they_say():
 )
 def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):
     assert phrase in answer(ex.check, number, attempt)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+def _few_strings(write):
+    return lambda model, choose, count, rng: write(model, choose, 8, rng)
+
+
+def _few_words(parts):
+    def toy():
+        read, held_back = map(sorted, parts())
+        return set(read[::400]), set(held_back[::100])
+
+    return toy
+
+
+def _short_manual(parts):
+    def toy():
+        vocabulary, read, unseen = parts()
+        return vocabulary, read[:3000], unseen[:1100]
+
+    return toy
+
+
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("reber-decoding", {"learn_grammar": {"updates": 2}, "write_strings": _few_strings}),
+        ("loaded-coins", {"learn_grammar": {"updates": 2}, "write_strings": _few_strings}),
+        pytest.param(
+            "words-never-read",
+            {
+                "read_and_held_back": _few_words,
+                "learn_words": {"updates": 2},
+                "write_words": lambda write: lambda step, seed, count, rng: write(step, seed, 40, rng),
+                "real_and_new": lambda judge: lambda words, *known: judge([*words, *map(min, known)], *known),
+            },
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "manual-prose",
+            {
+                "manual_parts": _short_manual,
+                "learn_text": lambda learn: lambda ids, size, rng, updates: learn(ids, size, rng, 2, units=8),
+                "texts_that_loop": {"count": 2},
+            },
+            marks=pytest.mark.slow,
+        ),
+        ("exposure-bias", {"learn_endless": {"updates": 2}}),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

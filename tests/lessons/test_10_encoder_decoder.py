@@ -8,7 +8,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import datasets, plotting
 from course_lib.generation import beam_search, greedy
@@ -438,3 +438,29 @@ def test_10_5_trying_all_is_told_that_it_takes_too_long(answer, monkeypatch):
 )
 def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):
     assert phrase in answer(ex.check, number, attempt)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+def _few(spellings):
+    return lambda part, count, rng, phonemes: spellings(part, 150, rng, phonemes)
+
+
+def _one_update(train):
+    return lambda pairs, seed, updates, *ratio: train(pairs, seed, 1, *ratio)
+
+
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        ("source-backwards", {"train": lambda train: lambda model, draw, updates: train(model, draw, 1)}),
+        ("beam-exact", {"found_by_beams": lambda find: lambda models, widths, rng: find(2, widths, rng)}),
+        ("nothing-is-likeliest", {"train": lambda train: lambda model, draw, updates: train(model, draw, 1)}),
+        ("code-bits", {"train": lambda train: lambda model, draw, updates: train(model, draw, 1)}),
+        pytest.param("sounds-first", {"spellings": _few, "first_speaker": _one_update}, marks=pytest.mark.slow),
+        pytest.param("scheduled-sampling", {"spellings": _few, "first_speaker": _one_update}, marks=pytest.mark.slow),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

@@ -6,7 +6,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, speaker, tasks
 from course_lib.lessons.lesson_11_attention import exercises as ex
@@ -398,3 +398,60 @@ def test_11_4s_length_makes_both_prices_equal(features):
 )
 def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):
     assert phrase in answer(ex.check, number, attempt)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each measurement once, at toy size
+# ---------------------------------------------------------------------------------------------------------------------
+def _few(spellings):
+    def toy(part):
+        words, accepted = spellings(part)
+        return words[:300], accepted[:300]
+
+    return toy
+
+
+def _known(say_words):
+    def toy(model, words):
+        known = dict(zip(*experiments.spellings("test"), strict=True))
+        return [known[word][0] for word in words]
+
+    return toy
+
+
+def _untrained(train):
+    return lambda names, seed, seconds: {
+        name: (experiments.make_reader(name, np.random.default_rng(seed)), 0) for name in names
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "toys"),
+    [
+        (
+            "attention-length",
+            {"train_cipher": lambda train: lambda model, key, updates, *others: train(model, key, 1, *others)},
+        ),
+        pytest.param(
+            "letters-to-sounds",
+            {
+                "spellings": _few,
+                "sound_pairs": lambda pairs: lambda part: experiments.spelling_pairs("validation")[np.arange(200)],
+                "train_readers": lambda train: lambda names, seed, seconds: train(names, seed, 0.02),
+            },
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "attention-pointers",
+            {
+                "spellings": _few,
+                "say_words": _known,
+                "train_readers": _untrained,
+                "pointers": lambda point: lambda model, count, seed: point(model, 20, seed),
+            },
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_each_measurement_runs(key, toys, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, **toys)

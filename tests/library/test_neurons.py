@@ -49,6 +49,70 @@ def test_shorter_steps_change_little():
     assert coarse == pytest.approx(fine, abs=0.5)
 
 
+def runge_kutta(slope, state, dt, steps):
+    """The states at 0, dt, 2 dt, ... by the classical method of fourth order."""
+    states = [np.array(state, float)]
+    for _ in range(steps):
+        s = states[-1]
+        k1 = slope(s)
+        k2 = slope(s + dt / 2 * k1)
+        k3 = slope(s + dt / 2 * k2)
+        k4 = slope(s + dt * k3)
+        states.append(s + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
+    return np.array(states)
+
+
+def axon_of_1952(state):
+    """dV/dt, dm/dt, dh/dt, dn/dt as printed in 1952, with potentials above rest."""
+    v, m, h, n = state
+    alpha_m, beta_m = 0.1 * (25 - v) / (np.exp((25 - v) / 10) - 1), 4 * np.exp(-v / 18)
+    alpha_h, beta_h = 0.07 * np.exp(-v / 20), 1 / (np.exp((30 - v) / 10) + 1)
+    alpha_n, beta_n = 0.01 * (10 - v) / (np.exp((10 - v) / 10) - 1), 0.125 * np.exp(-v / 80)
+    current = 120 * m**3 * h * (v - 115) + 36 * n**4 * (v + 12) + 0.3 * (v - 10.613)
+    return np.array(
+        [
+            -current / 1.0,  # 1 µF/cm²
+            alpha_m * (1 - m) - beta_m * m,
+            alpha_h * (1 - h) - beta_h * h,
+            alpha_n * (1 - n) - beta_n * n,
+        ]
+    )
+
+
+@pytest.mark.parametrize("kick", [6.0, 7.0, 15.0, 90.0])
+def test_the_whole_spike_is_that_of_an_independent_integration(kick):
+    at_rest = 0.0529325, 0.5961208, 0.3176770  # m, h, n
+    states = runge_kutta(axon_of_1952, [kick, *at_rest], 0.01, 1500)
+    expected = states[:, 0], 120 * states[:, 1] ** 3 * states[:, 2], 36 * states[:, 3] ** 4
+    coarse, fine = (neurons.hodgkin_huxley(kick, duration=15.0, dt=dt) for dt in (0.01, 0.005))
+    for name, wanted in zip(("potential", "sodium", "potassium"), expected, strict=True):
+        found = 2 * getattr(fine, name)[::2] - getattr(coarse, name)  # Euler's error of first order cancels
+        assert np.abs(found - wanted).max() < 0.01 * np.abs(wanted).max()
+
+
+def test_spikes_under_a_changing_drive_come_when_an_independent_integration_says():
+    tau, threshold, refractory, dt, steps = 8.0, 14.0, 3.0, 0.005, 40_000
+    drive = 14 + 9 * np.sin(2 * np.pi * dt * np.arange(steps + 1) / 37)
+    u, resting, times, path = 0.0, 0.0, [], np.zeros(steps)
+    for step in range(steps):
+        if resting > 1e-9:
+            resting -= dt
+        else:  # exact for a drive that is constant over the step
+            u = drive[step] + (u - drive[step]) * np.exp(-dt / tau)
+        path[step] = u
+        if u >= threshold:
+            times.append(dt * (step + 1))
+            u, resting = 0.0, refractory
+    potential, spikes = neurons.leaky_integrate_and_fire(
+        drive[:steps, None], tau=tau, threshold=threshold, refractory=refractory, dt=dt
+    )
+    found = dt * (np.flatnonzero(spikes[:, 0]) + 1)
+    assert len(found) == len(times) > 5
+    np.testing.assert_allclose(found, times, atol=0.1)
+    first = round(times[0] / dt) - 5
+    np.testing.assert_allclose(potential[:first, 0], path[:first], atol=0.01)
+
+
 def test_sodium_comes_first_and_goes_first():
     axon = neurons.hodgkin_huxley(15.0)
     assert axon.sodium.argmax() < axon.potassium.argmax()

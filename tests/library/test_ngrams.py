@@ -42,6 +42,22 @@ def test_predictions_are_distributions_and_agree_with_the_surprise(read, before,
         assert table.surprisal(np.array([*before, symbol]))[-1] == pytest.approx(-np.log2(p[symbol]))
 
 
+@given(texts, texts, st.integers(1, 3), st.floats(0.1, 9))
+def test_interpolation_spreads_the_pseudocount_as_the_shorter_n_gram_predicts(read, tested, n, pseudocount):
+    def p(symbol, context):
+        if len(context) == 0:
+            share, runs = 1 / 3, Counter(read)
+            return (runs[symbol] + pseudocount * share) / (len(read) + pseudocount)
+        length = len(context) + 1
+        runs = Counter(tuple(read[i : i + length]) for i in range(len(read) - length + 1))
+        seen = sum(count for run, count in runs.items() if run[:-1] == context)
+        return (runs[(*context, symbol)] + pseudocount * p(symbol, context[1:])) / (seen + pseudocount)
+
+    bits = NGram(n, 3, pseudocount, interpolated=True).read(np.array(read)).surprisal(np.array(tested))
+    expected = [-np.log2(p(tested[i], tuple(tested[i - n + 1 : i]))) for i in range(n - 1, len(tested))]
+    np.testing.assert_allclose(bits, expected)
+
+
 def test_rows_of_a_batch_do_not_run_into_each_other():
     together = NGram(2, 3).read(np.array([0, 1, 2, 0]))
     apart = NGram(2, 3).read(np.array([[0, 1], [2, 0]]))
