@@ -49,13 +49,13 @@ SHOP = {
             return getattr(tools, "cut" + str(seed))(seed)
 
         def measure_named(seed):
-            return [getattr(tools, name) for name in ("sharpen", "dull")]
+            return [getattr(seed, name) for name in ("stand", "cut")]
 
         def measure_registry(seed):
             from shop.registry import build
-            return build("Box")
+            return build("B" + "ox")
 
-        REPRODUCTIONS = (measure, other)
+        REPRODUCTIONS = tuple(seed for seed in (measure, other))
     ''',
     "tools.py": """
         import math as maths
@@ -76,6 +76,10 @@ SHOP = {
         @checked
         def buff(wheel):
             return wheel.diameter
+
+        @checked
+        def listed(x):
+            return 5 * x
 
         def unused(x):
             return x
@@ -134,6 +138,9 @@ SHOP = {
         class Box(Kind):
             sides = 6
 
+        class Crate(Box):
+            sides = 8
+
         class Jar:
             sides = 1
     """,
@@ -190,7 +197,8 @@ def shop(tmp_path):
         ("what a name from outside stands for", "tools.py", "import math as maths", "import cmath as maths"),
         ("a function that is exported again", "inner.py", "wheel.diameter", "wheel.steps"),
         ("what is exported under its name", "api.py", "buff as polish", "unused as polish"),
-        ("a decorator's use", "inner.py", "@checked\n", ""),
+        ("what a decorator of ours may enter in a list", "inner.py", "return 5 * x", "return 6 * x"),
+        ("a decorator's use", "inner.py", "@checked\ndef buff", "def buff"),
         (
             "a decorator's code",
             "wrap.py",
@@ -227,6 +235,7 @@ def test_a_change_of_what_is_reached_is_seen(shop, what, file, old, new):
         ("a docstring", "measure.py", '"""One seed."""', '"""One seed,\n\n    and more words: {STEPS}."""'),
         ("a docstring where there was none", "tools.py", "def cut(x):\n", 'def cut(x):\n    """Cut."""\n'),
         ("a module's docstring", "measure.py", '"""Experiments."""', '"""Trials."""'),
+        ("the width of an indentation", "tools.py", "    return maths", "  return maths"),
         ("white space", "tools.py", "floor(x)", "floor( x )"),
         ("line breaks", "measure.py", "finish(polish(wheel))", "finish(\n        polish(wheel)\n    )"),
         ("empty lines", "measure.py", "wheel.turn(seed)", "wheel.turn(seed)\n\n"),
@@ -261,10 +270,13 @@ def test_a_computed_name_reaches_the_whole_module(shop):
 
 
 def test_a_computed_name_reaches_what_is_named_in_a_string(shop):
-    assert {"shop.tools:sharpen", "shop.tools:dull"} <= set(shop.reached("measure_named"))
+    assert {"shop.base:Stranger.stand", "shop.tools:cut"} <= set(shop.reached("measure_named"))
 
 
-@pytest.mark.parametrize(("old", "new", "seen"), [("sides = 6", "sides = 7", True), ("sides = 1", "sides = 2", False)])
+@pytest.mark.parametrize(
+    ("old", "new", "seen"),
+    [("sides = 6", "sides = 7", True), ("sides = 8", "sides = 9", True), ("sides = 1", "sides = 2", False)],
+)
 def test_a_registry_reaches_what_registers_itself(shop, old, new, seen):
     before = shop.hash("measure_registry")
     shop("boxes.py", old, new)
