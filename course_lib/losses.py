@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from course_lib.layers import ACTIVATIONS, _as_floats, _forward_cache
+from course_lib.base_layer import _as_floats, _forward_cache
+from course_lib.layers import ACTIVATIONS
 
 LOSSES: dict[str, type[Loss]] = {}  # every loss class by its name, for loading a saved model
 

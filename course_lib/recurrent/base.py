@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from course_lib.layers import Layer, _as_floats, glorot_uniform, orthogonal
+from course_lib.base_layer import Layer, _as_floats
+from course_lib.layers import glorot_uniform, orthogonal
 
 State = np.ndarray | tuple[np.ndarray, ...]  # h, or (h, c) for an LSTM
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from course_lib.layers import LAYERS, Layer
+from course_lib.base_layer import LAYERS, Layer
 from course_lib.recurrent.base import State, _gradient_or_zeros, _need_gradient, _pair
 
 

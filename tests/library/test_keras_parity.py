@@ -1,6 +1,5 @@
 """Our layers, losses and optimisers against Keras in float64: outputs, states and every gradient to 1e-10."""
 
-import inspect
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 
 from course_lib.layers import ACTIVATIONS, Dense, Dropout, Embedding, LayerNormalization, orthogonal
 from course_lib.losses import MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
-from course_lib.model import Model
 from course_lib.optimizers import SGD, Adam, Momentum
 from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
@@ -228,62 +226,14 @@ def test_the_orthogonal_initialiser_spans_all_gates_at_once_as_in_keras():
             np.testing.assert_allclose(product, np.eye(min(shape)), atol=1e-6)
 
 
-# --------------------------------------------------------------------------------------------------------- defaults
-def ours_default(function, name):
-    return inspect.signature(function).parameters[name].default
-
-
+# ------------------------------------------------------------------------- initial values; defaults: test_defaults.py
 def built(layer, shape):
     layer.build(shape)
     return layer
 
 
-# What a reader gets without asking: ours, and Keras' own, asked of Keras itself.
-DEFAULTS = {
-    "Dense activation": (lambda: ours_default(Dense, "activation"), lambda: keras.layers.Dense(1).activation.__name__),
-    "LSTM forget bias": (
-        lambda: ours_default(LSTM, "forget_bias"),
-        lambda: built(keras.layers.LSTM(1), (1, 1, 1)).get_weights()[2][1],
-    ),
-    "GRU reset_after": (lambda: ours_default(GRU, "reset_after"), lambda: keras.layers.GRU(1).reset_after),
-    "SGD momentum": (lambda: 0.0, lambda: keras.optimizers.SGD(0.1).momentum),
-    "Adam learning rate": (
-        lambda: ours_default(Adam, "learning_rate"),
-        lambda: float(keras.optimizers.Adam().learning_rate),
-    ),
-    "Adam beta_1": (lambda: ours_default(Adam, "beta_1"), lambda: keras.optimizers.Adam().beta_1),
-    "Adam beta_2": (lambda: ours_default(Adam, "beta_2"), lambda: keras.optimizers.Adam().beta_2),
-    "Adam epsilon": (lambda: ours_default(Adam, "epsilon"), lambda: keras.optimizers.Adam().epsilon),
-    "fit epochs": (lambda: ours_default(Model.fit, "epochs"), lambda: ours_default(keras.Model.fit, "epochs")),
-    "dtype of weights": (
-        lambda: np.dtype(ours_default(Dense, "dtype")).name,
-        lambda: keras.layers.Dense(1).dtype_policy.variable_dtype,
-    ),
-    "kernels are drawn by": (lambda: "GlorotUniform", lambda: initialiser("kernel")),
-    "recurrent kernels are drawn by": (lambda: "Orthogonal", lambda: initialiser("recurrent")),
-    "biases start at": (lambda: "Zeros", lambda: initialiser("bias")),
-    "embeddings are drawn by": (
-        lambda: ("RandomUniform", -0.05, 0.05),
-        lambda: (lambda i: (type(i).__name__, i.minval, i.maxval))(keras.layers.Embedding(2, 1).embeddings_initializer),
-    ),
-}
-
-
-def initialiser(of):
-    """The one initialiser that all recurrent layers of Keras have for it."""
-    layers = [kind(1) for kind in (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)]
-    [name] = {type(getattr(layer, f"{of}_initializer")).__name__.removesuffix("Initializer") for layer in layers}
-    return name
-
-
-@pytest.mark.parametrize("name", DEFAULTS)
-def test_defaults_are_those_of_keras(name):
-    ours, theirs = (value() for value in DEFAULTS[name])
-    assert ours == (pytest.approx(theirs) if isinstance(ours, float) else theirs)
-
-
 def test_the_one_default_that_differs_says_so():
-    assert ours_default(LayerNormalization, "epsilon") == 1e-5
+    assert LayerNormalization(1).epsilon == 1e-5
     assert keras.layers.LayerNormalization().epsilon == 1e-3
     assert "The default is PyTorch's; Keras' is 1e-3" in LayerNormalization.__doc__
 
