@@ -233,7 +233,7 @@ class Keras:
         with quiet():  # oneDNN announces itself in five lines, whatever the level of messages
             from course_lib import keras_models
 
-        self.tf, self.keras, self.twin = keras_models.tf, keras_models.keras, keras_models.twin
+        self.tf, self.keras, self.to_keras = keras_models.tf, keras_models.keras, keras_models.to_keras
         self.tf.config.threading.set_intra_op_parallelism_threads(threads)
         self.tf.config.threading.set_inter_op_parallelism_threads(threads)
         self.versions = f"Keras {self.keras.__version__} on TensorFlow {self.tf.__version__}"
@@ -243,8 +243,8 @@ class Keras:
         model = self.keras.Sequential(
             [
                 self.keras.layers.Input((case.time, case.features), batch_size=case.batch),
-                self.twin(ours.layers[0], return_state=False),
-                self.twin(ours.layers[1]),
+                self.to_keras(ours.layers[0], return_state=False),
+                self.to_keras(ours.layers[1]),
             ]
         )
         model.compile(

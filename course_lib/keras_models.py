@@ -1,7 +1,9 @@
-"""The same models in Keras. The only module of the course that imports TensorFlow, and it does so quietly.
+"""Keras beside the course: its layers with the weights of ours, a comparison, and models that lessons train.
 
-``twin(layer)`` is a Keras layer with the weights of one of ours; ``compare(layer, x)`` says how far apart the two are,
-in outputs, states and every gradient. The other functions build what several lessons train.
+This and :mod:`course_lib.keras_seq2seq` are the only modules of the course that import TensorFlow, and quietly.
+
+``to_keras(layer)`` is a Keras layer with the weights of one of ours; ``compare(layer, x)`` measures how far apart the
+two are, in outputs, states and every gradient. The other functions build what several lessons train.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
+from typing import Any
+
 import numpy as np
 
 from course_lib import layers, recurrent
+from course_lib.layers import Layer
 
 try:
     import tensorflow as tf
@@ -33,9 +38,9 @@ tf.get_logger().setLevel("ERROR")  # or a lesson that builds many small models i
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The same weights, there and here
+# Keras layers with the same weights
 # ---------------------------------------------------------------------------------------------------------------------
-def twin(layer, *, return_sequences=True, return_state=True):
+def to_keras(layer: Layer, *, return_sequences: bool = True, return_state: bool = True) -> keras.layers.Layer:
     """A Keras layer that computes what one of ours computes, with a copy of its weights.
 
     Parameters
@@ -49,22 +54,22 @@ def twin(layer, *, return_sequences=True, return_state=True):
     Returns
     -------
     keras.layers.Layer
-        Built, and independent of ours from here on. The way back is ``layer.set_weights(theirs.get_weights())``.
+        Built, and independent of ours from here on. The way back is ``layer.set_weights(keras_layer.get_weights())``.
 
     Raises
     ------
     TypeError
         If there is no such Keras layer.
     """
-    theirs, features = _unbuilt(layer, return_sequences, return_state)
+    keras_layer, features = _unbuilt(layer, return_sequences, return_state)
     if isinstance(layer, layers.Embedding):
-        theirs.build()
+        keras_layer.build()
     elif isinstance(layer, layers.Dense):
-        theirs.build((None, features))
+        keras_layer.build((None, features))
     else:
-        theirs.build((None, None, features))
-    theirs.set_weights(layer.get_weights())
-    return theirs
+        keras_layer.build((None, None, features))
+    keras_layer.set_weights(layer.get_weights())
+    return keras_layer
 
 
 def _unbuilt(layer, return_sequences, return_state):
@@ -72,10 +77,10 @@ def _unbuilt(layer, return_sequences, return_state):
     dtype = layer.weights[0].dtype.name if getattr(layer, "weights", None) else None
     returns = dict(return_sequences=return_sequences, return_state=return_state, dtype=dtype)
     if isinstance(layer, recurrent.Bidirectional):
-        forwards, features = _unbuilt(layer.forward_layer, return_sequences, return_state)
-        backwards, _ = _unbuilt(layer.backward_layer, return_sequences, return_state)
-        backwards.go_backwards = True
-        return keras.layers.Bidirectional(forwards, backward_layer=backwards, dtype=dtype), features
+        forward, features = _unbuilt(layer.forward_layer, return_sequences, return_state)
+        backward, _ = _unbuilt(layer.backward_layer, return_sequences, return_state)
+        backward.go_backwards = True
+        return keras.layers.Bidirectional(forward, backward_layer=backward, dtype=dtype), features
     if isinstance(layer, recurrent.SimpleRNN):
         return keras.layers.SimpleRNN(layer.units, **returns), layer.features
     if isinstance(layer, recurrent.LSTM):
@@ -88,15 +93,17 @@ def _unbuilt(layer, return_sequences, return_state):
     if isinstance(layer, layers.Embedding):
         return keras.layers.Embedding(layer.vocabulary, layer.units, dtype=dtype), None
     raise TypeError(
-        f"twin takes a SimpleRNN, LSTM, GRU, Bidirectional, Dense or Embedding of course_lib, but "
-        f"{type(layer).__name__} came."
+        f"to_keras takes a SimpleRNN, LSTM, GRU, Bidirectional, Dense or Embedding of course_lib, but got a "
+        f"{type(layer).__name__}. Build other layers in Keras and pass their weights by set_weights."
     )
 
 
-def compare(layer, x, *, initial_state=None, mask=None, rng):
-    """How far a recurrent layer of ours and its Keras twin are apart, in everything that they compute.
+def compare(
+    layer: Layer, x: np.ndarray, *, initial_state: Any = None, mask: np.ndarray | None = None, rng: np.random.Generator
+) -> dict[str, float]:
+    """Measure how far a recurrent layer of ours and its Keras layer are apart, in everything that they compute.
 
-    Both read ``x``; then both carry the same random blame back from every output and every final state.
+    Both process ``x``; then the same random gradients of every output and every final state are backpropagated.
 
     Parameters
     ----------
@@ -107,42 +114,43 @@ def compare(layer, x, *, initial_state=None, mask=None, rng):
         As ``layer.forward`` takes it; zeros without it.
     mask : (batch, time) of bool, optional
     rng : numpy.random.Generator
-        Draws the blame.
+        Draws the gradients.
 
     Returns
     -------
     dict of str to float
         The largest difference of any number in: "outputs", "states", "gradient of x", "gradient of the initial state"
-        (where one is given), and "gradient of " each weight, such as "gradient of kernel".
+        (where one is given), and "gradient of " each weight, such as "gradient of kernel". NaN if either side has one.
     """
-    theirs = twin(layer)
+    keras_layer = to_keras(layer)
     watched = [tf.constant(x)] + ([] if initial_state is None else [tf.constant(s) for s in _flat(initial_state)])
     with tf.GradientTape() as tape:
         tape.watch(watched)
-        outputs, *states = theirs(
+        outputs, *states = keras_layer(
             watched[0], initial_state=watched[1:] or None, mask=None if mask is None else tf.constant(mask)
         )
-        gradient, *state_gradients = (rng.normal(size=part.shape).astype(layer.dtype) for part in (outputs, *states))
-        loss = tf.reduce_sum(outputs * gradient)
-        loss += sum(tf.reduce_sum(state * b) for state, b in zip(states, state_gradients, strict=True))
-    gradients = tape.gradient(loss, [*watched, *theirs.trainable_variables], unconnected_gradients="zero")
+        d_outputs, *d_states = (rng.normal(size=part.shape).astype(layer.dtype) for part in (outputs, *states))
+        loss = tf.reduce_sum(outputs * d_outputs)
+        loss += sum(tf.reduce_sum(state * d) for state, d in zip(states, d_states, strict=True))
+    gradients = tape.gradient(loss, [*watched, *keras_layer.trainable_variables], unconnected_gradients="zero")
 
     our_outputs, our_states = layer.forward(x, initial_state, mask)
-    dx, d_initial = layer.backward(gradient, _like(our_states, iter(state_gradients)))
+    dx, d_initial = layer.backward(d_outputs, _nested_like(our_states, iter(d_states)))
     d_initials = [] if initial_state is None else _flat(d_initial)
     names = ["x", *["the initial state"] * len(d_initials), *layer.weight_names]
-    found = {
-        "outputs": _apart(our_outputs, outputs),
-        "states": max(_apart(ours, keras_s) for ours, keras_s in zip(_flat(our_states), states, strict=True)),
-    }
-    for name, ours, keras_g in zip(names, [dx, *d_initials, *layer.grads], gradients, strict=True):
-        name = f"gradient of {name}"
-        found[name] = max(found.get(name, 0.0), _apart(ours, keras_g))
+    pairs = [
+        ("outputs", our_outputs, outputs),
+        *(("states", ours, theirs) for ours, theirs in zip(_flat(our_states), states, strict=True)),
+        *(
+            (f"gradient of {name}", ours, theirs)
+            for name, ours, theirs in zip(names, [dx, *d_initials, *layer.grads], gradients, strict=True)
+        ),
+    ]
+    found = {}
+    for name, ours, theirs in pairs:
+        difference = np.abs(ours - np.asarray(theirs)).max()
+        found[name] = float(np.maximum(found.get(name, 0.0), difference))  # passes NaN on, which max may not
     return found
-
-
-def _apart(ours, theirs):
-    return float(np.abs(ours - np.asarray(theirs)).max())
 
 
 def _flat(nested):
@@ -150,24 +158,26 @@ def _flat(nested):
     return [array for part in nested for array in _flat(part)] if isinstance(nested, tuple | list) else [nested]
 
 
-def _like(nested, arrays):
+def _nested_like(nested, arrays):
     """A flat list of states in the nesting of ours."""
-    return tuple(_like(part, arrays) for part in nested) if isinstance(nested, tuple) else next(arrays)
+    return tuple(_nested_like(part, arrays) for part in nested) if isinstance(nested, tuple) else next(arrays)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Models of lesson 08
 # ---------------------------------------------------------------------------------------------------------------------
-def lstm_stack(layers, units, dropout, every_step, learning_rate=1e-3, symbols=27):
-    """LSTM and dropout, one above the other, and a softmax: after the last step, or at every step.
+def lstm_stack(
+    layers: int, units: int, dropout: float, return_sequences: bool, learning_rate: float = 1e-3, symbols: int = 27
+) -> keras.Model:
+    """Stacked LSTM layers with dropout, and a softmax: after the last step, or at every step.
 
     Parameters
     ----------
     layers, units : int
     dropout : float
-        What share of each layer's outputs is silenced while training; the recurrent connections are left alone.
-    every_step : bool
-        Whether to answer at every step: (batch, time, symbols), instead of once: (batch, symbols).
+        The share of each layer's outputs that is set to 0 while training; recurrent connections have no dropout.
+    return_sequences : bool
+        Whether to predict at every step: (batch, time, symbols), instead of once: (batch, symbols).
     learning_rate : float
         Of Adam; Keras' default.
     symbols : int
@@ -185,15 +195,26 @@ def lstm_stack(layers, units, dropout, every_step, learning_rate=1e-3, symbols=2
     stack = keras.Sequential([keras.layers.Input((None, symbols))])
     for layer in range(layers):
         last = layer == layers - 1
-        stack.add(keras.layers.LSTM(units, return_sequences=every_step or not last))
+        stack.add(keras.layers.LSTM(units, return_sequences=return_sequences or not last))
         stack.add(keras.layers.Dropout(dropout))
     stack.add(keras.layers.Dense(symbols, activation="softmax"))
     stack.compile(optimizer=keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy")
     return stack
 
 
-def syllable_counter(mask):
-    """Ids of letters (batch, time), 0 for filling, to scores for one to five syllables (batch, 5)."""
+def syllable_counter(mask: bool) -> keras.Model:
+    """A GRU that classifies words by their number of syllables, with or without a mask for padding.
+
+    Parameters
+    ----------
+    mask : bool
+        Whether id 0 is padding that the GRU passes over.
+
+    Returns
+    -------
+    keras.Model
+        Ids of letters (batch, time) to logits for one to five syllables (batch, 5); compiled.
+    """
     model = keras.Sequential(
         [
             keras.layers.Input((None,)),
@@ -208,8 +229,19 @@ def syllable_counter(mask):
     return model
 
 
-def forecaster(years):
-    """The last ``years`` values of a series (batch, years, 1) to the next (batch, 1)."""
+def forecaster(years: int) -> keras.Model:
+    """A GRU that predicts the next value of a series.
+
+    Parameters
+    ----------
+    years : int
+        How many past values it gets.
+
+    Returns
+    -------
+    keras.Model
+        The last values (batch, years, 1) to the next (batch, 1); compiled.
+    """
     model = keras.Sequential([keras.layers.Input((years, 1)), keras.layers.GRU(16), keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.Adam(1e-2), loss="mse")
     return model

@@ -1,9 +1,9 @@
-"""The encoder-decoder in Keras, as lesson 10 shows it: built, with the weights of one of ours, and fed.
+"""The encoder-decoder in Keras, as lesson 10 shows it: built, with the weights of one of ours, and its arrays.
 
 ::
 
     model = encoder_decoder(26, 28, 64)
-    model.fit(*numbered_from_one(pairs), epochs=10)
+    model.fit(*inputs_and_targets(pairs), epochs=10)
 
 It stands beside :mod:`course_lib.keras_models`, which brings Keras: recorded figures depend on the code of that module.
 """
@@ -14,45 +14,48 @@ import numpy as np
 
 from course_lib.keras_models import keras
 from course_lib.recurrent import Bidirectional
+from course_lib.seq2seq import EncoderDecoder, Pairs
 
 
-class CodeAtEveryStep(keras.layers.Layer):
-    """A sequence (batch, time, features) and a code (batch, units) -> the two side by side, at every step.
+@keras.utils.register_keras_serializable(package="course_lib")
+class RepeatContext(keras.layers.Layer):
+    """Concatenate a context vector (batch, units) to every step of a sequence (batch, time, features).
 
     It passes the sequence's mask on. keras.layers.Concatenate would drop it: there a step counts as real if either part
-    has no mask.
+    has no mask. The class is registered, so that a saved model with it loads without ``custom_objects``.
     """
 
     def __init__(self, **how):
         super().__init__(**how)
         self.supports_masking = True
 
-    def call(self, x, code):
-        return keras.ops.concatenate([x, code[:, None] + keras.ops.zeros_like(x[:, :, :1])], axis=-1)
+    def call(self, x, context):
+        """x (batch, time, features), context (batch, units) -> (batch, time, features + units)."""
+        return keras.ops.concatenate([x, context[:, None] + keras.ops.zeros_like(x[:, :, :1])], axis=-1)
 
 
 def encoder_decoder(
-    source_symbols,
-    target_symbols,
-    units,
+    source_symbols: int,
+    target_symbols: int,
+    units: int,
     *,
-    kind="GRU",
-    summary="start",
-    embedding=32,
-    learning_rate=0.01,
-    dtype="float32",
-):
-    """Two sequences of symbols, the source and what the decoder is fed, to scores for every next symbol.
+    kind: str = "GRU",
+    context_at_every_step: bool = False,
+    embedding: int = 32,
+    learning_rate: float = 0.01,
+    dtype: str = "float32",
+) -> keras.Model:
+    """An encoder-decoder without attention: source and decoder input to scores for every next symbol.
 
-    Symbols are numbered from 1 here, because 0 is filling: the embeddings make a mask of it (``mask_zero``), which the
-    recurrent layers keep to and the loss as well, since the scores carry it. :func:`numbered_from_one` makes such
-    arrays of Pairs. The answers of ``fit`` are numbered from 0, as the scores are::
+    Symbols are numbered from 1 here, because 0 is padding: the embeddings make a mask of it (``mask_zero``), which the
+    recurrent layers keep to and the loss as well, since the scores carry it. :func:`inputs_and_targets` makes such
+    arrays of Pairs. The targets of ``fit`` are numbered from 0, as the scores are::
 
-        model.fit(*numbered_from_one(pairs), batch_size=32, epochs=10)
+        model.fit(*inputs_and_targets(pairs), batch_size=32, epochs=10)
 
     Parameters
     ----------
-    source_symbols, target_symbols, units, kind, summary, embedding
+    source_symbols, target_symbols, units, kind, context_at_every_step, embedding
         Those of :class:`course_lib.seq2seq.EncoderDecoder`, whose arrangement this is.
     learning_rate : float
         Of Adam.
@@ -66,7 +69,7 @@ def encoder_decoder(
 
     References
     ----------
-    Sutskever, Vinyals and Le 2014; Cho et al. 2014 (``summary="every step"``).
+    Sutskever, Vinyals and Le 2014; Cho et al. 2014 (``context_at_every_step``).
     """
     recurrent_layer = getattr(keras.layers, kind)
     source, target_in = (keras.Input((None,), dtype="int32", name=name) for name in ("source", "target_in"))
@@ -74,14 +77,15 @@ def encoder_decoder(
     def embedded(ids, symbols, name):
         return keras.layers.Embedding(symbols + 1, embedding, mask_zero=True, dtype=dtype, name=name)(ids)
 
-    read = embedded(source, source_symbols, "source_embedding")
-    _, *code = recurrent_layer(units, return_state=True, dtype=dtype, name="encoder")(read)
+    encoded = embedded(source, source_symbols, "source_embedding")
+    _, *final_state = recurrent_layer(units, return_state=True, dtype=dtype, name="encoder")(encoded)
 
-    fed = embedded(target_in, target_symbols, "target_embedding")
-    if summary == "every step":
-        fed = CodeAtEveryStep(dtype=dtype)(fed, code[0])
-    states = recurrent_layer(units, return_sequences=True, dtype=dtype, name="decoder")(fed, initial_state=code)
-    scores = keras.layers.Dense(target_symbols, dtype=dtype, name="output_layer")(states)
+    inputs = embedded(target_in, target_symbols, "target_embedding")
+    if context_at_every_step:
+        inputs = RepeatContext(dtype=dtype)(inputs, final_state[0])
+    decoder = recurrent_layer(units, return_sequences=True, dtype=dtype, name="decoder")
+    outputs = decoder(inputs, initial_state=final_state)
+    scores = keras.layers.Dense(target_symbols, dtype=dtype, name="output_layer")(outputs)
 
     model = keras.Model([source, target_in], scores)
     model.compile(
@@ -92,14 +96,15 @@ def encoder_decoder(
     return model
 
 
-def to_keras(model, learning_rate=0.01):
-    """The :func:`encoder_decoder` that computes what one of ours computes, with a copy of its weights.
+def to_keras(model: EncoderDecoder, learning_rate: float = 0.01) -> keras.Model:
+    """The Keras :func:`encoder_decoder` that computes what one of ours computes, with a copy of its weights.
 
     Parameters
     ----------
     model : course_lib.seq2seq.EncoderDecoder
-        That reads one way and has no attention.
+        Without attention, its encoder in one direction.
     learning_rate : float
+        Of Adam.
 
     Returns
     -------
@@ -108,30 +113,34 @@ def to_keras(model, learning_rate=0.01):
     Raises
     ------
     ValueError
-        If the model has attention or reads both ways.
+        If the model has attention or a bidirectional encoder.
     """
     if model.attention is not None or isinstance(model.encoder, Bidirectional):
-        raise ValueError("to_keras takes an EncoderDecoder that reads one way and has no attention.")
-    theirs = encoder_decoder(
+        raise ValueError(
+            "keras_seq2seq.to_keras takes an EncoderDecoder with one direction and without attention, but got one with "
+            f"{'attention' if model.attention is not None else 'a bidirectional encoder'}. Convert the parts of other "
+            "models by keras_models.to_keras, layer by layer."
+        )
+    keras_model = encoder_decoder(
         model.source_embedding.vocabulary,
         model.target_embedding.vocabulary,
         model.units,
         kind=type(model.encoder).__name__,
-        summary=model.summary,
+        context_at_every_step=model.context_at_every_step,
         embedding=model.source_embedding.units,
         learning_rate=learning_rate,
         dtype=model.output_layer.kernel.dtype.name,
     )
     for name in ("source_embedding", "encoder", "target_embedding", "decoder", "output_layer"):
         weights = getattr(model, name).get_weights()
-        if name.endswith("embedding"):  # one row more, for the filling
+        if name.endswith("embedding"):  # one row more, for the padding
             weights = [np.pad(weights[0], ((1, 0), (0, 0)))]
-        theirs.get_layer(name).set_weights(weights)
-    return theirs
+        keras_model.get_layer(name).set_weights(weights)
+    return keras_model
 
 
-def numbered_from_one(pairs):
-    """Pairs as an :func:`encoder_decoder` reads them: symbols from 1 on, 0 for filling.
+def inputs_and_targets(pairs: Pairs) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Pairs as arrays for an :func:`encoder_decoder`: input symbols numbered from 1, 0 for padding.
 
     Parameters
     ----------
@@ -141,7 +150,7 @@ def numbered_from_one(pairs):
     -------
     inputs : dict of (count, time) whole numbers
         "source" and "target_in".
-    answers : (count, target time) whole numbers
+    targets : (count, target time) whole numbers
         ``target_out``, numbered from 0.
     """
     return {

@@ -1,28 +1,32 @@
-"""One sequence in, another out: an encoder reads, a decoder writes, and attention lets the decoder look back.
+"""One sequence in, another out: encoder-decoder models, with and without attention.
 
-    model = EncoderDecoder(26, 28, 64, rng=rng)                      # the last state alone carries the source over
-    model = EncoderDecoder(26, 28, 64, attention="dot", rng=rng)     # every step of the source can be looked at
-    data = teacher_forcing(sources, targets, start=26, stop=27)      # lists of ids -> padded arrays and masks
-    model.fit(data, optimizer=Adam(3e-3), epochs=10, rng=rng)
-    greedy(model.step, data.target_in[:, :1], model.read(data.source, data.source_mask), length=30, stop=27).symbols
+::
+
+    model = EncoderDecoder(26, 28, 64, rng=rng)                      # the final state alone is the context vector
+    model = EncoderDecoder(26, 28, 64, attention="dot", rng=rng)     # every step of the source can be attended to
+    pairs = teacher_forcing(sources, targets, start=26, stop=27)     # lists of ids -> padded arrays and masks
+    model.fit(pairs, optimizer=Adam(3e-3), epochs=10, rng=rng)
+    model.predict(pairs.source, pairs.source_mask, start=26, stop=27, max_length=30)       # greedy decoding
+    beam_search(model.step, pairs.target_in[:, :1], model.encode(pairs.source, pairs.source_mask), max_length=30)
 
 A recurrent autoencoder is the same with ``targets = sources``.
 """
 
 from __future__ import annotations
 
-import json
-import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
-from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from course_lib.generation import log_softmax
-from course_lib.layers import Dense, Dropout, Embedding, Layer, glorot_uniform, softmax
+from course_lib.attention import AdditiveAttention, DotAttention
+from course_lib.generation import greedy, log_softmax
+from course_lib.layers import Dense, Dropout, Embedding, Layer
 from course_lib.losses import SoftmaxCrossEntropy
-from course_lib.model import Model
+from course_lib.model import History, Model
 from course_lib.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from course_lib.sequences import batches, pad
 
@@ -34,16 +38,16 @@ KINDS = {"SimpleRNN": SimpleRNN, "LSTM": LSTM, "GRU": GRU}
 # ---------------------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Pairs:
-    """Sources and targets side by side, filled up at the end, as :func:`teacher_forcing` makes them.
+    """Padded sources and targets side by side, as :func:`teacher_forcing` makes them.
 
     Attributes
     ----------
     source : (count, source time) whole numbers
     source_mask : (count, source time) of bool
     target_in : (count, target time) whole numbers
-        What the decoder is fed: the start symbol, then the target.
+        The decoder's input: the start symbol, then the target.
     target_out : (count, target time) whole numbers
-        What it has to say to that: the target, then the stop symbol.
+        What it has to predict: the target, then the stop symbol.
     target_mask : (count, target time) of bool
     """
 
@@ -53,20 +57,29 @@ class Pairs:
     target_out: np.ndarray
     target_mask: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, rows):
-        """Some of the pairs, by a slice or an array of indices, without steps that are filling in all of them."""
+    def __getitem__(self, rows: slice | Sequence[int] | np.ndarray) -> Pairs:
+        """Some of the pairs, by a slice or an array of indices, without steps that are padding in all of them."""
         some = [getattr(self, field.name)[rows] for field in fields(self)]
         longest = [mask.sum(axis=1).max(initial=1) for mask in (some[1], some[4])]
         return Pairs(*(array[:, : longest[i > 1]] for i, array in enumerate(some)))
 
-    def batches(self, batch_size, rng):
+    def batches(self, batch_size: int, rng: np.random.Generator) -> Iterator[Pairs]:
         """One pass in random order, ``batch_size`` pairs at a time; pairs of similar source length come together.
 
-        Less filling has to be computed so. The order is random, then sorted by length within each stretch of 20
+        Less padding has to be computed so. The order is random, then sorted by length within each stretch of 20
         batches, and the batches of a stretch are shuffled.
+
+        Parameters
+        ----------
+        batch_size : int
+        rng : numpy.random.Generator
+
+        Yields
+        ------
+        Pairs
         """
         lengths = self.source_mask.sum(axis=1)
         for (stretch,) in batches(np.arange(len(self)), batch_size=20 * batch_size, rng=rng):
@@ -75,8 +88,8 @@ class Pairs:
                 yield self[stretch[start : start + batch_size]]
 
 
-def teacher_forcing(sources, targets, start, stop):
-    """Pairs in which the decoder is always fed the true symbol before the one that it has to say.
+def teacher_forcing(sources: Sequence[ArrayLike], targets: Sequence[ArrayLike], start: int, stop: int) -> Pairs:
+    """Pairs in which the decoder's input is always the true symbol before the one that it has to predict.
 
     Parameters
     ----------
@@ -97,26 +110,38 @@ def teacher_forcing(sources, targets, start, stop):
     References
     ----------
     Williams and Zipser 1989, A learning algorithm for continually running fully recurrent neural networks.
+
+    Examples
+    --------
+    >>> pairs = teacher_forcing([[0, 1, 2], [3]], [[7, 8], [9]], start=10, stop=11)
+    >>> pairs.target_in
+    array([[10,  7,  8],
+           [10,  9,  0]])
+    >>> pairs.target_out
+    array([[ 7,  8, 11],
+           [ 9, 11,  0]])
     """
     if len(sources) != len(targets):
-        raise ValueError(f"Every source has its target, but {len(sources)} sources and {len(targets)} targets came.")
+        raise ValueError(f"Every source has its target, but got {len(sources)} sources and {len(targets)} targets.")
     source, source_mask = pad(sources)
     target_in, target_mask = pad([[start, *target] for target in targets])
     target_out, _ = pad([[*target, stop] for target in targets])
     return Pairs(source, source_mask, target_in, target_out, target_mask)
 
 
-def scheduled_sampling(model, pairs, teacher_forcing_ratio, rng):
-    """The same pairs with some of ``target_in`` replaced by what the model itself says there.
+def scheduled_sampling(
+    model: SequenceToSequence, pairs: Pairs, teacher_forcing_ratio: float, rng: np.random.Generator
+) -> Pairs:
+    """The same pairs with some of ``target_in`` replaced by the model's own samples.
 
-    Step by step, each fed symbol is the true one with probability ``forcing``, otherwise one drawn from the model's
-    own distribution after what it has been fed so far. No gradient flows through the draw.
+    Step by step, each input symbol is the true one with probability ``teacher_forcing_ratio``, otherwise one drawn from
+    the model's own distribution after its inputs so far. No gradient flows through the draw.
 
     Parameters
     ----------
-    model : EncoderDecoder
+    model : SequenceToSequence
     pairs : Pairs
-    forcing : float
+    teacher_forcing_ratio : float
         In [0, 1], the paper's ε: 1 is teacher forcing, 0 is free running. Lower it while training goes on.
     rng : numpy.random.Generator
 
@@ -130,9 +155,10 @@ def scheduled_sampling(model, pairs, teacher_forcing_ratio, rng):
     """
     if not 0 <= teacher_forcing_ratio <= 1:
         raise ValueError(
-            f"forcing is the probability of feeding the true symbol, from 0 to 1, but {teacher_forcing_ratio} came."
+            f"teacher_forcing_ratio is the probability of feeding the true symbol, from 0 to 1, but got "
+            f"{teacher_forcing_ratio}."
         )
-    target_in, state = pairs.target_in.copy(), model.read(pairs.source, pairs.source_mask)
+    target_in, state = pairs.target_in.copy(), model.encode(pairs.source, pairs.source_mask)
     for t in range(target_in.shape[1] - 1):
         log_p, state = model.step(target_in[:, t], state)
         cumulative = np.exp(log_p).cumsum(axis=1)
@@ -143,155 +169,258 @@ def scheduled_sampling(model, pairs, teacher_forcing_ratio, rng):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Attention
+# What all sequence-to-sequence models share
 # ---------------------------------------------------------------------------------------------------------------------
-class Attention(Layer):
-    """A weighted mean of the memory for each query: weights = softmax(scores), context = weights · memory.
+class SequenceToSequence(Model):
+    """The base of EncoderDecoder and Transformer: training on Pairs, evaluation, greedy decoding, saving.
 
-    A query is a state of the decoder, the memory the encoder's output at every step. The kinds of attention differ in
-    how a query is held against a step of the memory: see their ``scores``.
-    """
-
-    def forward(self, queries, memory, mask=None):
-        """Look.
-
-        Parameters
-        ----------
-        queries : (batch, target time, query features)
-        memory : (batch, source time, memory features)
-        mask : (batch, source time) of bool, optional
-            False marks filling, which gets the weight 0.
-
-        Returns
-        -------
-        context : (batch, target time, memory features)
-        weights : (batch, target time, source time)
-            Not below 0; they sum to 1 over the source.
-
-        Raises
-        ------
-        ValueError
-            If shapes do not fit or the mask leaves a row nothing to look at.
-        """
-        if queries.ndim != 3 or memory.ndim != 3 or len(queries) != len(memory):
-            raise ValueError(
-                f"Attention takes queries (batch, target time, features) and a memory (batch, source "
-                f"time, features) of the same batch, but {queries.shape} and {memory.shape} came."
-            )
-        scores = self.scores(queries, memory)
-        if mask is not None:
-            if not mask.any(axis=1).all():
-                raise ValueError(
-                    "The mask leaves a row of the memory without a real step, so there is nothing to look "
-                    "at. Is a source empty, or the mask inverted? True means a real step."
-                )
-            scores = np.where(mask[:, None], scores, -np.inf)
-        weights = softmax(scores)
-        self._cache = memory, weights
-        return weights @ memory, weights
-
-    def backward(self, d_context):
-        """d_context = ∂L/∂context -> ∂L/∂queries and ∂L/∂memory."""
-        memory, weights = self._need_forward()
-        d_weights = d_context @ memory.swapaxes(1, 2)
-        d_scores = weights * (d_weights - (weights * d_weights).sum(axis=-1, keepdims=True))
-        d_queries, d_memory = self.d_scores_to_inputs(d_scores)
-        return d_queries, d_memory + weights.swapaxes(1, 2) @ d_context
-
-
-class DotAttention(Attention):
-    """score = q · m, the product of a query and a step of the memory, which must have the same size. No weights.
-
-    References
-    ----------
-    Luong, Pham and Manning 2015, Effective approaches to attention-based neural machine translation, section 3.1.
-    """
-
-    grads = ()
-
-    def scores(self, queries, memory):
-        """-> (batch, target time, source time)"""
-        if queries.shape[2] != memory.shape[2]:
-            raise ValueError(
-                f"A dot product needs a query and a step of the memory of the same size, but queries of "
-                f"{queries.shape[2]} and a memory of {memory.shape[2]} features came. AdditiveAttention "
-                f"takes any sizes."
-            )
-        self._inputs = queries, memory
-        return queries @ memory.swapaxes(1, 2)
-
-    def d_scores_to_inputs(self, d_scores):
-        queries, memory = self._inputs
-        return d_scores @ memory, d_scores.swapaxes(1, 2) @ queries
-
-
-class AdditiveAttention(Attention):
-    """score = v · tanh(q W_q + m W_m + b): a small network with one hidden layer says how well they go together.
+    A subclass builds its layers, then calls this constructor, and defines ``encode``, ``step``, ``forward`` and
+    ``backward``.
 
     Parameters
     ----------
-    query_features, memory_features, units : int
-        Sizes of a query, of a step of the memory, and of the hidden layer.
-    rng : numpy.random.Generator
-    dtype : numpy dtype
+    layers : list of Layer
+        In the order of the model's weights.
+    config : dict
+        The subclass' constructor arguments but ``rng`` and ``dtype``; the model is saved and made again by them.
 
     Attributes
     ----------
-    query_kernel : (query_features, units)
-        W_q.
-    memory_kernel : (memory_features, units)
-        W_m.
-    bias, scale : (units,)
-        b and v.
-
-    References
-    ----------
-    Bahdanau, Cho and Bengio 2015, Neural machine translation by jointly learning to align and translate, appendix
-    A.1.2.
+    history : History
+        Of the last ``fit``.
     """
 
-    weight_names = ("query_kernel", "memory_kernel", "bias", "scale")
+    def __init__(self, layers: Sequence[Layer], config: dict[str, Any]):
+        super().__init__(layers, SoftmaxCrossEntropy())
+        self._config = config
 
-    def __init__(self, query_features, memory_features, units, *, rng, dtype=np.float32):
-        self.query_kernel = glorot_uniform((query_features, units), rng, dtype)
-        self.memory_kernel = glorot_uniform((memory_features, units), rng, dtype)
-        self.bias = np.zeros(units, dtype)
-        self.scale = glorot_uniform((units, 1), rng, dtype)[:, 0]
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._config.items())})"
 
-    def scores(self, queries, memory):
-        """-> (batch, target time, source time)"""
-        hidden = (queries @ self.query_kernel)[:, :, None] + (memory @ self.memory_kernel + self.bias)[:, None]
-        np.tanh(hidden, out=hidden)  # (batch, target time, source time, units)
-        self._inputs = queries, memory, hidden
-        return hidden @ self.scale
+    # --- checks ---
+    @staticmethod
+    def _checked_source(source, source_mask):
+        """A source and its mask that can be encoded, or an error in words."""
+        if isinstance(source, Pairs):
+            raise TypeError(
+                "Takes source ids (batch, source time), but got Pairs. Write pairs.source, pairs.source_mask."
+            )
+        source = np.asarray(source)
+        if source.ndim != 2 or source.size == 0:
+            raise ValueError(
+                f"Takes source ids of shape (batch, source time), at least one row and one step, but got shape "
+                f"{source.shape}. One sequence alone? Write np.array(ids)[None]. sequences.pad joins several."
+            )
+        if source_mask is not None:
+            source_mask = np.asarray(source_mask)
+            if source_mask.shape != source.shape or source_mask.dtype != bool:
+                raise ValueError(
+                    f"The mask of a source of shape {source.shape} holds as many booleans, True at real steps, but "
+                    f"got {source_mask.dtype} of shape {source_mask.shape}. sequences.pad returns such a mask."
+                )
+            if not source_mask.any(axis=1).all():
+                row = int(source_mask.any(axis=1).argmin())
+                raise ValueError(
+                    f"The mask leaves row {row} without a real step, so there is nothing to encode. Is that source "
+                    f"empty, or the mask inverted? True means a real step."
+                )
+        return source, source_mask
 
-    def d_scores_to_inputs(self, d_scores):
-        queries, memory, hidden = self._inputs
-        d_sums = np.square(hidden)
-        np.subtract(1, d_sums, out=d_sums)  # the slope of tanh; in place, because these are large
-        d_sums *= self.scale
-        d_sums *= d_scores[..., None]
-        for_queries, for_memory = d_sums.sum(axis=2), d_sums.sum(axis=1)
-        self.grads = [
-            np.tensordot(queries, for_queries, ((0, 1), (0, 1))),
-            np.tensordot(memory, for_memory, ((0, 1), (0, 1))),
-            for_memory.sum(axis=(0, 1)),
-            np.tensordot(d_scores, hidden, 3),
-        ]
-        return for_queries @ self.query_kernel.T, for_memory @ self.memory_kernel.T
+    @staticmethod
+    def _checked_state(state):
+        if state is None:
+            raise ValueError(
+                "A sequence-to-sequence model decodes from an encoded source, but got no state: pass "
+                "model.encode(source, source_mask) as the state, after the prompt."
+            )
+        return state
+
+    # --- training, by Model's own loop ---
+    def fit(
+        self,
+        pairs: Pairs | Callable[[], Iterable[Pairs]],
+        *,
+        batch_size: int = 32,
+        rng: np.random.Generator | None = None,
+        steps: int | None = None,
+        validation_data: Pairs | None = None,
+        **options: Any,
+    ) -> History:
+        """Train with teacher forcing, and keep a history, as :meth:`Model.fit` does.
+
+        Parameters
+        ----------
+        pairs : Pairs, or callable
+            Pairs are shuffled and cut into batches each epoch. A callable takes nothing and returns a new iterable of
+            Pairs, the batches of one epoch.
+        batch_size : int
+            For Pairs.
+        rng : numpy.random.Generator
+            Shuffles Pairs; needed for them.
+        steps : int, optional
+            For a callable: number of batches an epoch.
+        validation_data : Pairs, optional
+            Evaluated after each epoch.
+        **options
+            ``optimizer`` and the other options of :meth:`Model.fit`.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the data are no Pairs, or an option is missing.
+        """
+        if validation_data is not None:
+            self._checked_pairs(validation_data, "validation_data")
+        if callable(pairs):
+            epoch_pairs = pairs
+            if rng is not None:
+                raise ValueError("A callable brings batches in its own order, but got rng beside it. Leave rng out.")
+        else:
+            self._checked_pairs(pairs, "fit")
+            if rng is None:
+                raise ValueError("fit shuffles the pairs, so it needs a source of randomness: pass rng=rng.")
+            if steps is not None:
+                raise ValueError(f"steps is for a callable, but got steps={steps} with Pairs. Pass fewer of them.")
+            steps = -(-len(pairs) // batch_size)
+
+            def epoch_pairs():
+                return pairs.batches(batch_size, rng)
+
+        return super().fit(
+            lambda: ((batch, batch.target_out, batch.target_mask) for batch in epoch_pairs()),
+            steps=steps,
+            validation_data=None if validation_data is None else (validation_data,),
+            **options,
+        )
+
+    @staticmethod
+    def _check_validation_data(validation_data):
+        """Checked by :meth:`fit` already."""
+
+    @staticmethod
+    def _counting(outputs, mask):
+        return mask
+
+    @staticmethod
+    def _checked_pairs(pairs, where):
+        if not isinstance(pairs, Pairs):
+            raise TypeError(
+                f"{where} takes Pairs, but got a {type(pairs).__name__}. seq2seq.teacher_forcing(sources, targets, "
+                f"start, stop) makes them."
+            )
+        if len(pairs) == 0:
+            raise ValueError(f"{where} needs at least one pair, but got none. Is a list of sources empty?")
+        return pairs
+
+    def evaluate(self, pairs: Pairs, batch_size: int = 256, return_dict: bool = False) -> float | dict[str, float]:
+        """The loss under teacher forcing in nats: the mean over all real target symbols, stop symbols included.
+
+        Parameters
+        ----------
+        pairs : Pairs
+        batch_size : int
+            Rows computed at once; it does not change the result.
+        return_dict : bool
+            Whether to return the loss by name.
+
+        Returns
+        -------
+        float or dict of str to float
+        """
+        self._checked_pairs(pairs, "evaluate")
+        total = 0.0
+        for start in range(0, len(pairs), batch_size):
+            some = pairs[start : start + batch_size]
+            total += some.target_mask.sum() * self.loss.forward(self.forward(some), some.target_out, some.target_mask)
+        loss = float(total / pairs.target_mask.sum())
+        return {"loss": loss} if return_dict else loss
+
+    def predict(
+        self,
+        source: ArrayLike,
+        source_mask: np.ndarray | None = None,
+        *,
+        start: int,
+        stop: int,
+        max_length: int,
+        batch_size: int = 256,
+    ) -> list[np.ndarray]:
+        """Greedy decoding: for each source the target, each symbol the likeliest after those before it.
+
+        For the scores under teacher forcing call ``forward(pairs)``; for sampling or beam search pass ``step`` and
+        ``encode`` to the functions of :mod:`course_lib.generation`.
+
+        Parameters
+        ----------
+        source : (count, source time) whole numbers
+        source_mask : (count, source time) of bool, optional
+            True at real steps.
+        start, stop : int
+            Symbols of the target's vocabulary that begin and end it.
+        max_length : int
+            At most so many symbols, the stop symbol included.
+        batch_size : int
+            Rows decoded side by side.
+
+        Returns
+        -------
+        list of (length,) arrays
+            The ids of each target, without start and stop symbol.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the source, its mask or ``max_length`` cannot be right.
+        """
+        source, source_mask = self._checked_source(source, source_mask)
+        decoded = []
+        for first in range(0, len(source), batch_size):
+            rows = slice(first, first + batch_size)
+            state = self.encode(source[rows], None if source_mask is None else source_mask[rows])
+            prompt = np.full((len(source[rows]), 1), start)
+            decoded += greedy(self.step, prompt, state, max_length=max_length, stop=stop).symbols
+        return decoded
+
+    # --- saving, by Model.save and Model.load ---
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments but ``rng`` and ``dtype``."""
+        return dict(self._config)
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], *, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    ) -> SequenceToSequence:
+        """A new model.
+
+        Parameters
+        ----------
+        config : dict
+            As :meth:`config` returned it.
+        rng : numpy.random.Generator
+        dtype : numpy dtype
+
+        Returns
+        -------
+        SequenceToSequence
+        """
+        return cls(**config, rng=rng, dtype=dtype)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Encoder and decoder
 # ---------------------------------------------------------------------------------------------------------------------
-class EncoderDecoder(Model):
-    """A recurrent network that reads, and a second one that starts from where the first has arrived and writes.
+class EncoderDecoder(SequenceToSequence):
+    """A recurrent encoder, and a recurrent decoder that starts from the encoder's final state.
 
-    The encoder's final state is the decoder's initial state. That is all that the decoder learns of the source
-    (Sutskever's model), unless the summary also enters each of its steps (Cho's) or it has attention. Attention here
-    is Luong's arrangement: the decoder's new state s_t asks, the answer c̄_t goes to the read-out only, which says
-    scores = tanh([s_t, c̄_t] W + b) W_y + b_y. So the decoder runs over all steps in one call, and so does the
-    attention. In :class:`BahdanauEncoderDecoder` the answer enters the decoder's next step instead.
+    The final state is all that the decoder has of the source (Sutskever's model), unless it is also an input to each of
+    the decoder's steps (Cho's) or the decoder has attention. Attention here is Luong's arrangement without input
+    feeding: the decoder's new state s_t is the query, and the context c̄_t goes to the output layer only: scores =
+    tanh([s_t, c̄_t] W + b) W_y + b_y. So the decoder runs over all steps in one call, and so does the attention. In
+    :class:`BahdanauEncoderDecoder` the context is an input to the decoder's step instead.
 
     Parameters
     ----------
@@ -303,74 +432,58 @@ class EncoderDecoder(Model):
     kind : {"GRU", "LSTM", "SimpleRNN"}
         Of encoder and decoder.
     bidirectional : bool
-        Let the encoder read in both directions, with half of the units for each.
-    summary : {"start", "every step"}
-        Whether the decoder gets the encoder's final h at its start alone, or as an input at every step too.
+        Whether the encoder runs in both directions, with half of the units for each.
+    context_at_every_step : bool
+        Whether the encoder's final h is also an input to the decoder at every step, beside its initial state.
     attention : {None, "dot", "additive"}
     embedding : int
         Length of a symbol's vector, on both sides.
     dropout : float
-        While training, silences this share of the embedded source, of the embedded target and of what the read-out
-        sees; against learning pairs by heart.
+        While training, sets this share of the embedded source, of the embedded target and of the output layer's input
+        to 0; a regularisation against overfitting.
     dtype : numpy dtype
 
     Attributes
     ----------
     source_embedding, encoder, target_embedding, decoder, attention, combine, output_layer : Layer
-        The parts, also in ``layers``; without attention there is no ``attention`` and no ``combine``: None.
+        The parts, also in ``layers``; ``combine`` makes tanh([s_t, c̄_t] W + b). Without attention, ``attention`` and
+        ``combine`` are None.
     attention_weights : (batch, target time, source time)
         Of the last forward pass or step.
-    history : History
-        Of the last ``fit``.
 
     References
     ----------
-    Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, section 2.2 (whose decoder shows
-    summary and last symbol to the read-out as well, and has a layer between the two states); Sutskever, Vinyals and
-    Le 2014, Sequence to sequence learning with neural networks (with four layers on either side); Luong, Pham and
-    Manning 2015, section 3.1.
+    Cho et al. 2014, Learning phrase representations using RNN encoder-decoder, section 2.2 (in whose decoder context
+    vector and last symbol are also inputs to the output layer, and a layer lies between the two states); Sutskever,
+    Vinyals and Le 2014, Sequence to sequence learning with neural networks (with four layers on either side); Luong,
+    Pham and Manning 2015, Effective approaches to attention-based neural machine translation, section 3.1.
     """
 
     def __init__(
         self,
-        source_symbols,
-        target_symbols,
-        units,
+        source_symbols: int,
+        target_symbols: int,
+        units: int,
         *,
-        rng,
-        kind="GRU",
-        bidirectional=False,
-        summary="start",
-        attention=None,
-        embedding=32,
-        dropout=0.0,
-        dtype=np.float32,
+        rng: np.random.Generator,
+        kind: str = "GRU",
+        bidirectional: bool = False,
+        context_at_every_step: bool = False,
+        attention: str | None = None,
+        embedding: int = 32,
+        dropout: float = 0.0,
+        dtype: DTypeLike = np.float32,
     ):
-        for name, value, known in (
-            ("kind", kind, tuple(KINDS)),
-            ("summary", summary, ("start", "every step")),
-            ("attention", attention, (None, "dot", "additive")),
-        ):
+        for name, value, known in (("kind", kind, tuple(KINDS)), ("attention", attention, (None, "dot", "additive"))):
             if value not in known:
-                raise ValueError(f"{name} is one of {', '.join(map(repr, known))}, but {value!r} came.")
+                raise ValueError(f"{name} is one of {', '.join(map(repr, known))}, but got {value!r}.")
         if bidirectional and units % 2:
             raise ValueError(
-                f"An encoder that reads both ways has half of the units for each, so their number is "
-                f"even, but {units} came."
+                f"A bidirectional encoder has half of the units for each direction, so their number is "
+                f"even, but got {units}."
             )
-        self._config = dict(
-            source_symbols=source_symbols,
-            target_symbols=target_symbols,
-            units=units,
-            kind=kind,
-            bidirectional=bidirectional,
-            summary=summary,
-            attention=attention,
-            embedding=embedding,
-            dropout=dropout,
-        )
         how = dict(rng=rng, dtype=dtype)
-        self.units, self.summary = units, summary
+        self.units, self.context_at_every_step = units, context_at_every_step
         self.source_embedding = Embedding(source_symbols, embedding, **how)
         self.encoder = (
             Bidirectional(*(KINDS[kind](embedding, units // 2, **how) for _ in range(2)))
@@ -384,7 +497,7 @@ class EncoderDecoder(Model):
             "dot": DotAttention,
             "additive": lambda: AdditiveAttention(units, units, units, **how),
         }[attention]()
-        self.combine = attention and Dense(2 * units, units, activation="tanh", **how)
+        self.combine = Dense(2 * units, units, activation="tanh", **how) if attention else None
         self.output_layer = Dense(units, target_symbols, **how)
         self.dropouts = [Dropout(dropout, rng=rng) for _ in range(3)] if dropout else []
         parts = (
@@ -396,71 +509,85 @@ class EncoderDecoder(Model):
             self.combine,
             self.output_layer,
         )
-        super().__init__([part for part in parts if part is not None], SoftmaxCrossEntropy())
+        super().__init__(
+            [part for part in parts if part is not None],
+            dict(
+                source_symbols=source_symbols,
+                target_symbols=target_symbols,
+                units=units,
+                kind=kind,
+                bidirectional=bidirectional,
+                context_at_every_step=context_at_every_step,
+                attention=attention,
+                embedding=embedding,
+                dropout=dropout,
+            ),
+        )
 
     def _decoder_features(self, embedding):
-        return embedding + (self.units if self.summary == "every step" else 0)
+        return embedding + (self.units if self.context_at_every_step else 0)
 
     @property
-    def attention_weights(self):
+    def attention_weights(self) -> np.ndarray:
+        """Of the last forward pass or step: (batch, target time, source time)."""
         if self.attention is None:
             raise AttributeError('This model has no attention. Make it with attention="dot" or "additive".')
         return self._weights
 
-    # --- reading and writing ---
-    def read(self, source, source_mask=None, training=False):
-        """Read the sources: the state from which :meth:`step` goes on, to be passed to greedy, beam_search and so on.
+    # --- encoding and decoding ---
+    def encode(self, source: ArrayLike, source_mask: np.ndarray | None = None, training: bool = False) -> tuple:
+        """Encode the sources: the state from which :meth:`step` goes on, for greedy, beam_search and so on.
 
         Parameters
         ----------
         source : (batch, source time) whole numbers
         source_mask : (batch, source time) of bool, optional
+            True at real steps.
         training : bool
             Turns dropout on.
 
         Returns
         -------
         tuple
-            (decoder's state, summary, memory, source_mask), each None where there is no such thing. The decoder's
-            state is the encoder's last: the code of the source.
+            (decoder's state, context vector, memory, source mask), each None where there is no such thing. The
+            decoder's state is the encoder's final one.
         """
+        source, source_mask = self._checked_source(source, source_mask)
         embedded = self._dropout(0, self.source_embedding.forward(source), training)
         memory, final = self.encoder.forward(embedded, mask=source_mask)
         state = _join_directions(final) if isinstance(self.encoder, Bidirectional) else final
-        summary = _first(state) if self.summary == "every step" else None
-        return (state, summary, *((memory, source_mask) if self.attention else (None, None)))
+        context = _hidden(state) if self.context_at_every_step else None
+        return (state, context, *((memory, source_mask) if self.attention else (None, None)))
 
-    def step(self, symbols, state):
-        """One symbol further; a step as :mod:`course_lib.generation` wants it.
+    def step(self, symbols: np.ndarray, state: tuple) -> tuple[np.ndarray, tuple]:
+        """One symbol further: a step as :mod:`course_lib.generation` takes it.
 
         Parameters
         ----------
         symbols : (batch,) whole numbers
-            What was said last; the start symbol at first.
+            The last symbols; the start symbol at first.
         state : tuple
-            As :meth:`read` or the last step returned it.
+            As :meth:`encode` or the last step returned it.
 
         Returns
         -------
         log_probabilities : (batch, target symbols)
         state : tuple
         """
-        if state is None:
-            raise ValueError(
-                "An encoder-decoder writes about something: pass model.read(source, source_mask) as the "
-                "state, after the seed."
-            )
+        state = self._checked_state(state)
         h, decoder_state = self._decode(self.target_embedding.forward(symbols[:, None]), *state)
         return log_softmax(self.output_layer.forward(h)[:, 0]), (decoder_state, *state[1:])
 
-    def forward(self, pairs, mask=None, initial_states=None, training=False):
+    def forward(
+        self, pairs: Pairs, mask: None = None, initial_states: None = None, training: bool = False
+    ) -> np.ndarray:
         """Scores for every next symbol under teacher forcing.
 
         Parameters
         ----------
         pairs : Pairs
-        mask, initial_states
-            Not needed here: the pairs bring their masks, and filling in ``target_in`` comes after all that counts.
+        mask, initial_states : None
+            Not used: the pairs bring their masks, and padding in ``target_in`` comes after all that counts.
         training : bool
             Turns dropout on.
 
@@ -468,7 +595,7 @@ class EncoderDecoder(Model):
         -------
         (batch, target time, target symbols)
         """
-        state = self.read(pairs.source, pairs.source_mask, training)
+        state = self.encode(pairs.source, pairs.source_mask, training)
         embedded = self._dropout(1, self.target_embedding.forward(pairs.target_in), training)
         h, _ = self._decode(embedded, *state)
         return self.output_layer.forward(self._dropout(2, h, training))
@@ -479,29 +606,37 @@ class EncoderDecoder(Model):
     def _dropout_backward(self, place, d):
         return self.dropouts[place].backward(d) if self.dropouts else d
 
-    def _decode(self, embedded, state, summary, memory, mask):
-        """Embedded symbols (batch, time, embedding) -> what the read-out sees (batch, time, units), final state."""
-        if summary is not None:
-            again = np.broadcast_to(summary[:, None], (*embedded.shape[:2], self.units))
-            embedded = np.concatenate([embedded, again], axis=-1)
+    def _decode(self, embedded, state, context, memory, mask):
+        """Embedded symbols (batch, time, embedding) -> the output layer's input (batch, time, units), final state."""
+        if context is not None:
+            repeated = np.broadcast_to(context[:, None], (*embedded.shape[:2], self.units))
+            embedded = np.concatenate([embedded, repeated], axis=-1)
         h, final = self.decoder.forward(embedded, state)
         if memory is not None:
-            context, self._weights = self.attention.forward(h, memory, mask)
-            h = self.combine.forward(np.concatenate([h, context], axis=-1))
+            attended, self._weights = self.attention.forward(h, memory, mask)
+            h = self.combine.forward(np.concatenate([h, attended], axis=-1))
         return h, final
 
-    def backward(self, d_scores, input_gradient=False):
-        """∂L/∂scores (batch, target time, target symbols) -> None: symbols have no gradient. Leaves all ``grads``."""
+    def backward(self, d_scores: np.ndarray, input_gradient: bool = False) -> None:
+        """Backpropagate; leaves every layer's ``grads``. Symbols have no gradient.
+
+        Parameters
+        ----------
+        d_scores : (batch, target time, target symbols)
+            ∂L/∂scores.
+        input_gradient : bool
+            Makes no difference.
+        """
         d_scores = d_scores.astype(self.output_layer.kernel.dtype, copy=False)
         dh = self._dropout_backward(2, self.output_layer.backward(d_scores))
-        d_embedded, d_state, d_memory = self._backward_decoder(dh)
+        d_embedded, d_state, d_memory = self._decode_backward(dh)
         self.target_embedding.backward(self._dropout_backward(1, d_embedded))
         if isinstance(self.encoder, Bidirectional):
             d_state = _split_directions(d_state)
         d_source, _ = self.encoder.backward(d_memory, d_state)
         self.source_embedding.backward(self._dropout_backward(0, d_source))
 
-    def _backward_decoder(self, dh):
+    def _decode_backward(self, dh):
         """Back through :meth:`_decode`: ∂L/∂(embedded symbols), ∂L/∂(decoder's initial state), ∂L/∂memory."""
         d_memory = None
         if self.attention is not None:
@@ -509,159 +644,84 @@ class EncoderDecoder(Model):
             d_queries, d_memory = self.attention.backward(d_context)
             dh = dh + d_queries
         dx, d_state = self.decoder.backward(dh)
-        if self.summary == "every step":
-            dx, d_summary = np.split(dx, [dx.shape[2] - self.units], axis=-1)
-            _first(d_state)[...] += d_summary.sum(axis=1)
+        if self.context_at_every_step:
+            dx, d_context = np.split(dx, [dx.shape[2] - self.units], axis=-1)
+            _hidden(d_state)[...] += d_context.sum(axis=1)
         return dx, d_state, d_memory
-
-    # --- training, by Model's own loop ---
-    def fit(self, data, *, batch_size=32, rng=None, steps=None, validation=None, **how):
-        """Train as :meth:`Model.fit` does, with the same options.
-
-        Parameters
-        ----------
-        data : Pairs, or a callable
-            A callable takes nothing and returns a new iterable of Pairs, the batches of one epoch.
-        validation : (Pairs,), optional
-            A tuple of one.
-        """
-        if isinstance(data, Pairs):
-            if rng is None:
-                raise ValueError("fit shuffles the pairs, so it needs a source of randomness: pass rng=rng.")
-            pairs, steps = data, steps or -(-len(data) // batch_size)
-
-            def data():
-                return pairs.batches(batch_size, rng)
-
-        return super().fit(
-            lambda: ((batch, batch.target_out, batch.target_mask) for batch in data()),
-            steps=steps,
-            validation_data=validation,
-            **how,
-        )
-
-    @staticmethod
-    def _check_validation_data(validation_data):
-        pass
-
-    @staticmethod
-    def _counting(outputs, mask):
-        return mask
-
-    def evaluate(self, pairs, batch_size=256, return_dict=False):
-        """The loss in nats, the mean over all real target symbols, stop symbols included."""
-        total = 0.0
-        for start in range(0, len(pairs), batch_size):
-            some = pairs[start : start + batch_size]
-            total += some.target_mask.sum() * self.loss.forward(self.forward(some), some.target_out, some.target_mask)
-        loss = float(total / pairs.target_mask.sum())
-        return {"loss": loss} if return_dict else loss
-
-    def predict(self, *_, **__):
-        raise NotImplementedError(
-            "To predict a symbol, an encoder-decoder needs those before it. forward(pairs) gives "
-            "the scores when the true ones are fed; generation.greedy(model.step, ...) writes."
-        )
-
-    # --- keeping ---
-    def save(self, path):
-        """Write the model to an ``.npz`` file: arrays and a line of JSON, no pickle."""
-        config = json.dumps({"class": type(self).__name__, **self._config})
-        with open(path, "wb") as file:
-            np.savez_compressed(file, config=np.array(config), **{str(i): w for i, w in enumerate(self.weights)})
-
-    @classmethod
-    def load(cls, path):
-        """Read a model that :meth:`save` wrote.
-
-        Raises
-        ------
-        FileNotFoundError, ValueError
-            If there is no such file, or it is damaged or of another kind of model.
-        """
-        if not Path(path).exists():
-            raise FileNotFoundError(
-                f"There is no file {path}. model.save(path) writes one; relative paths start at {Path.cwd()}."
-            )
-        try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                config = json.loads(str(file["config"]))
-                if config.pop("class") != cls.__name__:
-                    raise ValueError(f"it holds another kind of model than {cls.__name__}")
-                model = cls(**config, rng=np.random.default_rng(0), dtype=file["0"].dtype)
-                for i, mine in enumerate(model.weights):
-                    mine[...] = file[str(i)]
-                return model
-        except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-            raise ValueError(
-                f"{path} cannot be read as a saved {cls.__name__} ({type(error).__name__}: {error}). Copy "
-                f"it again, or train and save the model anew."
-            ) from error
 
 
 class BahdanauEncoderDecoder(EncoderDecoder):
-    """The first arrangement of attention: the decoder looks before each step, and steps with what it saw.
+    """The first arrangement of attention: the decoder attends before each step, and the context is its input.
 
-    c̄_t = attention(s_{t-1}, memory), then s_t = cell([y_{t-1}, c̄_t], s_{t-1}): the context can change where the next
-    look goes, but the steps have to be taken one by one, which is slower. The read-out is that of
-    :class:`EncoderDecoder`, in place of the paper's maxout layer. Parameters and attributes are those of
-    :class:`EncoderDecoder`, with ``attention`` "additive" (the paper's) or "dot", and no summary at every step.
+    c̄_t = attention(s_{t-1}, memory), then s_t = cell([y_{t-1}, c̄_t], s_{t-1}): the context can change the next query,
+    but the steps have to be taken one by one, which is slower. The output layer is that of :class:`EncoderDecoder`, in
+    place of the paper's maxout layer. Parameters and attributes are those of :class:`EncoderDecoder`, with
+    ``attention`` "additive" (the paper's) or "dot", and without ``context_at_every_step``.
 
     References
     ----------
     Bahdanau, Cho and Bengio 2015, Neural machine translation by jointly learning to align and translate, section 3.
     """
 
-    def __init__(self, source_symbols, target_symbols, units, *, rng, attention="additive", **how):
-        if attention is None or how.get("summary", "start") != "start":
+    def __init__(
+        self,
+        source_symbols: int,
+        target_symbols: int,
+        units: int,
+        *,
+        rng: np.random.Generator,
+        attention: str = "additive",
+        **how: Any,
+    ):
+        if attention is None or how.get("context_at_every_step"):
             raise ValueError(
-                "BahdanauEncoderDecoder looks at the source before every step: it has an attention, and "
-                "no summary at every step beside it. EncoderDecoder has both choices."
+                "BahdanauEncoderDecoder attends to the source before every step: it has an attention, and "
+                "no context_at_every_step beside it. EncoderDecoder has both choices."
             )
         super().__init__(source_symbols, target_symbols, units, rng=rng, attention=attention, **how)
 
     def _decoder_features(self, embedding):
         return embedding + self.units
 
-    def _decode(self, embedded, state, summary, memory, mask):
-        self._unrolled, hs, contexts, weights = [], [], [], []
+    def _decode(self, embedded, state, context, memory, mask):
+        self._steps, hs, contexts, weights = [], [], [], []
         for t in range(embedded.shape[1]):
-            attention, decoder = _once(self.attention), _once(self.decoder)
-            context, looked = attention.forward(_first(state)[:, None], memory, mask)
-            h, state = decoder.forward(np.concatenate([embedded[:, t : t + 1], context], axis=-1), state)
-            self._unrolled.append((attention, decoder))
-            for kept, new in zip((hs, contexts, weights), (h, context, looked), strict=True):
-                kept.append(new)
-        h, context, self._weights = (np.concatenate(kept, axis=1) for kept in (hs, contexts, weights))
-        return self.combine.forward(np.concatenate([h, context], axis=-1)), state
+            attention, decoder = _for_one_step(self.attention), _for_one_step(self.decoder)
+            context_t, weights_t = attention.forward(_hidden(state)[:, None], memory, mask)
+            h, state = decoder.forward(np.concatenate([embedded[:, t : t + 1], context_t], axis=-1), state)
+            self._steps.append((attention, decoder))
+            for collected, new in zip((hs, contexts, weights), (h, context_t, weights_t), strict=True):
+                collected.append(new)
+        h, contexts, self._weights = (np.concatenate(collected, axis=1) for collected in (hs, contexts, weights))
+        return self.combine.forward(np.concatenate([h, contexts], axis=-1)), state
 
-    def _backward_decoder(self, dh):
+    def _decode_backward(self, dh):
         dh, d_context = np.split(self.combine.backward(dh), 2, axis=-1)
         d_embedded, d_memory, d_state = [], 0, None
         for layer in (self.attention, self.decoder):
             layer.grads = [np.zeros_like(w) for w in layer.weights]
         for t in reversed(range(dh.shape[1])):
-            attention, decoder = self._unrolled[t]
+            attention, decoder = self._steps[t]
             dx, d_state = decoder.backward(dh[:, t : t + 1], d_state)
             dx, d_context_t = np.split(dx, [dx.shape[2] - self.units], axis=-1)
             d_query, d_memory_t = attention.backward(d_context[:, t : t + 1] + d_context_t)
-            _first(d_state)[...] += d_query[:, 0]
+            _hidden(d_state)[...] += d_query[:, 0]
             d_memory = d_memory + d_memory_t
             d_embedded.append(dx)
-            for layer, once in ((self.attention, attention), (self.decoder, decoder)):
-                for total, g in zip(layer.grads, once.grads, strict=True):
+            for layer, step in ((self.attention, attention), (self.decoder, decoder)):
+                for total, g in zip(layer.grads, step.grads, strict=True):
                     total += g
         return np.concatenate(d_embedded[::-1], axis=1), d_state, d_memory
 
 
-def _once(layer):
-    """The layer unrolled for one step: the same weights, but with room of its own for what backward will need."""
-    once = copy(layer)
-    once.__dict__.pop("_buffers", None)
-    return once
+def _for_one_step(layer):
+    """The layer unrolled for one step: the same weights, but its own cache for backward."""
+    step = copy(layer)
+    step.__dict__.pop("_buffers", None)
+    return step
 
 
-def _first(state):
+def _hidden(state):
     """h of a state, which is h or (h, c)."""
     return state[0] if isinstance(state, tuple) else state
 

@@ -1,180 +1,54 @@
-"""Attention without recurrence: a Transformer, and what it is made of.
+"""The Transformer: an encoder and a decoder of attention and feed-forward layers, without recurrence.
 
-    model = Transformer(26, 41, 64, rng=rng)                         # trained, read from and written with like an
-    model.fit(pairs, optimizer=Adam(3e-3), epochs=10, rng=rng)       # EncoderDecoder of course_lib.seq2seq
+::
 
-    x = embedding.forward(ids) + positions(ids.shape[1], 64)         # or the parts by themselves: one block that
-    block = Block(64, heads=4, hidden=96, rng=rng)                   # nowhere looks ahead
-    y = block.forward(x, causal(ids.shape[1]))
+    model = Transformer(26, 41, 64, rng=rng)                         # trained and used like an EncoderDecoder of
+    model.fit(pairs, optimizer=Adam(3e-3), epochs=10, rng=rng)       # course_lib.seq2seq
 
-Nothing is handed on from one position to the next: all are computed at once, from all that they are allowed to see.
+    x = embedding.forward(ids) + positional_encoding(ids.shape[1], 64)     # or the parts by themselves: a block in
+    block = TransformerBlock(64, heads=4, hidden=96, rng=rng)              # which no position attends to a later one
+    y = block.forward(x, causal_mask(ids.shape[1]))
+
+There is no state that passes from one position to the next: all are computed at once.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
+from course_lib.attention import MultiHeadAttention, causal_mask, positional_encoding
 from course_lib.generation import log_softmax
-from course_lib.layers import Dense, Embedding, Layer, LayerNormalization, softmax
-from course_lib.losses import SoftmaxCrossEntropy
-from course_lib.model import Model
-from course_lib.seq2seq import EncoderDecoder
+from course_lib.layers import Dense, Embedding, Layer, LayerNormalization
+from course_lib.seq2seq import Pairs, SequenceToSequence
 
 
-def positional_encoding(time, features):
-    """Waves of many lengths: a vector (features,) for each position, to be added to what stands there.
+class TransformerBlock(Layer):
+    """Self-attention, cross-attention if there is a second sequence, and a feed-forward network, each with a residual.
 
-    Parameters
-    ----------
-    time : int
-    features : int
-        An even number: a sine and a cosine of each wave.
-
-    Returns
-    -------
-    (time, features) array
-        Sines at 0, 2, 4 ..., their cosines at 1, 3, 5 ... The first wave is 2π positions long, each the same factor
-        longer than the one before it, and a next one would be 2π·10000 long.
-
-    Raises
-    ------
-    ValueError
-        If the number of features is odd.
-
-    References
-    ----------
-    Vaswani et al. 2017, Attention is all you need, section 3.5.
-    """
-    if features % 2:
-        raise ValueError(f"Each wave has a sine and a cosine, so the number of features is even, but {features} came.")
-    waves = np.arange(time)[:, None] / 10000 ** (np.arange(0, features, 2) / features)
-    return np.stack([np.sin(waves), np.cos(waves)], axis=2).reshape(time, features)
-
-
-def causal_mask(time):
-    """The mask under which a position may look at itself and at what is before it: (time, time) of bool."""
-    return np.tri(time, dtype=bool)
-
-
-class MultiHeadAttention(Layer):
-    """Several looks side by side: each head has queries, keys and values of its own, of features / heads numbers.
-
-    weights = softmax(q kᵀ / √(size of a head)), answer = weights · v; the heads' answers, side by side, go through one
-    more matrix.
+    Each of them sees the layer-normalised input, and its output is added to that input.
 
     Parameters
     ----------
     features, heads : int
-        The features are shared out among the heads, so they are a multiple of them.
-    rng : numpy.random.Generator
-    dtype : numpy dtype
-
-    Attributes
-    ----------
-    parts : list of Dense
-        For queries, keys, values, and the answers at the end; each (features, features) and a bias. The order is that
-        of Keras' ``MultiHeadAttention``, which only keeps each head's part as an axis of its own.
-    attention_weights : (batch, heads, time, source time)
-        Of the last forward pass; they sum to 1 over the source.
-
-    Raises
-    ------
-    ValueError
-        If the features cannot be shared out, or a mask leaves a position nothing to look at.
-
-    References
-    ----------
-    Vaswani et al. 2017, Attention is all you need, section 3.2.
-    """
-
-    weight_names = tuple(
-        f"{part}_{array}" for part in ("query", "key", "value", "output") for array in ("kernel", "bias")
-    )
-
-    def __init__(self, features, heads, *, rng, dtype=np.float32):
-        if features % heads:
-            raise ValueError(
-                f"Each head gets an equal part of the features, but {features} features for {heads} heads "
-                f"came. Take a multiple of {heads}."
-            )
-        self.heads = heads
-        self.parts = [Dense(features, features, rng=rng, dtype=dtype) for _ in range(4)]
-
-    @property
-    def weights(self):
-        return [w for part in self.parts for w in part.weights]
-
-    def _split(self, x):
-        """(batch, time, features) -> (batch, heads, time, features / heads)"""
-        return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)
-
-    @staticmethod
-    def _join(x):
-        """The inverse of :meth:`_split`."""
-        return np.ascontiguousarray(x.swapaxes(1, 2)).reshape(x.shape[0], x.shape[2], -1)
-
-    def forward(self, x, memory, allowed=True):
-        """Look.
-
-        Parameters
-        ----------
-        x : (batch, time, features)
-            Asks.
-        memory : (batch, source time, features)
-            Is looked at: ``x`` itself in self-attention.
-        allowed : bool array that broadcasts to (batch, heads, time, source time)
-            Where a position may look: ``causal(time)``, or a mask of real steps as ``mask[:, None, None]``.
-
-        Returns
-        -------
-        (batch, time, features)
-        """
-        allowed = np.atleast_1d(allowed)
-        if not allowed.any(axis=-1).all():
-            raise ValueError(
-                "The mask leaves a position without anything to look at. Is a source empty, or the mask "
-                "inverted? True means that a position may be looked at."
-            )
-        query, key, value, output = self.parts
-        q, k, v = (self._split(part.forward(y)) for part, y in ((query, x), (key, memory), (value, memory)))
-        shrink = np.asarray(q.shape[-1] ** -0.5, q.dtype)
-        looked = softmax(np.where(allowed, q @ k.swapaxes(2, 3) * shrink, -np.inf))
-        self.attention_weights = looked
-        self._cache = q, k, v, looked, shrink
-        return output.forward(self._join(looked @ v))
-
-    def backward(self, dy):
-        """dy = ∂L/∂(what forward returned) -> ∂L/∂x and ∂L/∂memory; in self-attention x gets their sum."""
-        q, k, v, looked, shrink = self._need_forward()
-        query, key, value, output = self.parts
-        d_answer = self._split(output.backward(dy))
-        d_looked = d_answer @ v.swapaxes(2, 3)
-        d_scores = looked * (d_looked - (looked * d_looked).sum(axis=-1, keepdims=True)) * shrink
-        dx = query.backward(self._join(d_scores @ k))
-        d_memory = key.backward(self._join(d_scores.swapaxes(2, 3) @ q))
-        d_memory = d_memory + value.backward(self._join(looked.swapaxes(2, 3) @ d_answer))
-        self.grads = [g for part in self.parts for g in part.grads]
-        return dx, d_memory
-
-
-class Block:
-    """Look at oneself, look at the other side if there is one, think about each position: each added to what was there.
-
-    Parameters
-    ----------
-    features, heads : int
-        As in :class:`MultiHeadAttention`.
+        As in :class:`course_lib.attention.MultiHeadAttention`.
     hidden : int
-        Units of the layer between, which treats each position alone.
+        Units of the feed-forward network's hidden layer; it treats each position alone.
     cross_attention : bool
-        Whether there is another side to look at, as in a decoder.
+        Whether the block also attends to a memory, as in a decoder.
     rng : numpy.random.Generator
     dtype : numpy dtype
 
     Attributes
     ----------
+    norms : list of LayerNormalization
+        One for each part, in the order of the parts.
+    self_attention, cross_attention : MultiHeadAttention
+        ``cross_attention`` is None in a block without.
+    feed_forward : list of Dense
+        The hidden layer and the output layer.
     layers : list of Layer
-        For their ``weights`` and ``grads``.
+        All of these; the block's weights are theirs in this order.
 
     References
     ----------
@@ -182,59 +56,134 @@ class Block:
     after it, as in Xiong et al. 2020, On layer normalization in the Transformer architecture.
     """
 
-    def __init__(self, features, heads, hidden, cross_attention=False, *, rng, dtype=np.float32):
+    def __init__(
+        self,
+        features: int,
+        heads: int,
+        hidden: int,
+        cross_attention: bool = False,
+        *,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ):
         how = dict(rng=rng, dtype=dtype)
+        self.features, self.heads, self.hidden = features, heads, hidden
         self.norms = [LayerNormalization(features, dtype=dtype) for _ in range(2 + cross_attention)]
         self.self_attention = MultiHeadAttention(features, heads, **how)
         self.cross_attention = MultiHeadAttention(features, heads, **how) if cross_attention else None
         self.feed_forward = [Dense(features, hidden, activation="relu", **how), Dense(hidden, features, **how)]
-        self.layers = [
-            *self.norms,
-            self.self_attention,
-            *([self.cross_attention] if cross_attention else []),
-            *self.feed_forward,
-        ]
+        attentions = ["self_attention", *(["cross_attention"] if cross_attention else [])]
+        norms = [f"{name}_norm" for name in (*attentions, "feed_forward")]
+        names = [*norms, *attentions, "feed_forward_hidden", "feed_forward_output"]
+        self.weight_names = tuple(
+            f"{name}_{array}" for name, layer in zip(names, self.layers, strict=True) for array in layer.weight_names
+        )
 
-    def forward(self, x, allowed=True, memory=None, memory_mask=True):
-        """x (batch, time, features) -> same shape; ``memory`` (batch, source time, features) is the other side.
+    @property
+    def layers(self) -> list[Layer]:
+        """The block's own layers, in the order of their weights."""
+        attentions = [self.self_attention, *([self.cross_attention] if self.cross_attention is not None else [])]
+        return [*self.norms, *attentions, *self.feed_forward]
 
-        ``allowed`` and ``memory_mask`` say where a position may look, as in :meth:`MultiHeadAttention.forward`.
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """The parameters themselves, in the order of ``weight_names``."""
+        return [w for layer in self.layers for w in layer.weights]
+
+    def config(self) -> dict:
+        """The constructor's arguments, for saving."""
+        return dict(
+            features=self.features,
+            heads=self.heads,
+            hidden=self.hidden,
+            cross_attention=self.cross_attention is not None,
+        )
+
+    def forward(
+        self, x: np.ndarray, mask: ArrayLike = True, memory: np.ndarray | None = None, memory_mask: ArrayLike = True
+    ) -> np.ndarray:
+        """Run the block.
+
+        Parameters
+        ----------
+        x : (batch, time, features)
+        mask : bool array that broadcasts to (batch, heads, time, time)
+            True where a position of ``x`` may attend to another one of ``x``, such as ``causal_mask(time)``.
+        memory : (batch, source time, features), optional
+            The sequence that cross-attention attends to; needed in a block with cross-attention, and only there.
+        memory_mask : bool array that broadcasts to (batch, heads, time, source time)
+            True where a position of ``x`` may attend to one of the memory.
+
+        Returns
+        -------
+        (batch, time, features)
+
+        Raises
+        ------
+        ValueError
+            If a memory is missing or not expected, or a mask leaves a position nothing to attend to.
         """
+        if (memory is None) != (self.cross_attention is None):
+            raise ValueError(
+                "A block with cross-attention takes a memory, and one without takes none, but got "
+                f"{'no memory' if memory is None else 'a memory'} for a block "
+                f"{'without' if self.cross_attention is None else 'with'} cross-attention. "
+                "TransformerBlock(..., cross_attention=True) makes one with it."
+            )
         normal = self.norms[0].forward(x)
-        x = x + self.self_attention.forward(normal, normal, allowed)
+        x = x + self.self_attention.forward(normal, normal, mask)
         if self.cross_attention is not None:
             x = x + self.cross_attention.forward(self.norms[1].forward(x), memory, memory_mask)
-        first, second = self.feed_forward
-        return x + second.forward(first.forward(self.norms[-1].forward(x)))
+        hidden, output = self.feed_forward
+        return x + output.forward(hidden.forward(self.norms[-1].forward(x)))
 
-    def backward(self, dy):
-        """dy = ∂L/∂(what forward returned) -> ∂L/∂x, and ∂L/∂memory (None without another side)."""
-        first, second = self.feed_forward
-        d, d_memory = dy + self.norms[-1].backward(first.backward(second.backward(dy))), None
+    def backward(self, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Gradients of both inputs.
+
+        Parameters
+        ----------
+        dy : (batch, time, features)
+            ∂L/∂(what forward returned).
+
+        Returns
+        -------
+        dx : (batch, time, features)
+        d_memory : (batch, source time, features), or None without cross-attention
+        """
+        hidden, output = self.feed_forward
+        d, d_memory = dy + self.norms[-1].backward(hidden.backward(output.backward(dy))), None
         if self.cross_attention is not None:
             d_query, d_memory = self.cross_attention.backward(d)
             d = d + self.norms[1].backward(d_query)
         d_query, d_key = self.self_attention.backward(d)
-        return d + self.norms[0].backward(d_query + d_key), d_memory
+        d = d + self.norms[0].backward(d_query + d_key)
+        self.grads = [g for layer in self.layers for g in layer.grads]
+        return d, d_memory
 
 
-class Transformer(EncoderDecoder):
-    """An encoder and a decoder without recurrence: trained, read from, written with and kept like an EncoderDecoder.
+class Transformer(SequenceToSequence):
+    """An encoder and a decoder without recurrence: trained, used and saved like an EncoderDecoder.
 
     Parameters
     ----------
     source_symbols, target_symbols : int
+        Sizes of the two vocabularies; the target's includes start and stop symbol.
     features : int
         Size of each position's vector: even, and a multiple of ``heads``.
     heads, hidden, blocks : int
-        Looks side by side; units of the layer in each block that is no attention; blocks on either side.
+        Heads of each attention; units of each feed-forward network's hidden layer; blocks on either side.
     rng : numpy.random.Generator
     dtype : numpy dtype
 
     Attributes
     ----------
+    source_embedding, target_embedding : Embedding
+    encoder_blocks, decoder_blocks : list of TransformerBlock
+    encoder_norm, decoder_norm : LayerNormalization
+        After the last block of either side.
+    output_layer : Dense
     attention_weights : (batch, target time, source time)
-        Of the last block that writes, the mean over its heads.
+        Of the decoder's last block, the mean over its heads.
 
     References
     ----------
@@ -243,78 +192,150 @@ class Transformer(EncoderDecoder):
     """
 
     def __init__(
-        self, source_symbols, target_symbols, features, *, heads=4, hidden=96, blocks=2, rng, dtype=np.float32
+        self,
+        source_symbols: int,
+        target_symbols: int,
+        features: int,
+        *,
+        heads: int = 4,
+        hidden: int = 96,
+        blocks: int = 2,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
     ):
         how = dict(rng=rng, dtype=dtype)
-        self._config = dict(
-            source_symbols=source_symbols,
-            target_symbols=target_symbols,
-            features=features,
-            heads=heads,
-            hidden=hidden,
-            blocks=blocks,
-        )
+        if features % 2:
+            raise ValueError(
+                f"The positional encoding has a sine and a cosine of each wave, so the number of features is even, "
+                f"but got {features}."
+            )
         self.features = features
-        self.embeddings = [Embedding(n, features, **how) for n in (source_symbols, target_symbols)]
-        for embedding in self.embeddings:  # uniform on ±1, about as large as the positions that are added
-            embedding.kernel *= 20
-        self.reading = [Block(features, heads, hidden, **how) for _ in range(blocks)]
-        self.writing = [Block(features, heads, hidden, True, **how) for _ in range(blocks)]
-        self.norms = [LayerNormalization(features, dtype=dtype) for _ in range(2)]
+        self.source_embedding, self.target_embedding = (
+            Embedding(n, features, **how) for n in (source_symbols, target_symbols)
+        )
+        for embedding in (self.source_embedding, self.target_embedding):
+            embedding.kernel *= 20  # uniform on ±1, about as large as the positional encoding that is added
+        self.encoder_blocks = [TransformerBlock(features, heads, hidden, **how) for _ in range(blocks)]
+        self.decoder_blocks = [TransformerBlock(features, heads, hidden, True, **how) for _ in range(blocks)]
+        self.encoder_norm, self.decoder_norm = (LayerNormalization(features, dtype=dtype) for _ in range(2))
         self.output_layer = Dense(features, target_symbols, **how)
-        parts = [
-            *self.embeddings,
-            *(layer for block in self.reading + self.writing for layer in block.layers),
-            *self.norms,
-            self.output_layer,
-        ]
-        Model.__init__(self, parts, SoftmaxCrossEntropy())
+        super().__init__(
+            [
+                self.source_embedding,
+                self.target_embedding,
+                *self.encoder_blocks,
+                *self.decoder_blocks,
+                self.encoder_norm,
+                self.decoder_norm,
+                self.output_layer,
+            ],
+            dict(
+                source_symbols=source_symbols,
+                target_symbols=target_symbols,
+                features=features,
+                heads=heads,
+                hidden=hidden,
+                blocks=blocks,
+            ),
+        )
 
     @property
-    def attention_weights(self):
-        return self.writing[-1].cross_attention.attention_weights.mean(axis=1)
+    def attention_weights(self) -> np.ndarray:
+        """Cross-attention of the decoder's last block, the mean over its heads: (batch, target time, source time)."""
+        return self.decoder_blocks[-1].cross_attention.attention_weights.mean(axis=1)
 
-    def _embed(self, side, ids):
-        vectors = self.embeddings[side].forward(ids)
+    def _embed(self, embedding, ids):
+        vectors = embedding.forward(ids)
         return vectors + positional_encoding(ids.shape[1], self.features).astype(vectors.dtype)
 
-    def read(self, source, source_mask=None, training=False):
-        """-> (what is written so far: nothing, memory, mask): the state for :meth:`step`."""
+    def encode(self, source: ArrayLike, source_mask: np.ndarray | None = None, training: bool = False) -> tuple:
+        """Encode the sources: the state from which :meth:`step` goes on.
+
+        Parameters
+        ----------
+        source : (batch, source time) whole numbers
+        source_mask : (batch, source time) of bool, optional
+            True at real steps.
+        training : bool
+            Makes no difference: a Transformer of this course has no dropout.
+
+        Returns
+        -------
+        tuple
+            (target ids so far: None, memory (batch, source time, features), source mask).
+        """
+        source, source_mask = self._checked_source(source, source_mask)
         mask = np.ones(source.shape, bool) if source_mask is None else source_mask
-        x = self._embed(0, source)
-        for block in self.reading:
+        x = self._embed(self.source_embedding, source)
+        for block in self.encoder_blocks:
             x = block.forward(x, mask[:, None, None])
-        return None, self.norms[0].forward(x), mask
+        return None, self.encoder_norm.forward(x), mask
 
-    def _write(self, target, memory, mask):
+    def _decode(self, target, memory, mask):
         """Target ids (batch, time) -> scores (batch, time, target symbols)."""
-        x = self._embed(1, target)
-        for block in self.writing:
+        x = self._embed(self.target_embedding, target)
+        for block in self.decoder_blocks:
             x = block.forward(x, causal_mask(target.shape[1]), memory, mask[:, None, None])
-        return self.output_layer.forward(self.norms[1].forward(x))
+        return self.output_layer.forward(self.decoder_norm.forward(x))
 
-    def forward(self, pairs, mask=None, initial_states=None, training=False):
-        """Scores for every next symbol under teacher forcing: (batch, target time, target symbols)."""
-        _, memory, source_mask = self.read(pairs.source, pairs.source_mask)
-        return self._write(pairs.target_in, memory, source_mask)
+    def forward(
+        self, pairs: Pairs, mask: None = None, initial_states: None = None, training: bool = False
+    ) -> np.ndarray:
+        """Scores for every next symbol under teacher forcing.
 
-    def step(self, symbols, state):
-        """One symbol further; there is no state to go on from, so all that was written is read again."""
-        so_far, memory, mask = state
+        Parameters
+        ----------
+        pairs : Pairs
+        mask, initial_states : None
+            Not used: the pairs bring their masks.
+        training : bool
+            Makes no difference: a Transformer of this course has no dropout.
+
+        Returns
+        -------
+        (batch, target time, target symbols)
+        """
+        _, memory, source_mask = self.encode(pairs.source, pairs.source_mask)
+        return self._decode(pairs.target_in, memory, source_mask)
+
+    def step(self, symbols: np.ndarray, state: tuple) -> tuple[np.ndarray, tuple]:
+        """One symbol further. There is no recurrent state, so all symbols so far are decoded again.
+
+        Parameters
+        ----------
+        symbols : (batch,) whole numbers
+            The last symbols; the start symbol at first.
+        state : tuple
+            As :meth:`encode` or the last step returned it.
+
+        Returns
+        -------
+        log_probabilities : (batch, target symbols)
+        state : tuple
+        """
+        so_far, memory, mask = self._checked_state(state)
         so_far = symbols[:, None] if so_far is None else np.hstack([so_far, symbols[:, None]])
-        return log_softmax(self._write(so_far, memory, mask)[:, -1]), (so_far, memory, mask)
+        return log_softmax(self._decode(so_far, memory, mask)[:, -1]), (so_far, memory, mask)
 
-    def backward(self, d_scores, input_gradient=False):
-        """∂L/∂scores (batch, target time, target symbols) -> None: symbols have no gradient. Leaves all ``grads``."""
-        d = self.norms[1].backward(
+    def backward(self, d_scores: np.ndarray, input_gradient: bool = False) -> None:
+        """Backpropagate; leaves every layer's ``grads``. Symbols have no gradient.
+
+        Parameters
+        ----------
+        d_scores : (batch, target time, target symbols)
+            ∂L/∂scores.
+        input_gradient : bool
+            Makes no difference.
+        """
+        d = self.decoder_norm.backward(
             self.output_layer.backward(d_scores.astype(self.output_layer.kernel.dtype, copy=False))
         )
         d_memory = 0
-        for block in reversed(self.writing):
-            d, d_across = block.backward(d)
-            d_memory = d_memory + d_across
-        self.embeddings[1].backward(d)
-        d = self.norms[0].backward(d_memory)
-        for block in reversed(self.reading):
+        for block in reversed(self.decoder_blocks):
+            d, d_block_memory = block.backward(d)
+            d_memory = d_memory + d_block_memory
+        self.target_embedding.backward(d)
+        d = self.encoder_norm.backward(d_memory)
+        for block in reversed(self.encoder_blocks):
             d, _ = block.backward(d)
-        self.embeddings[0].backward(d)
+        self.source_embedding.backward(d)

@@ -59,7 +59,7 @@ def test_spoken_words_are_legible(words):
     assert "".join(text for text in texts if text.islower() and len(text) == 1) == letters
     assert [text for text in texts if text in speaker.SOUNDS] == sounds
     for spoken in words:
-        for sound, certainty in zip(spoken.phonemes, spoken.certainty, strict=False):
+        for sound, certainty in zip(spoken.phonemes, spoken.probabilities, strict=False):
             assert sound in texts
             assert f"{certainty:.0%}" in texts
     assert fig.get_figwidth() == 7

@@ -364,8 +364,8 @@ def test_the_stack_answers_once_or_at_every_step(keras):
     from course_lib.keras_models import lstm_stack
 
     x = np.zeros((2, 4, 27), np.float32)
-    assert lstm_stack(3, 5, 0.2, every_step=False)(x).shape == (2, 27)
-    every = lstm_stack(2, 5, 0.2, every_step=True, learning_rate=0.02)
+    assert lstm_stack(3, 5, 0.2, return_sequences=False)(x).shape == (2, 27)
+    every = lstm_stack(2, 5, 0.2, return_sequences=True, learning_rate=0.02)
     assert every(x).shape == (2, 4, 27)
     np.testing.assert_allclose(np.asarray(every(x)).sum(axis=-1), 1, rtol=1e-5)
     assert float(every.optimizer.learning_rate) == pytest.approx(0.02)

@@ -73,7 +73,6 @@ def test_the_lesson_shows_the_recorded_code():
             experiments.chain,
             experiments.found_by_beams,
             experiments.nothing_is_likelier,
-            experiments.say,
         ],
     )
 
@@ -164,11 +163,11 @@ def test_the_likeliest_row_is_what_a_full_beam_and_viterbi_find(seed, steps):
     rng = np.random.default_rng(seed)
     P = rng.dirichlet(np.ones(3), 3)
     best = experiments.likeliest(P, steps)
-    full = beam_search(experiments.chain(P), [0], length=steps, width=3**steps)
+    full = beam_search(experiments.chain(P), [0], max_length=steps, width=3**steps)
     assert full.log_probability[0] == pytest.approx(best)
     row = ex.likeliest_row(np.log(P[0]), np.log(P), steps)
     assert np.log(P[0, row[0]]) + sum(np.log(P[a, b]) for a, b in itertools.pairwise(row)) == pytest.approx(best)
-    assert greedy(experiments.chain(P), [0], length=steps).log_probability[0] <= best + 1e-12
+    assert greedy(experiments.chain(P), [0], max_length=steps).log_probability[0] <= best + 1e-12
 
 
 def test_a_short_run_of_a_recorded_measurement():
@@ -216,8 +215,8 @@ def test_what_is_measured_of_nothing(monkeypatch):
 
 def test_what_is_measured_of_a_code(monkeypatch):
     for name, stand_in in {
-        "autoencoder": lambda units, seed, summary: (units, summary),
-        "bits_kept": lambda model, pairs, letters: np.array([model[0], 1000 * (model[1] == "every step")]),
+        "autoencoder": lambda units, seed, context_at_every_step: (units, context_at_every_step),
+        "bits_kept": lambda model, pairs, letters: np.array([model[0], 1000 * model[1]]),
         "share_right": lambda model, pairs: pairs.source_mask.sum(axis=1).mean(),
     }.items():
         monkeypatch.setattr(experiments, name, stand_in)
@@ -246,9 +245,11 @@ def test_a_spelling_is_read_from_its_end_and_its_first_pronunciation_is_wanted()
 def test_errors_are_counted_by_the_length_of_the_word(monkeypatch):
     """A speaker that knows all words of seven letters or more, and says one sound too many of the others."""
 
-    def say(model, pairs, phonemes):
-        right = [tuple(phonemes.decode(want)) for want in experiments.wanted(pairs)]
-        return [way if n > 6 else (*way, "ZH") for way, n in zip(right, pairs.source_mask.sum(axis=1), strict=True)]
+    known = dict(zip(*datasets.load_spellings("validation"), strict=True))
+
+    def say_words(model, words):
+        right = [known[word[::-1]][0] for word in words]
+        return [way if len(word) > 6 else (*way, "ZH") for way, word in zip(right, words, strict=True)]
 
     judged, real = [], experiments.error_rates
 
@@ -257,7 +258,7 @@ def test_errors_are_counted_by_the_length_of_the_word(monkeypatch):
         return real(said, accepted)
 
     monkeypatch.setattr(experiments, "first_speaker", lambda pairs, seed, updates: len(pairs))
-    monkeypatch.setattr(experiments, "say", say)
+    monkeypatch.setattr(experiments, "say_words", say_words)
     monkeypatch.setattr(experiments, "error_rates", error_rates)
     row = experiments.measure_speaker(0)
     assert judged[0] == sum(judged[1:]) == 1000  # every word is in one group
@@ -277,7 +278,7 @@ def test_the_two_speakers_of_scheduled_sampling_differ_in_nothing_else(monkeypat
             return float(len(pairs))
 
     monkeypatch.setattr(experiments, "first_speaker", lambda pairs, *how: Speaker(len(pairs), *how))
-    monkeypatch.setattr(experiments, "say", lambda model, pairs, phonemes: [()] * len(pairs))
+    monkeypatch.setattr(experiments, "say_words", lambda model, words: [()] * len(words))
     row = experiments.measure_scheduled(5, updates=3)
     assert made == [(100_000, 5, 3, 1.0), (100_000, 5, 3, 0.5)]
     assert row == {
@@ -398,7 +399,7 @@ def test_10_2_is_the_masked_encoders_final_state(seed, time, batch):
 def test_10_3_grows_the_packages_tree(seed, width):
     rng = np.random.default_rng(seed)
     P = np.log(rng.dirichlet(np.ones(4), 4))
-    tree_ = beam_search(lambda s, state: (P[s], state), [0], length=2, width=width).tree[0]
+    tree_ = beam_search(lambda s, state: (P[s], state), [0], max_length=2, width=width).tree[0]
     first = [branch for branch in tree_ if branch.step == 1]
     totals = np.array([branch.log_probability for branch in first])
     parents, symbols, new = ex.beam_step(totals, P[[branch.symbol for branch in first]], width)

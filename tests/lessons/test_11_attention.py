@@ -128,25 +128,6 @@ def test_the_largest_weight_is_looked_up_in_the_rows_of_the_sounds():
     assert experiments.attended(Looker(), (3, 1, 4), (7, 8)).tolist() == [1, 0]
 
 
-def test_words_are_said_in_their_order_whatever_the_batches():
-    reader = panels.load_reader()
-    words = ["knight", "a", "phone", "extraordinary", "wicked"]
-    said = experiments.say_words(reader, words)
-    assert said == [spoken.phonemes for spoken in speaker.Speaker(reader).say_all(words)]
-    assert said == experiments.say_words(reader, words, most=2)
-
-
-def test_an_untrained_reader_may_say_anything():
-    class Babbler:
-        def read(self, source, mask):
-            return np.zeros(len(source), int)
-
-        def step(self, symbols, state):
-            return np.log(np.eye(41)[(experiments.BEGIN + state) % 41] + 1e-12), state + 1  # begin, then end
-
-    assert experiments.say_words(Babbler(), ["a", "ab"]) == [("to begin with",)] * 2
-
-
 def test_all_readers_are_trained_for_the_same_time_by_turns(monkeypatch):
     price, clock, order, rates = {"attention": 1.0, "transformer": 3.0}, [0.0], [], {"attention": [], "transformer": []}
 

@@ -173,7 +173,7 @@ def test_the_temperature_comes_before_the_cut():
 @given(size=sizes, seed=seeds, stopping=st.booleans())
 def test_the_log_probability_is_that_of_the_symbols_and_nothing_impossible_is_written(decode, size, seed, stopping):
     step, stop = remembering_step(size, seed), 0 if stopping else None
-    got = decode(step, np.arange(size)[:, None], length=5, stop=stop)
+    got = decode(step, np.arange(size)[:, None], max_length=5, stop=stop)
     for first, symbols, log_p, ended in zip(range(size), got.symbols, got.log_probability, got.ended, strict=True):
         assert stop is None or stop not in symbols
         assert ended == (len(symbols) < 5) if stopping else (not ended and len(symbols) == 5)
@@ -206,7 +206,7 @@ def test_a_beam_with_room_for_everything_is_exact(size, length, seed, stopping, 
         log_p = log_probability(step, 1, [*symbols, 0] if ended else symbols)
         if log_p > -np.inf:
             scores[symbols, ended] = log_p / ((5 + len(symbols) + ended) / 6) ** alpha
-    found = beam_search(step, np.array([1]), length=length, stop=stop, width=size**length, length_exponent=alpha)
+    found = beam_search(step, np.array([1]), max_length=length, stop=stop, width=size**length, length_exponent=alpha)
     got = {(tuple(h.symbols.tolist()), bool(h.ended)): h.score for h in found.hypotheses[0]}
     assert got.keys() == scores.keys()
     for key, score in scores.items():
@@ -231,7 +231,7 @@ def test_a_wider_beam_on_markov_chains_comes_closer_to_viterbi_and_reaches_it():
     exact = [viterbi(np.log(chain), 0, 6) for chain in chains]
     for width in (1, 2, 5, 5**5):
         found = [
-            beam_search(markov_step(chain), np.array([0]), length=6, width=width).log_probability[0]
+            beam_search(markov_step(chain), np.array([0]), max_length=6, width=width).log_probability[0]
             for chain in (chains if width < 100 else chains[:5])
         ]
         assert all(f <= e + 1e-9 for f, e in zip(found, exact, strict=False))
@@ -242,8 +242,8 @@ def test_a_wider_beam_on_markov_chains_comes_closer_to_viterbi_and_reaches_it():
 def test_the_garden_path():
     """The best beginning leads nowhere: greedy takes it, a beam of two does not."""
     p = np.array([[0, 0.6, 0.4, 0, 0], [0, 0, 0, 0.5, 0.5], [0, 0, 0, 1.0, 0], [0, 0, 0, 1.0, 0], [0, 0, 0, 0, 1.0]])
-    assert greedy(markov_step(p), np.array([0]), length=2).log_probability == pytest.approx(np.log(0.3))
-    found = beam_search(markov_step(p), np.array([0]), length=2, width=2)
+    assert greedy(markov_step(p), np.array([0]), max_length=2).log_probability == pytest.approx(np.log(0.3))
+    found = beam_search(markov_step(p), np.array([0]), max_length=2, width=2)
     np.testing.assert_array_equal(found.symbols[0], [2, 3])
     assert found.log_probability == pytest.approx(np.log(0.4))
 
@@ -263,7 +263,7 @@ def test_length_normalisation_can_prefer_the_longer_row():
 
 @given(size=sizes, seed=seeds, width=st.integers(1, 5))
 def test_the_tree_holds_every_hypothesis_and_no_step_is_wider_than_the_beam(size, seed, width):
-    found = beam_search(remembering_step(size, seed), np.arange(size)[:, None], length=5, stop=0, width=width)
+    found = beam_search(remembering_step(size, seed), np.arange(size)[:, None], max_length=5, stop=0, width=width)
     for hypotheses, tree in zip(found.hypotheses, found.tree, strict=True):
         assert 1 <= len(hypotheses) <= width
         assert [h.score for h in hypotheses] == sorted((h.score for h in hypotheses), reverse=True)
@@ -282,9 +282,9 @@ def test_the_tree_holds_every_hypothesis_and_no_step_is_wider_than_the_beam(size
 
 def test_a_search_of_many_rows_is_each_row_alone():
     step = remembering_step(4, 3)
-    together = beam_search(step, np.arange(4)[:, None], length=6, stop=0, width=3, length_exponent=0.5)
+    together = beam_search(step, np.arange(4)[:, None], max_length=6, stop=0, width=3, length_exponent=0.5)
     for first in range(4):
-        alone = beam_search(step, np.array([first]), length=6, stop=0, width=3, length_exponent=0.5)
+        alone = beam_search(step, np.array([first]), max_length=6, stop=0, width=3, length_exponent=0.5)
         assert together.tree[first] == alone.tree[0]
         np.testing.assert_array_equal(together.symbols[first], alone.symbols[0])
 
@@ -321,14 +321,14 @@ def test_the_first_and_the_last_random_number_draw_something_possible(u):
             return np.full(size, u)
 
     p = np.array([0.0, 0.3, 0.0, 0.7, 0.0])
-    drawn = sample(markov_step(np.tile(p, (5, 1))), np.array([1]), length=3, rng=Extreme()).symbols[0]
+    drawn = sample(markov_step(np.tile(p, (5, 1))), np.array([1]), max_length=3, rng=Extreme()).symbols[0]
     assert drawn.tolist() == [1 if u == 0 else 3] * 3
 
 
 def test_the_stop_symbol_ends_its_row_alone():
     step, first = remembering_step(5, 7), np.zeros((30, 1), int)
-    endless = sample(step, first, length=12, rng=np.random.default_rng(2))
-    ending = sample(step, first, length=12, stop=3, rng=np.random.default_rng(2))
+    endless = sample(step, first, max_length=12, rng=np.random.default_rng(2))
+    ending = sample(step, first, max_length=12, stop=3, rng=np.random.default_rng(2))
     assert len({len(row) for row in ending.symbols}) > 3
     for whole, cut, ended in zip(endless.symbols, ending.symbols, ending.ended, strict=True):
         np.testing.assert_array_equal(cut, whole[: len(cut)])
@@ -344,7 +344,7 @@ def test_rows_that_have_ended_are_not_asked_again():
         assert 0 not in symbols
         return log(np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])[symbols]), state
 
-    got = greedy(step, np.array([[1], [2], [1]]), length=3, stop=0)
+    got = greedy(step, np.array([[1], [2], [1]]), max_length=3, stop=0)
     assert asked == [[1, 2, 1], [2], [2]]
     assert [row.tolist() for row in got.symbols] == [[], [2, 2, 2], []]
     assert got.ended.tolist() == [True, False, True]
@@ -354,14 +354,17 @@ def test_the_seed_is_read_and_a_given_state_is_gone_on_from():
     model = letters_model(GRU)
     step = model_step(model)
     text = np.array([1, 2, 3, 0, 2])
-    whole = greedy(step, text, length=6)
+    whole = greedy(step, text, max_length=6)
     _, state = step(text[:1], None)
     _, state = step(text[1:2], state)
-    rest = greedy(step, text[2:], state, length=6)
+    rest = greedy(step, text[2:], state, max_length=6)
     np.testing.assert_array_equal(whole.symbols[0], rest.symbols[0])
     assert whole.log_probability == pytest.approx(rest.log_probability)
     model.layers[-1].kernel *= 20  # certain enough for the state to matter
-    assert greedy(step, text, length=6).symbols[0].tolist() != greedy(step, text[-1:], length=6).symbols[0].tolist()
+    assert (
+        greedy(step, text, max_length=6).symbols[0].tolist()
+        != greedy(step, text[-1:], max_length=6).symbols[0].tolist()
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ models
@@ -406,7 +409,7 @@ def test_a_model_with_one_answer_after_the_last_step_writes_too():
 def test_a_beam_carries_the_states_of_its_beginnings(kind):
     """The log-probability found step by step, with states reordered, is that of the whole row read at once."""
     model = letters_model(kind)
-    found = beam_search(model_step(model), np.array([[2], [4]]), length=6, stop=0, width=4)
+    found = beam_search(model_step(model), np.array([[2], [4]]), max_length=6, stop=0, width=4)
     for first, hypotheses in zip([2, 4], found.hypotheses, strict=True):
         for h in hypotheses:
             row = np.array([first, *h.symbols, *([0] if h.ended else [])])
@@ -429,7 +432,7 @@ def test_an_ngrams_step_says_what_the_table_says(n, interpolated):
 
 def test_an_ngram_writes_its_likeliest_runs():
     table = NGram(3, 3, pseudocount=1e-6).read(np.tile([0, 1, 2], 30))
-    np.testing.assert_array_equal(greedy(ngram_step(table), np.array([0, 1]), length=4).symbols[0], [2, 0, 1, 2])
+    np.testing.assert_array_equal(greedy(ngram_step(table), np.array([0, 1]), max_length=4).symbols[0], [2, 0, 1, 2])
 
 
 @pytest.mark.parametrize("softmax", [True, False])
@@ -443,7 +446,7 @@ def test_keras_models_write_what_ours_write(softmax, first):
     theirs = keras_models.keras.Sequential(
         [
             keras_models.keras.layers.Input(shape),
-            *(keras_models.twin(layer, return_state=False) for layer in ours.layers),
+            *(keras_models.to_keras(layer, return_state=False) for layer in ours.layers),
             *([keras_models.keras.layers.Softmax(dtype="float64")] if softmax else []),
         ]
     )
@@ -454,12 +457,12 @@ def test_keras_models_write_what_ours_write(softmax, first):
         lambda *a, **k: sample(*a, **k, rng=np.random.default_rng(3)),
         lambda *a, **k: beam_search(*a, **k, width=3),
     ):
-        a, b = decode(model_step(ours), seed, length=5, stop=4), decode(step, seed, length=5, stop=4)
+        a, b = decode(model_step(ours), seed, max_length=5, stop=4), decode(step, seed, max_length=5, stop=4)
         assert [row.tolist() for row in a.symbols] == [row.tolist() for row in b.symbols]
         np.testing.assert_allclose(a.log_probability, b.log_probability, atol=1e-6)
     if not softmax:
-        with pytest.raises(ValueError, match=r"scores instead of probabilities.*from_logits=True"):
-            greedy(keras_step(theirs), seed, length=2)
+        with pytest.raises(ValueError, match=r"expects probabilities.*from_logits=True"):
+            greedy(keras_step(theirs), seed, max_length=2)
 
 
 class Window:
@@ -474,9 +477,9 @@ class Window:
 
 
 def test_a_model_for_windows_gets_the_last_symbols():
-    assert greedy(keras_step(Window()), np.array([0, 2, 1]), length=5).symbols[0].tolist() == [0, 2, 1, 0, 2]
-    with pytest.raises(ValueError, match=r"NaN.*seed is too short"):
-        greedy(keras_step(Window()), np.array([0, 2]), length=5)
+    assert greedy(keras_step(Window()), np.array([0, 2, 1]), max_length=5).symbols[0].tolist() == [0, 2, 1, 0, 2]
+    with pytest.raises(ValueError, match=r"NaN.*prompt is too short"):
+        greedy(keras_step(Window()), np.array([0, 2]), max_length=5)
 
 
 # ------------------------------------------------------------------------------------------------------------ errors
@@ -489,33 +492,33 @@ RNG = np.random.default_rng(0)
     [
         (
             ValueError,
-            "temperature is above 0, but 0 came.*call greedy",
-            lambda: sample(FLAT, [0], length=1, temperature=0, rng=RNG),
+            "temperature is above 0, but got 0.*call greedy",
+            lambda: sample(FLAT, [0], max_length=1, temperature=0, rng=RNG),
         ),
-        (ValueError, "at least one symbol, but k = 0", lambda: top_k(FLAT, [0], length=1, k=0, rng=RNG)),
-        (ValueError, "above 0 and up to 1, but 5 came.*top_k", lambda: nucleus(FLAT, [0], length=1, p=5, rng=RNG)),
-        (ValueError, "above 0 and up to 1, but 0 came", lambda: nucleus(FLAT, [0], length=1, p=0, rng=RNG)),
-        (ValueError, "width of 0 came", lambda: beam_search(FLAT, [0], length=1, width=0)),
-        (ValueError, "at least 1, but 0 came", lambda: greedy(FLAT, [0], length=0)),
-        (ValueError, r"shape \(0,\) came.*start symbol", lambda: greedy(FLAT, [], length=1)),
-        (ValueError, r"shape \(\) came", lambda: greedy(FLAT, 3, length=1)),
-        (TypeError, "whole numbers, but an array of <U1", lambda: greedy(FLAT, ["a"], length=1)),
+        (ValueError, "at least one symbol, but got k = 0", lambda: top_k(FLAT, [0], max_length=1, k=0, rng=RNG)),
+        (ValueError, "above 0 and up to 1, but got 5.*top_k", lambda: nucleus(FLAT, [0], max_length=1, p=5, rng=RNG)),
+        (ValueError, "above 0 and up to 1, but got 0", lambda: nucleus(FLAT, [0], max_length=1, p=0, rng=RNG)),
+        (ValueError, "got a width of 0", lambda: beam_search(FLAT, [0], max_length=1, width=0)),
+        (ValueError, "at least 1, but got 0", lambda: greedy(FLAT, [0], max_length=0)),
+        (ValueError, r"got shape \(0,\).*start symbol", lambda: greedy(FLAT, [], max_length=1)),
+        (ValueError, r"got shape \(\)", lambda: greedy(FLAT, 3, max_length=1)),
+        (TypeError, "whole numbers, but got an array of <U1", lambda: greedy(FLAT, ["a"], max_length=1)),
         (
             ValueError,
-            r"sum to 1.*row sum to 3.*log_softmax",
-            lambda: greedy(lambda s, h: (np.zeros((1, 3)), h), [0], length=1),
+            r"sum to 1.*row whose sum is 3.*log_softmax",
+            lambda: greedy(lambda s, h: (np.zeros((1, 3)), h), [0], max_length=1),
         ),
-        (ValueError, "sum to 0", lambda: greedy(lambda s, h: (np.full((1, 3), -np.inf), h), [0], length=1)),
-        (ValueError, "sum to 1", lambda: greedy(lambda s, h: (np.full((1, 3), 900.0), h), [0], length=1)),
+        (ValueError, "sum is 0", lambda: greedy(lambda s, h: (np.full((1, 3), -np.inf), h), [0], max_length=1)),
+        (ValueError, "sum to 1", lambda: greedy(lambda s, h: (np.full((1, 3), 900.0), h), [0], max_length=1)),
         (
             ValueError,
-            r"shape \(1, V\) for 1 rows, but \(3,\) came",
-            lambda: greedy(lambda s, h: (np.zeros(3), h), [0], length=1),
+            r"shape \(1, V\) for 1 rows, but got \(3,\)",
+            lambda: greedy(lambda s, h: (np.zeros(3), h), [0], max_length=1),
         ),
         (
             ValueError,
-            "NaN.*seed is too short",
-            lambda: greedy(ngram_step(NGram(3, 2).read([0, 1, 0, 1])), [0], length=1),
+            "NaN.*prompt is too short",
+            lambda: greedy(ngram_step(NGram(3, 2).read([0, 1, 0, 1])), [0], max_length=1),
         ),
         (
             ValueError,

@@ -1,4 +1,4 @@
-"""Twins in Keras, the comparison with them, and a quiet import."""
+"""Keras layers with our weights, the comparison with them, and a quiet import."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def made(kind, features, units, rng, bidirectional=False, dtype=np.float64):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Twins
+# The same weights
 # ---------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", KINDS)
 @given(
@@ -51,59 +51,84 @@ def made(kind, features, units, rng, bidirectional=False, dtype=np.float64):
     bidirectional=st.booleans(),
 )
 @settings(max_examples=8)
-def test_a_twin_agrees_in_everything(kind, batch, time, features, units, seed, masked, started, bidirectional):
+def test_keras_agrees_in_everything(kind, batch, time, features, units, seed, masked, started, bidirectional):
     rng = np.random.default_rng(seed)
     layer = made(kind, features, units, rng, bidirectional)
     x = rng.normal(size=(batch, time, features))
     mask = rng.random((batch, time)) < 0.6 if masked else None
     initial_state = layer.forward(rng.normal(size=x.shape))[1] if started else None
-    apart = keras_models.compare(layer, x, initial_state=initial_state, mask=mask, rng=rng)
-    assert set(apart) == {
+    differences = keras_models.compare(layer, x, initial_state=initial_state, mask=mask, rng=rng)
+    assert set(differences) == {
         "outputs",
         "states",
         "gradient of x",
         *(f"gradient of {n}" for n in layer.weight_names),
         *(["gradient of the initial state"] if started else []),
     }
-    assert max(apart.values()) < 1e-10
+    assert max(differences.values()) < 1e-10
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_compare_can_fail(kind, monkeypatch):
+def parts_of(layer, state):
+    """Everything that compare holds against Keras, by the names it gives them."""
+    weights = [f"gradient of {name}" for name in layer.weight_names]
+    return ["outputs", "states", "gradient of x", *(["gradient of the initial state"] if state else []), *weights]
+
+
+CASES = [
+    (kind, bidirectional, part)
+    for kind, bidirectional in (("SimpleRNN", False), ("LSTM", False), ("GRU", False), ("LSTM", True))
+    for part in parts_of(made(kind, 2, 3, np.random.default_rng(0), bidirectional), True)
+]
+
+
+@pytest.mark.parametrize(("kind", "bidirectional", "part"), CASES)
+def test_compare_reports_what_is_spoiled_and_nothing_else(kind, bidirectional, part, monkeypatch):
+    """One number of one quantity is wrong by its last digits."""
+    size = 1e-8
     rng = np.random.default_rng(0)
-    layer, x = made(kind, 2, 3, rng), rng.normal(size=(2, 4, 2))
-    right = keras_models.twin
+    layer, x = made(kind, 2, 3, rng, bidirectional), rng.normal(size=(2, 4, 2))
+    initial_state = layer.forward(rng.normal(size=x.shape))[1]
+    forward, backward = layer.forward, layer.backward
 
-    def wrong(ours):
-        theirs = right(ours)
-        theirs.set_weights([w + 0.1 for w in theirs.get_weights()])
-        return theirs
+    def spoil(array):
+        array = array.copy()
+        array.flat[-1] += size  # a single number of it
+        return array
 
-    monkeypatch.setattr(keras_models, "twin", wrong)
-    assert min(keras_models.compare(layer, x, rng=rng).values()) > 1e-3
+    def spoil_last(nested):
+        return (*nested[:-1], spoil_last(nested[-1])) if isinstance(nested, tuple) else spoil(nested)
+
+    def spoiled_forward(*args):
+        outputs, states = forward(*args)
+        return spoil(outputs) if part == "outputs" else outputs, spoil_last(states) if part == "states" else states
+
+    def spoiled_backward(*args):
+        dx, d_state = backward(*args)
+        for name, g in zip(layer.weight_names, layer.grads, strict=True):
+            g.flat[-1] += size if part == f"gradient of {name}" else 0
+        is_state = part == "gradient of the initial state"
+        return spoil(dx) if part == "gradient of x" else dx, spoil_last(d_state) if is_state else d_state
+
+    monkeypatch.setattr(layer, "forward", spoiled_forward)
+    monkeypatch.setattr(layer, "backward", spoiled_backward)
+    differences = keras_models.compare(layer, x, initial_state=initial_state, rng=rng)
+    assert differences.pop(part) == pytest.approx(size, rel=1e-3)
+    assert max(differences.values()) < 1e-10
 
 
-def test_compare_finds_one_wrong_gradient(monkeypatch):
+def test_compare_reports_a_nan(monkeypatch):
     rng = np.random.default_rng(0)
     layer, x = made("LSTM", 2, 3, rng), rng.normal(size=(2, 4, 2))
-    right = layer.backward
-
-    def wrong(*gradient):
-        back = right(*gradient)
-        layer.grads[1] *= 1.01
-        return back
-
-    monkeypatch.setattr(layer, "backward", wrong)
-    apart = keras_models.compare(layer, x, rng=rng)
-    assert apart.pop("gradient of recurrent_kernel") > 1e-4
-    assert max(apart.values()) < 1e-10
+    forward, nan = layer.forward, np.full((2, 3), np.nan)
+    monkeypatch.setattr(layer, "forward", lambda *args: (forward(*args)[0], (nan, nan + 1)))
+    assert np.isnan(keras_models.compare(layer, x, rng=rng)["states"])
 
 
-def test_a_twin_is_a_copy_and_has_the_layers_dtype():
+def test_a_keras_layer_is_a_copy_and_has_the_layers_dtype():
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
         layer = made("GRU", 2, 3, rng, dtype=dtype)
-        theirs = keras_models.twin(layer)
+        theirs = keras_models.to_keras(layer)
         before = theirs.get_weights()
         assert before[0].dtype == dtype
         layer.kernel += 1
@@ -121,10 +146,10 @@ def test_a_twin_is_a_copy_and_has_the_layers_dtype():
         (False, False, [(2, 4)]),
     ],
 )
-def test_a_twin_returns_what_is_asked_for(sequences, state, shapes):
+def test_a_keras_layer_returns_what_is_asked_for(sequences, state, shapes):
     rng = np.random.default_rng(0)
     layer, x = made("LSTM", 3, 4, rng), rng.normal(size=(2, 5, 3))
-    got = keras_models.twin(layer, return_sequences=sequences, return_state=state)(x)
+    got = keras_models.to_keras(layer, return_sequences=sequences, return_state=state)(x)
     got = got if isinstance(got, list | tuple) else [got]
     assert [tuple(part.shape) for part in got] == shapes
     outputs, _ = layer.forward(x)
@@ -132,18 +157,18 @@ def test_a_twin_returns_what_is_asked_for(sequences, state, shapes):
 
 
 @pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh", "relu"])
-def test_twins_of_layers_without_memory(activation):
+def test_layers_without_memory_in_keras(activation):
     rng = np.random.default_rng(0)
     dense = Dense(3, 4, rng=rng, activation=activation, dtype=np.float64)
     x = rng.normal(size=(2, 5, 3))
-    np.testing.assert_allclose(keras_models.twin(dense)(x), dense.forward(x), atol=1e-12)
+    np.testing.assert_allclose(keras_models.to_keras(dense)(x), dense.forward(x), atol=1e-12)
     embedding, ids = Embedding(7, 3, rng=rng, dtype=np.float64), rng.integers(0, 7, (2, 5))
-    np.testing.assert_array_equal(keras_models.twin(embedding)(ids), embedding.forward(ids))
+    np.testing.assert_array_equal(keras_models.to_keras(embedding)(ids), embedding.forward(ids))
 
 
-def test_what_has_no_twin_is_named():
-    with pytest.raises(TypeError, match=r"or Embedding of course_lib, but Dropout came"):
-        keras_models.twin(Dropout(0.2, rng=np.random.default_rng(0)))
+def test_what_keras_has_not_is_named():
+    with pytest.raises(TypeError, match=r"or Embedding of course_lib, but got a Dropout"):
+        keras_models.to_keras(Dropout(0.2, rng=np.random.default_rng(0)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

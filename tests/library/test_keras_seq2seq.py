@@ -1,5 +1,9 @@
 """The encoder-decoder in Keras: the scores, losses and gradients of ours, masks on both sides, and training by fit."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,10 +14,12 @@ from course_lib.seq2seq import EncoderDecoder, teacher_forcing
 pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
 from course_lib import keras_seq2seq
 
+ROOT = Path(__file__).resolve().parents[2]
+
 ENCODER_DECODERS = [
-    dict(kind=kind, summary=summary) for kind in ("GRU", "LSTM", "SimpleRNN") for summary in ("start", "every step")
+    dict(kind=kind, context_at_every_step=context) for kind in ("GRU", "LSTM", "SimpleRNN") for context in (False, True)
 ]
-encoder_decoders = pytest.mark.parametrize("how", ENCODER_DECODERS, ids=lambda how: "-".join(how.values()))
+encoder_decoders = pytest.mark.parametrize("how", ENCODER_DECODERS, ids=lambda how: "-".join(map(str, how.values())))
 
 
 def random_model(rng, **how):
@@ -24,7 +30,7 @@ def random_model(rng, **how):
 
 
 def random_pairs(rng, count=4):
-    """Of several lengths; symbol 0 of either side is a symbol and not filling."""
+    """Of several lengths; symbol 0 of either side is a symbol and not padding."""
     return teacher_forcing(
         [rng.integers(0, 5, n) for n in rng.integers(1, 6, count)],
         [rng.integers(0, 4, n) for n in rng.integers(0, 6, count)],
@@ -34,10 +40,10 @@ def random_pairs(rng, count=4):
 
 
 @encoder_decoders
-def test_an_encoder_decoders_twin_has_its_scores_its_loss_and_its_gradients(how):
+def test_an_encoder_decoder_in_keras_has_its_scores_its_loss_and_its_gradients(how):
     rng = np.random.default_rng(0)
     ours, pairs = random_model(rng, **how), random_pairs(rng)
-    theirs, (inputs, answers) = keras_seq2seq.to_keras(ours), keras_seq2seq.numbered_from_one(pairs)
+    theirs, (inputs, answers) = keras_seq2seq.to_keras(ours), keras_seq2seq.inputs_and_targets(pairs)
     scores = ours.forward(pairs)
     np.testing.assert_allclose(np.array(theirs(inputs))[pairs.target_mask], scores[pairs.target_mask], atol=1e-10)
     loss = ours.loss.forward(scores, pairs.target_out, pairs.target_mask)
@@ -58,34 +64,58 @@ def test_an_encoder_decoders_twin_has_its_scores_its_loss_and_its_gradients(how)
 
 
 @encoder_decoders
-def test_filling_changes_no_score(how):
+def test_padding_changes_no_score(how):
     rng = np.random.default_rng(0)
     theirs = keras_seq2seq.to_keras(random_model(rng, **how))
     pairs = random_pairs(rng)
-    inputs, _ = keras_seq2seq.numbered_from_one(pairs)
+    inputs, _ = keras_seq2seq.inputs_and_targets(pairs)
     more = {name: np.pad(ids, ((0, 0), (0, 3))) for name, ids in inputs.items()}
     longer = np.array(theirs(more))[:, : pairs.target_in.shape[1]]
     np.testing.assert_allclose(longer[pairs.target_mask], np.array(theirs(inputs))[pairs.target_mask], atol=1e-12)
 
 
 def test_the_mask_is_passed_on_where_keras_own_layer_loses_it():
-    """What the lesson says of Concatenate; should Keras mend it, CodeAtEveryStep can go."""
+    """What the lesson says of Concatenate; should Keras mend it, RepeatContext can go."""
     layers = keras_seq2seq.keras.layers
     x, code = layers.Embedding(3, 2, mask_zero=True)(np.array([[1, 2, 0]])), np.ones((1, 4), np.float32)
-    joined = keras_seq2seq.CodeAtEveryStep()(x, code)
+    joined = keras_seq2seq.RepeatContext()(x, code)
     np.testing.assert_array_equal(joined, np.concatenate([x, np.ones((1, 3, 4))], axis=2))
     again = keras_seq2seq.keras.ops.ones((1, 3, 4))
     assert np.array(joined._keras_mask).tolist() == [[True, True, False]]
     assert np.array(layers.Concatenate()([x, again])._keras_mask).all()
 
 
+LOADING = """
+import sys
+import numpy as np
+from course_lib.keras_models import keras
+model, inputs = keras.models.load_model(sys.argv[1]), dict(np.load(sys.argv[2]))
+np.save(sys.argv[3], np.array(model(inputs)))
+"""
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # NumPy 2 about TensorFlow
+def test_a_saved_model_with_our_own_layer_loads_in_a_new_process(tmp_path):
+    rng = np.random.default_rng(0)
+    model = keras_seq2seq.to_keras(random_model(rng, context_at_every_step=True))
+    inputs, _ = keras_seq2seq.inputs_and_targets(random_pairs(rng))
+    paths = [str(tmp_path / name) for name in ("model.keras", "inputs.npz", "scores.npy")]
+    model.save(paths[0])
+    np.savez(paths[1], **inputs)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, *paths], cwd=ROOT, capture_output=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.load(paths[2]), np.array(model(inputs)))
+
+
 def test_training_in_keras_takes_the_steps_that_ours_takes():
     """By plain descent: Adam would make a whole step of a gradient that is nothing but a rounding error."""
     rng = np.random.default_rng(0)
-    ours, pairs = random_model(rng, summary="every step"), random_pairs(rng)
+    ours, pairs = random_model(rng, context_at_every_step=True), random_pairs(rng)
     theirs, descent = keras_seq2seq.to_keras(ours), SGD(0.1)
     theirs.compile(optimizer=keras_seq2seq.keras.optimizers.SGD(0.1), loss=theirs.loss, jit_compile=False)
-    there = theirs.fit(*keras_seq2seq.numbered_from_one(pairs), epochs=5, verbose=0).history["loss"]
+    there = theirs.fit(*keras_seq2seq.inputs_and_targets(pairs), epochs=5, verbose=0).history["loss"]
     here = [ours.train_on_batch(pairs, pairs.target_out, pairs.target_mask, optimizer=descent)[0] for _ in range(5)]
     np.testing.assert_allclose(there, here, rtol=1e-5)
     assert here[-1] < here[0] - 0.1
@@ -95,7 +125,7 @@ def test_an_encoder_decoder_learns_to_repeat_by_fit():
     rng = np.random.default_rng(0)
     keras_seq2seq.keras.utils.set_random_seed(0)
     words = [rng.integers(0, 4, n) for n in rng.integers(1, 3, 300)]
-    inputs, answers = keras_seq2seq.numbered_from_one(teacher_forcing(words, words, start=4, stop=5))
+    inputs, answers = keras_seq2seq.inputs_and_targets(teacher_forcing(words, words, start=4, stop=5))
     model = keras_seq2seq.encoder_decoder(4, 6, 32, embedding=8)
     model.fit(inputs, answers, batch_size=32, epochs=10, verbose=0)
     fed, written = np.full((300, 1), 4 + 1), [[] for _ in words]  # it writes by being fed what it has said so far
@@ -107,8 +137,8 @@ def test_an_encoder_decoder_learns_to_repeat_by_fit():
     assert exact_match(written, words) > 0.9
 
 
-def test_only_plain_encoder_decoders_have_a_twin():
+def test_only_plain_encoder_decoders_can_be_converted():
     rng = np.random.default_rng(0)
     for how in (dict(attention="dot"), dict(bidirectional=True)):
-        with pytest.raises(ValueError, match="reads one way and has no attention"):
+        with pytest.raises(ValueError, match="one direction and without attention, but got"):
             keras_seq2seq.to_keras(random_model(rng, **how))

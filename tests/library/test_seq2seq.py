@@ -8,27 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib import tasks
+from course_lib.attention import AdditiveAttention, DotAttention
 from course_lib.generation import beam_search, greedy, log_softmax, sample
 from course_lib.gradients import check_gradients
 from course_lib.metrics import exact_match
 from course_lib.optimizers import Adam
-from course_lib.seq2seq import (
-    AdditiveAttention,
-    BahdanauEncoderDecoder,
-    DotAttention,
-    EncoderDecoder,
-    Pairs,
-    scheduled_sampling,
-    teacher_forcing,
-)
+from course_lib.seq2seq import BahdanauEncoderDecoder, EncoderDecoder, Pairs, scheduled_sampling, teacher_forcing
 from course_lib.sequences import Vocabulary
 
 START, STOP = 4, 5  # of a target vocabulary of six symbols
 VARIANTS = [
     *(
-        dict(maker=EncoderDecoder, kind=kind, bidirectional=both, summary=summary, attention=attention)
-        for kind, both, summary, attention in itertools.product(
-            ["GRU", "LSTM", "SimpleRNN"], [False, True], ["start", "every step"], [None, "dot", "additive"]
+        dict(maker=EncoderDecoder, kind=kind, bidirectional=both, context_at_every_step=context, attention=attention)
+        for kind, both, context, attention in itertools.product(
+            ["GRU", "LSTM", "SimpleRNN"], [False, True], [False, True], [None, "dot", "additive"]
         )
     ),
     *(
@@ -225,7 +218,7 @@ def test_the_parts_may_be_used_by_themselves_in_between():
 
 @every_variant
 def test_a_batch_is_each_pair_alone(variant):
-    """Filling on either side changes no score, and the gradients of the parts add up to that of the whole."""
+    """Padding on either side changes no score, and the gradients of the parts add up to that of the whole."""
     rng = np.random.default_rng(0)
     model, pairs = made(variant, rng), random_pairs(rng, count=5)
     scores = model.forward(pairs)
@@ -250,17 +243,17 @@ def test_step_by_step_says_what_teacher_forcing_says(variant):
     rng = np.random.default_rng(1)
     model, pairs = made(variant, rng), random_pairs(rng)
     whole = log_softmax(model.forward(pairs))
-    looked = model.attention_weights if model.attention else None
-    state = model.read(pairs.source, pairs.source_mask)
+    weights = model.attention_weights if model.attention else None
+    state = model.encode(pairs.source, pairs.source_mask)
     for t, symbols in enumerate(pairs.target_in.T):
         log_p, state = model.step(symbols, state)
         np.testing.assert_allclose(log_p, whole[:, t], atol=1e-12)
         if model.attention:
-            np.testing.assert_allclose(model.attention_weights[:, 0], looked[:, t], atol=1e-12)
+            np.testing.assert_allclose(model.attention_weights[:, 0], weights[:, t], atol=1e-12)
     if model.attention:
-        assert looked.shape == (3, pairs.target_in.shape[1], pairs.source.shape[1])
-        np.testing.assert_allclose(looked.sum(axis=2), 1)
-        assert not looked.transpose(0, 2, 1)[~pairs.source_mask].any()
+        assert weights.shape == (3, pairs.target_in.shape[1], pairs.source.shape[1])
+        np.testing.assert_allclose(weights.sum(axis=2), 1)
+        assert not weights.transpose(0, 2, 1)[~pairs.source_mask].any()
 
 
 @given(variant=some_variants, seed=st.integers(0, 99))
@@ -269,7 +262,12 @@ def test_beams_carry_decoder_summary_and_memory(variant, seed):
     rng = np.random.default_rng(seed)
     model, pairs = made(variant, rng), random_pairs(rng)
     found = beam_search(
-        model.step, pairs.target_in[:, :1], model.read(pairs.source, pairs.source_mask), length=4, stop=STOP, width=3
+        model.step,
+        pairs.target_in[:, :1],
+        model.encode(pairs.source, pairs.source_mask),
+        max_length=4,
+        stop=STOP,
+        width=3,
     )
     for row, hypotheses in enumerate(found.hypotheses):
         for h in hypotheses:
@@ -281,9 +279,9 @@ def test_beams_carry_decoder_summary_and_memory(variant, seed):
 
 def test_without_attention_the_source_reaches_the_decoder_through_its_state_alone():
     rng = np.random.default_rng(0)
-    for summary, parts in (("start", 1), ("every step", 2)):
-        model = made(dict(maker=EncoderDecoder, summary=summary), rng)
-        state, *others = model.read(np.array([[1, 2, 3]]))
+    for context, parts in ((False, 1), (True, 2)):
+        model = made(dict(maker=EncoderDecoder, context_at_every_step=context), rng)
+        state, *others = model.encode(np.array([[1, 2, 3]]))
         assert state.shape == (1, 4)
         assert sum(part is not None for part in (state, *others)) == parts
 
@@ -299,16 +297,16 @@ def test_float32_stays_float32(variant):
 
 
 # ------------------------------------------------------------------------------------------------------------- Keras
-class KerasTwin:
+class KerasEncoderDecoder:
     """The same model built from Keras' layers, with a copy of the weights."""
 
     def __init__(self, model):
         from course_lib import keras_models
 
         self.tf, self.keras, self.model = keras_models.tf, keras_models.keras, model
-        twins = {id(layer): keras_models.twin(layer) for layer in model.layers if layer is not model.attention}
+        layers = {id(layer): keras_models.to_keras(layer) for layer in model.layers if layer is not model.attention}
         (self.source_embedding, self.encoder, self.target_embedding, self.decoder, self.output_layer) = (
-            twins[id(layer)]
+            layers[id(layer)]
             for layer in (
                 model.source_embedding,
                 model.encoder,
@@ -317,8 +315,8 @@ class KerasTwin:
                 model.output_layer,
             )
         )
-        self.combine = twins[id(model.combine)] if model.combine else None
-        self.looking = []
+        self.combine = layers[id(model.combine)] if model.combine else None
+        self.attention_layers = []
         if isinstance(model.attention, AdditiveAttention):
             self.attention = self.keras.layers.AdditiveAttention(dtype="float64")
             self.attention.build([(None, None, model.units)] * 2)
@@ -331,7 +329,7 @@ class KerasTwin:
             self.query.set_weights([ours.query_kernel])
             self.key.set_weights([ours.memory_kernel, ours.bias])
             self.attention.set_weights([ours.scale])
-            self.looking = [self.query, self.key, self.attention]
+            self.attention_layers = [self.query, self.key, self.attention]
         elif model.attention:
             self.attention = self.keras.layers.Attention(dtype="float64")
 
@@ -342,14 +340,14 @@ class KerasTwin:
             self.encoder,
             self.target_embedding,
             self.decoder,
-            *self.looking,
+            *self.attention_layers,
             *([self.combine] if self.combine else []),
             self.output_layer,
         ]
         return [v for part in parts for v in part.trainable_variables]
 
-    def look(self, queries, memory, mask):
-        if self.looking:
+    def attend(self, queries, memory, mask):
+        if self.attention_layers:
             return self.attention([self.query(queries), memory, self.key(memory)], mask=[None, mask])
         return self.attention([queries, memory], mask=[None, mask])
 
@@ -365,17 +363,17 @@ class KerasTwin:
         if isinstance(model, BahdanauEncoderDecoder):
             hs, contexts = [], []
             for t in range(steps):
-                context = self.look(states[0][:, None], memory, mask)
+                context = self.attend(states[0][:, None], memory, mask)
                 h, *states = self.decoder(tf.concat([x[:, t : t + 1], context], axis=-1), initial_state=states)
                 hs.append(h)
                 contexts.append(context)
             h = self.combine(tf.concat([tf.concat(hs, axis=1), tf.concat(contexts, axis=1)], axis=-1))
             return self.output_layer(h)
-        if model.summary == "every step":
+        if model.context_at_every_step:
             x = tf.concat([x, tf.repeat(states[0][:, None], steps, axis=1)], axis=-1)
         h, *_ = self.decoder(x, initial_state=states)
         if model.attention:
-            h = self.combine(tf.concat([h, self.look(h, memory, mask)], axis=-1))
+            h = self.combine(tf.concat([h, self.attend(h, memory, mask)], axis=-1))
         return self.output_layer(h)
 
 
@@ -384,7 +382,7 @@ def test_equal_to_keras_in_scores_loss_and_every_gradient(variant):
     pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
     rng = np.random.default_rng(2)
     model, pairs = made(variant, rng), random_pairs(rng)
-    theirs = KerasTwin(model)
+    theirs = KerasEncoderDecoder(model)
     with theirs.tf.GradientTape() as tape:
         scores = theirs.scores(pairs)
         losses = theirs.tf.nn.sparse_softmax_cross_entropy_with_logits(pairs.target_out, scores)
@@ -408,7 +406,7 @@ def test_teacher_forcing_shifts_the_target_by_one():
     assert len(pairs) == 2
 
 
-def test_a_part_of_the_pairs_has_no_filling_that_is_common_to_all():
+def test_a_part_of_the_pairs_has_no_padding_that_is_common_to_all():
     pairs = teacher_forcing([[0, 1, 2], [3], [4, 4]], [[1], [], [2, 2, 2]], START, STOP)
     some = pairs[[1, 0]]
     assert (some.source.shape, some.target_in.shape) == ((2, 3), (2, 2))
@@ -416,7 +414,7 @@ def test_a_part_of_the_pairs_has_no_filling_that_is_common_to_all():
     assert pairs[1:2].source.shape == pairs[1:2].target_out.shape == (1, 1)
 
 
-def test_batches_bring_every_pair_once_in_random_order_with_little_filling():
+def test_batches_bring_every_pair_once_in_random_order_with_little_padding():
     rng = np.random.default_rng(0)
     sources = [[i % 5] * (1 + i % 17) for i in range(403)]
     pairs = teacher_forcing(sources, [[i // 100, i // 10 % 10, i % 10] for i in range(403)], START, STOP)
@@ -439,8 +437,8 @@ def test_scheduled_sampling_at_its_two_ends():
     np.testing.assert_array_equal(same.target_in, pairs.target_in)
     model.output_layer.kernel *= 1e6  # so certain that a draw is the likeliest symbol
     free = scheduled_sampling(model, pairs, 0.0, rng)
-    state = model.read(pairs.source, pairs.source_mask)
-    written = greedy(model.step, pairs.target_in[:, :1], state, length=pairs.target_in.shape[1])
+    state = model.encode(pairs.source, pairs.source_mask)
+    written = greedy(model.step, pairs.target_in[:, :1], state, max_length=pairs.target_in.shape[1])
     for row in range(4):
         real = pairs.target_mask[row, 1:]
         np.testing.assert_array_equal(free.target_in[row, 1:][real], written.symbols[row][: len(real)][real])
@@ -471,14 +469,14 @@ def reversal(count, rng, longest=5):
 
 def written_by(model, pairs, start, stop):
     seed = np.full((len(pairs), 1), start)
-    return greedy(model.step, seed, model.read(pairs.source, pairs.source_mask), length=12, stop=stop).symbols
+    return greedy(model.step, seed, model.encode(pairs.source, pairs.source_mask), max_length=12, stop=stop).symbols
 
 
 @pytest.mark.parametrize(
     "variant",
     [
         dict(),
-        dict(summary="every step"),
+        dict(context_at_every_step=True),
         dict(kind="LSTM", bidirectional=True),
         dict(attention="dot", bidirectional=True),
         dict(attention="additive"),
@@ -508,7 +506,7 @@ def test_an_autoencoder_is_an_encoder_decoder_whose_target_is_its_source():
     model = EncoderDecoder(4, 6, 32, rng=rng, embedding=8)
     model.fit(data, optimizer=Adam(0.01), epochs=12, rng=rng)
     assert exact_match(written_by(model, data, 4, 5), words) > 0.95
-    code = model.read(data.source, data.source_mask)[0]
+    code = model.encode(data.source, data.source_mask)[0]
     assert code.shape == (400, 32)
 
 
@@ -591,23 +589,29 @@ def small(**how):
 @pytest.mark.parametrize(
     ("error", "says", "mistake"),
     [
-        (ValueError, r"kind is one of 'SimpleRNN', 'LSTM', 'GRU', but 'gru' came", lambda: small(kind="gru")),
-        (ValueError, r"attention is one of None, 'dot', 'additive', but 'luong'", lambda: small(attention="luong")),
-        (ValueError, r"summary is one of 'start', 'every step', but True", lambda: small(summary=True)),
-        (ValueError, r"half of the units.*but 5 came", lambda: EncoderDecoder(2, 2, 5, rng=RNG, bidirectional=True)),
+        (ValueError, r"kind is one of 'SimpleRNN', 'LSTM', 'GRU', but got 'gru'", lambda: small(kind="gru")),
+        (ValueError, r"attention is one of None, 'dot', 'additive', but got 'luong'", lambda: small(attention="luong")),
+        (ValueError, r"half of the units.*but got 5", lambda: EncoderDecoder(2, 2, 5, rng=RNG, bidirectional=True)),
         (ValueError, r"has an attention", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, attention=None)),
-        (ValueError, r"no summary at every", lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, summary="every step")),
+        (
+            ValueError,
+            r"no context_at_every_step beside",
+            lambda: BahdanauEncoderDecoder(2, 2, 4, rng=RNG, context_at_every_step=True),
+        ),
         (AttributeError, r"no attention.*attention=", lambda: small().attention_weights),
-        (ValueError, r"writes about something.*model\.read", lambda: greedy(small().step, [4], length=3)),
-        (NotImplementedError, r"forward\(pairs\).*greedy", lambda: small().predict(X)),
+        (ValueError, r"decodes from an encoded source.*model\.encode", lambda: greedy(small().step, [4], max_length=3)),
         (ValueError, r"pass rng=rng", lambda: small().fit(random_pairs(RNG), optimizer=Adam())),
-        (ValueError, r"3 sources and 1 targets", lambda: teacher_forcing([[1]] * 3, [[1]], 4, 5)),
+        (ValueError, r"got 3 sources and 1 targets", lambda: teacher_forcing([[1]] * 3, [[1]], 4, 5)),
         (ValueError, r"at least one step, but number 0", lambda: teacher_forcing([[]], [[1]], 4, 5)),
-        (ValueError, r"from 0 to 1, but 3 came", lambda: scheduled_sampling(small(), random_pairs(RNG), 3, RNG)),
-        (ValueError, r"same batch, but \(2, 3, 4\) and \(1, 3, 4\)", lambda: DotAttention().forward(X, X[:1])),
-        (ValueError, r"same batch, but \(3, 4\)", lambda: DotAttention().forward(X[0], X)),
-        (ValueError, r"of 4 and a memory of 2 features", lambda: DotAttention().forward(X, X[..., :2])),
-        (ValueError, r"nothing to look at", lambda: DotAttention().forward(X, X, np.array([[True] * 3, [False] * 3]))),
+        (ValueError, r"from 0 to 1, but got 3", lambda: scheduled_sampling(small(), random_pairs(RNG), 3, RNG)),
+        (ValueError, r"same batch, but got \(2, 3, 4\) and \(1, 3, 4\)", lambda: DotAttention().forward(X, X[:1])),
+        (ValueError, r"same batch, but got \(3, 4\)", lambda: DotAttention().forward(X[0], X)),
+        (ValueError, r"got queries of 4 and a memory of 2 features", lambda: DotAttention().forward(X, X[..., :2])),
+        (
+            ValueError,
+            r"nothing to attend to",
+            lambda: DotAttention().forward(X, X, np.array([[True] * 3, [False] * 3])),
+        ),
         (RuntimeError, r"DotAttention\.backward was called before forward", lambda: DotAttention().backward(X)),
     ],
 )
@@ -619,8 +623,8 @@ def test_mistakes_are_answered_in_words(error, says, mistake):
 def test_sampling_from_a_source_needs_nothing_more_than_greedy():
     rng = np.random.default_rng(0)
     model, pairs = made(VARIANTS[2], rng), random_pairs(rng)
-    state = model.read(pairs.source, pairs.source_mask)
-    drawn = sample(model.step, pairs.target_in[:, :1], state, length=5, stop=STOP, rng=rng)
+    state = model.encode(pairs.source, pairs.source_mask)
+    drawn = sample(model.step, pairs.target_in[:, :1], state, max_length=5, stop=STOP, rng=rng)
     assert len(drawn.symbols) == 3
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from course_lib import datasets, speaker
 from course_lib.layers import softmax
 from course_lib.metrics import ErrorRates, error_rates
-from course_lib.seq2seq import teacher_forcing
-from course_lib.speaker import train as train_speaker
+from course_lib.seq2seq import EncoderDecoder, teacher_forcing
+from course_lib.speaker import alignment, training
+from course_lib.speaker import train as command
 
 phonemes = st.sampled_from(sorted(speaker.SOUNDS))
 PAIRS_BEGIN = 1 + len(speaker.SOUNDS)
@@ -29,7 +30,7 @@ def shipped():
 # ---------------------------------------------------------------------------------------------------------------------
 def test_the_card_says_how_often_the_shipped_model_is_wrong(shipped):
     card = speaker.model_card()
-    rates = train_speaker.measure(shipped.model, "test")
+    rates = training.measure(shipped.model, "test")
     # another order of the same sums may turn a word that hangs in the balance
     assert rates.words == pytest.approx(card["word_error_rate"], abs=5e-4)
     assert rates.phonemes == pytest.approx(card["phoneme_error_rate"], abs=2e-4)
@@ -39,14 +40,13 @@ def test_the_card_says_how_often_the_shipped_model_is_wrong(shipped):
 
 
 def test_it_is_small():
-    assert (speaker.FOLDER / "speaker.npz").stat().st_size < 3_000_000
+    assert (training.FOLDER / "speaker.npz").stat().st_size < 3_000_000
 
 
-def test_the_card_is_what_the_training_code_writes(shipped, tmp_path, monkeypatch):
+def test_the_card_is_what_the_training_code_writes(shipped, tmp_path):
     card = speaker.model_card()
-    monkeypatch.setattr(speaker, "FOLDER", tmp_path)
-    written = train_speaker.write_card(shipped.model, *train_speaker.training_data())
-    assert written == speaker.model_card()
+    written = training.write_card(shipped.model, *alignment.training_data(), tmp_path)
+    assert written == json.loads((tmp_path / "speaker.json").read_text(encoding="utf-8"))
     assert written.keys() == card.keys()
     for key in ("what", "data", "training", "test_words", "parameters", "alone", "windows"):
         assert written[key] == card[key]
@@ -56,21 +56,21 @@ def test_the_card_is_what_the_training_code_writes(shipped, tmp_path, monkeypatc
 
 
 def test_training_makes_such_a_model_and_its_rate_falls(monkeypatch, capsys):
-    monkeypatch.setattr(train_speaker, "EPOCHS", 2)
-    monkeypatch.setattr(train_speaker, "UNITS", 16)
-    monkeypatch.setattr(train_speaker, "measure", lambda model, part: ErrorRates(1.0, 1.0))
+    monkeypatch.setattr(training, "EPOCHS", 2)
+    monkeypatch.setattr(training, "UNITS", 16)
+    monkeypatch.setattr(training, "measure", lambda model, part: ErrorRates(1.0, 1.0))
     rates = []
-    update = train_speaker.Adam.update
+    update = training.Adam.update
     monkeypatch.setattr(
-        train_speaker.Adam, "update", lambda self, *how: (rates.append(self.learning_rate), update(self, *how))
+        training.Adam, "update", lambda self, *how: (rates.append(self.learning_rate), update(self, *how))
     )
-    model = train_speaker.train(train_speaker.spelling_pairs("validation")[:640])
+    model = training.train(training.spelling_pairs("validation")[:640])
     assert len(rates) == 20
-    np.testing.assert_allclose(rates[:11], train_speaker.RATE)
-    np.testing.assert_allclose(rates[11:], train_speaker.RATE * np.arange(0.9, 0, -0.1))
+    np.testing.assert_allclose(rates[:11], training.RATE)
+    np.testing.assert_allclose(rates[11:], training.RATE * np.arange(0.9, 0, -0.1))
     assert "epoch 2: loss" in capsys.readouterr().out
     assert [w.shape for w in model.weights] != []
-    assert len(speaker.Speaker(model).say("phone").certainty) <= speaker.MOST_SOUNDS + 1
+    assert len(speaker.Speaker(model).say("phone").probabilities) <= speaker.MOST_SOUNDS + 1
 
 
 def test_what_goes_wrong_is_counted():
@@ -93,7 +93,7 @@ def test_what_goes_wrong_is_counted():
         [("S",)],
         [("K",)],
     ]
-    found = train_speaker.what_goes_wrong(spoken, accepted)
+    found = training.what_goes_wrong(spoken, accepted)
     assert found["by_letters"] == {"1-4": 0.5, "5-6": 1.0, "7-8": 1.0, "9-10": 0.0, "11-40": 0.0}
     assert found["by_one_sound"] == 1.0
     assert sorted(map(tuple, found["exchanges"])) == [("AH", "OW", 1), ("EY", "AA", 1)]
@@ -106,19 +106,36 @@ def test_a_word_is_said_alike_alone_and_in_company(shipped):
         alone = shipped.say(word)
         assert spoken.word == word
         assert alone.phonemes == spoken.phonemes
-        np.testing.assert_allclose(alone.certainty, spoken.certainty, atol=1e-5)
-        np.testing.assert_allclose(alone.attention, spoken.attention, atol=1e-5)
-        assert spoken.attention.shape == (len(spoken.phonemes), len(word))
-        np.testing.assert_allclose(spoken.attention.sum(axis=1), 1, atol=1e-5)
-        assert len(spoken.certainty) == len(spoken.phonemes) + 1
+        np.testing.assert_allclose(alone.probabilities, spoken.probabilities, atol=1e-5)
+        np.testing.assert_allclose(alone.attention_weights, spoken.attention_weights, atol=1e-5)
+        assert spoken.attention_weights.shape == (len(spoken.phonemes), len(word))
+        np.testing.assert_allclose(spoken.attention_weights.sum(axis=1), 1, atol=1e-5)
+        assert len(spoken.probabilities) == len(spoken.phonemes) + 1
     assert together[0].phonemes == ("F", "OW", "N")
     assert [s.phonemes for s in shipped.say_all(words, batch_size=2)] == [s.phonemes for s in together]
 
 
+def test_any_model_says_words_by_greedy_decoding_whatever_the_batches(shipped):
+    words = ["knight", "a", "phone", "extraordinary", "wicked"]
+    said = speaker.say_words(shipped.model, words)
+    assert said == [spoken.phonemes for spoken in shipped.say_all(words)]
+    assert said == speaker.say_words(shipped.model, words, batch_size=2)
+    assert said[:3] == [("N", "AY", "T"), ("AH",), ("F", "OW", "N")]
+
+
+def test_a_start_symbol_among_the_sounds_is_left_out():
+    model = EncoderDecoder(26, 41, 4, attention="dot", rng=np.random.default_rng(0))
+    model.output_layer.bias[speaker.START] = 100  # nothing else is ever predicted
+    assert speaker.say_words(model, ["a", "ab"]) == [(), ()]
+    spoken = speaker.Speaker(model).say("ab")
+    assert spoken.phonemes == ()
+    assert spoken.probabilities.shape == (1,)
+
+
 def test_what_cannot_be_said_is_named(shipped):
-    with pytest.raises(ValueError, match="1 to 40 letters, but '' has 0"):
+    with pytest.raises(ValueError, match="1 to 40 letters, but got '' with 0"):
         shipped.say("")
-    with pytest.raises(ValueError, match="has 41"):
+    with pytest.raises(ValueError, match="with 41"):
         shipped.say("a" * 41)
     with pytest.raises(ValueError, match="'é' at position 3"):
         shipped.say("josé")
@@ -130,7 +147,7 @@ def test_certainty_is_the_probability_of_what_is_said_and_then_of_the_end(shippe
     sounds = [speaker.PHONEMES.index(sound) for sound in spoken.phonemes]
     pairs = teacher_forcing([speaker.LETTERS.encode("phone")], [sounds], speaker.START, speaker.STOP)
     p = softmax(shipped.model.forward(pairs))[0]
-    for sound, certainty, row in zip([*sounds, speaker.STOP], spoken.certainty, p, strict=True):
+    for sound, certainty, row in zip([*sounds, speaker.STOP], spoken.probabilities, p, strict=True):
         assert row[sound] == pytest.approx(certainty, abs=1e-5)
         assert row[sound] == row.max()
 
@@ -160,7 +177,7 @@ def test_a_name_without_latin_letters_is_answered():
     for text in ("李雷", "", "42", "Hɑnna", "Li 雷"):
         with pytest.raises(ValueError, match="Latin letters, such as Li Lei"):
             speaker.words_of(text)
-    with pytest.raises(ValueError, match="one of 41 came"):
+    with pytest.raises(ValueError, match="got one of 41"):
         speaker.words_of("a" * 41)
 
 
@@ -170,7 +187,7 @@ def test_whatever_is_typed_is_read_or_answered(text):
         words, answer = speaker.words_of(text), ""
     except ValueError as error:
         words, answer = [], str(error)
-    assert bool(words) != answer.startswith("The network reads")
+    assert bool(words) != answer.startswith("The network takes")
     assert all(re.fullmatch("[a-z]{1,40}", word) for word in words)
 
 
@@ -219,7 +236,7 @@ def test_syllables_keep_the_sounds_and_have_one_vowel_each(sounds):
 
 
 def test_stressed_phonemes_are_refused():
-    with pytest.raises(ValueError, match="'OW1' is not one of the dictionary's 39 phonemes"):
+    with pytest.raises(ValueError, match=r"39 phonemes.*got 'OW1'"):
         speaker.respell(("G", "OW1"))
 
 
@@ -243,7 +260,7 @@ def all_alignments(letters, count):
 
 def chunk_number(chunk):
     """The column of (), (a,) or (a, b) in the table."""
-    ids = [train_speaker.PHONEMES.index(p) for p in chunk]
+    ids = [speaker.PHONEMES.index(p) for p in chunk]
     if len(ids) == 2:
         return PAIRS_BEGIN + ids[0] * len(speaker.SOUNDS) + ids[1]
     return 1 + ids[0] if ids else 0
@@ -277,9 +294,9 @@ def test_counts_and_alignments_equal_those_of_trying_all(pairs, seed):
             for cell in cells:
                 expected[cell] += p / total
         best.append(max((p for p, _ in ways), default=None))
-    counts = train_speaker._expected_counts(table, train_speaker._same_sizes(pairs))
+    counts = alignment._expected_counts(table, alignment._same_sizes(pairs))
     np.testing.assert_allclose(counts, expected, atol=1e-12)
-    for (word, sounds), sizes, p in zip(pairs, train_speaker.align(pairs, table), best, strict=True):
+    for (word, sounds), sizes, p in zip(pairs, alignment.align(pairs, table), best, strict=True):
         if p is None:
             assert sizes is None
         else:
@@ -292,18 +309,18 @@ def test_a_hidden_table_is_found():
     words = ["".join(rng.choice(list(truth), rng.integers(3, 8))) for _ in range(300)]
     pairs = [(word, tuple(p for letter in word for p in truth[letter])) for word in words]
     pairs = [(word, sounds) for word, sounds in pairs if sounds]
-    table = train_speaker.letter_table(pairs, rounds=20)
+    table = alignment.letter_table(pairs, rounds=20)
     np.testing.assert_allclose(table.sum(axis=1)[[ord(c) - ord("a") for c in truth]], 1)
     for letter, chunk in truth.items():
         assert table[ord(letter) - ord("a")].argmax() == chunk_number(chunk), letter
-    for (word, sounds), sizes in zip(pairs, train_speaker.align(pairs, table), strict=True):
-        assert train_speaker.chunked(sounds, sizes) == [" ".join(truth[letter]) for letter in word]
+    for (word, sounds), sizes in zip(pairs, alignment.align(pairs, table), strict=True):
+        assert alignment.chunked(sounds, sizes) == [" ".join(truth[letter]) for letter in word]
 
 
 def test_words_that_cannot_be_aligned_are_passed_over():
     pairs = [("a", ("AE",)), ("w", ("D", "AH", "B", "AH"))]
-    table = train_speaker.letter_table(pairs)
-    sizes = train_speaker.align(pairs, table)
+    table = alignment.letter_table(pairs)
+    sizes = alignment.align(pairs, table)
     assert sizes[0].tolist() == [1]
     assert sizes[1] is None
 
@@ -313,7 +330,7 @@ def test_a_window_sees_so_many_letters_and_asks_a_narrower_one_when_lost():
         return np.array([ord(letter) - ord("a") for letter in text])
 
     rows = [(ids("ab"), [1, 2]), (ids("cb"), [3, 4]), (ids("cb"), [3, 4]), (ids("abc"), [1, 5, 0])]
-    narrow, wide = train_speaker.WindowTable(rows, 1), train_speaker.WindowTable(rows, 3)
+    narrow, wide = alignment.WindowTable(rows, 1), alignment.WindowTable(rows, 3)
     assert narrow.say(ids("ab")) == [1, 4]  # b is 4 twice, 2 and 5 once each
     assert wide.say(ids("ab")) == [1, 2]
     assert wide.say(ids("abc")) == [1, 5, 0]
@@ -335,13 +352,13 @@ def test_the_command_trains_measures_and_writes(tmp_path, monkeypatch, capsys):
         return words[::40], accepted[::40]
 
     monkeypatch.setattr(datasets, "load_spellings", few)
-    monkeypatch.setattr(train_speaker, "EPOCHS", 1)
-    monkeypatch.setattr(train_speaker, "UNITS", 16)
-    monkeypatch.setattr(speaker, "FOLDER", tmp_path / "models")
-    train_speaker.main()
+    monkeypatch.setattr(training, "EPOCHS", 1)
+    monkeypatch.setattr(training, "UNITS", 16)
+    command.main(tmp_path / "models")
     printed = capsys.readouterr().out
     assert "epoch 1: loss" in printed
     card = json.loads((tmp_path / "models" / "speaker.json").read_text(encoding="utf-8"))
     assert f"test words wrong: {card['word_error_rate']:.1%}" in printed
     assert 0 < card["word_error_rate"] <= 1
-    assert speaker.load_speaker().say("go").word == "go"
+    trained = EncoderDecoder.load(tmp_path / "models" / "speaker.npz")
+    assert speaker.Speaker(trained).say("go").word == "go"

@@ -5,18 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from course_lib.attention import MultiHeadAttention, causal_mask, positional_encoding
 from course_lib.generation import beam_search, greedy, log_softmax
 from course_lib.gradients import check_gradients
+from course_lib.layers import LayerNormalization
 from course_lib.optimizers import Adam
 from course_lib.seq2seq import teacher_forcing
-from course_lib.transformer import (
-    Block,
-    LayerNormalization,
-    MultiHeadAttention,
-    Transformer,
-    causal_mask,
-    positional_encoding,
-)
+from course_lib.transformer import Transformer, TransformerBlock
 
 START, STOP = 4, 5  # of a target vocabulary of six symbols
 
@@ -64,7 +59,7 @@ def test_places_differ_and_have_a_fixed_length():
 
 
 def test_an_odd_number_of_features_has_no_pairs_of_waves():
-    with pytest.raises(ValueError, match="the number of features is even, but 7 came"):
+    with pytest.raises(ValueError, match="the number of features is even, but got 7"):
         positional_encoding(3, 7)
 
 
@@ -107,15 +102,17 @@ def test_layer_norm_equals_keras(keras, epsilon):
 
 
 # -------------------------------------------------------------------------------------------------------------- heads
-def by_hand(layer, x, memory, allowed):
+def by_hand(layer, x, memory, mask):
     """One number after the other."""
-    (W_q, b_q), (W_k, b_k), (W_v, b_v), (W_o, b_o) = ((p.kernel, p.bias) for p in layer.parts)
+    (W_q, b_q), (W_k, b_k), (W_v, b_v), (W_o, b_o) = (
+        (p.kernel, p.bias) for p in (layer.query, layer.key, layer.value, layer.output)
+    )
     q, k, v = x @ W_q + b_q, memory @ W_k + b_k, memory @ W_v + b_v
     size = q.shape[-1] // layer.heads
     answers = np.zeros_like(q)
     for row, t, head in np.ndindex(len(x), x.shape[1], layer.heads):
         part = slice(head * size, (head + 1) * size)
-        seen = [s for s in range(memory.shape[1]) if allowed[row, t, s]]
+        seen = [s for s in range(memory.shape[1]) if mask[row, t, s]]
         e = np.array([np.exp(q[row, t, part] @ k[row, s, part] / np.sqrt(size)) for s in seen])
         for share, s in zip(e / e.sum(), seen, strict=True):
             answers[row, t, part] += share * v[row, s, part]
@@ -136,18 +133,18 @@ def test_heads_are_their_formula_and_their_gradients_are_right(seed, heads, size
     rng = np.random.default_rng(seed)
     layer = all_weights_matter(MultiHeadAttention(heads * size, heads, rng=rng, dtype=np.float64), rng)
     x, memory = rng.normal(size=(2, time, heads * size)), rng.normal(size=(2, source, heads * size))
-    allowed = rng.random((2, time, source)) < 0.6
-    allowed[..., 0] |= ~allowed.any(axis=-1)
-    y = layer.forward(x, memory, allowed[:, None])
-    np.testing.assert_allclose(y, by_hand(layer, x, memory, allowed), atol=1e-12)
-    assert (layer.attention_weights[np.broadcast_to(~allowed[:, None], layer.attention_weights.shape)] == 0).all()
+    mask = rng.random((2, time, source)) < 0.6
+    mask[..., 0] |= ~mask.any(axis=-1)
+    y = layer.forward(x, memory, mask[:, None])
+    np.testing.assert_allclose(y, by_hand(layer, x, memory, mask), atol=1e-12)
+    assert (layer.attention_weights[np.broadcast_to(~mask[:, None], layer.attention_weights.shape)] == 0).all()
     np.testing.assert_allclose(layer.attention_weights.sum(axis=-1), 1)
 
     dy = rng.normal(size=y.shape)
     dx, d_memory = layer.backward(dy)
     arrays = {"x": x, "memory": memory} | dict(zip(layer.weight_names, layer.weights, strict=True))
     claimed = dict(zip(arrays, [dx, d_memory, *(g.copy() for g in layer.grads)], strict=True))
-    errors = check_gradients(lambda: float((layer.forward(x, memory, allowed[:, None]) * dy).sum()), arrays, claimed)
+    errors = check_gradients(lambda: float((layer.forward(x, memory, mask[:, None]) * dy).sum()), arrays, claimed)
     assert max(errors.values()) < 1e-6
 
 
@@ -179,21 +176,21 @@ def test_self_attention_knows_no_order():
 
 def test_what_cannot_be_is_answered_in_words():
     rng = np.random.default_rng(3)
-    with pytest.raises(ValueError, match=r"8 features for 3 heads came\. Take a multiple of 3"):
+    with pytest.raises(ValueError, match=r"got 8 features for 3 heads\. Take a multiple of 3"):
         MultiHeadAttention(8, 3, rng=rng)
     layer, x = MultiHeadAttention(4, 2, rng=rng), np.ones((2, 3, 4), np.float32)
     mask = np.array([[True, True, False], [False, False, False]])
-    with pytest.raises(ValueError, match="leaves a position without anything to look at"):
+    with pytest.raises(ValueError, match="leaves a position without anything to attend to"):
         layer.forward(x, x, mask[:, None, None])
     with pytest.raises(ValueError, match="number of features is even"):
-        Transformer(5, 6, 3, heads=3, rng=rng).read(np.array([[0, 1]]))
+        Transformer(5, 6, 3, heads=3, rng=rng)
 
 
 # ------------------------------------------------------------------------------------------------------------- blocks
 @pytest.mark.parametrize("cross_attention", [False, True])
 def test_gradients_of_a_block(cross_attention):
     rng = np.random.default_rng(4)
-    block = Block(6, 2, 5, cross_attention, rng=rng, dtype=np.float64)
+    block = TransformerBlock(6, 2, 5, cross_attention, rng=rng, dtype=np.float64)
     for layer in block.layers:
         all_weights_matter(layer, rng)
     x, memory = rng.normal(size=(2, 4, 6)), rng.normal(size=(2, 3, 6)) if cross_attention else None
@@ -216,8 +213,8 @@ def test_gradients_of_a_block(cross_attention):
 
 def test_a_block_adds_to_what_was_there():
     rng = np.random.default_rng(5)
-    block = Block(6, 2, 5, True, rng=rng, dtype=np.float64)
-    for last in (block.self_attention.parts[3], block.cross_attention.parts[3], block.feed_forward[1]):
+    block = TransformerBlock(6, 2, 5, True, rng=rng, dtype=np.float64)
+    for last in (block.self_attention.output, block.cross_attention.output, block.feed_forward[1]):
         last.kernel[...] = 0
     x = rng.normal(size=(1, 3, 6))
     np.testing.assert_array_equal(block.forward(x, memory=rng.normal(size=(1, 2, 6))), x)
@@ -272,7 +269,7 @@ def test_the_order_of_the_source_matters(seed):
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_filling_changes_nothing(seed):
+def test_padding_changes_nothing(seed):
     rng = np.random.default_rng(seed)
     model = made(rng)
     sources, targets = [rng.integers(0, 5, 2), rng.integers(0, 5, 6)], [rng.integers(0, 4, 3), rng.integers(0, 4, 5)]
@@ -285,19 +282,19 @@ def test_filling_changes_nothing(seed):
 def test_attention_weights_are_those_of_the_last_block():
     rng = np.random.default_rng(8)
     model = made(rng)
-    for array in model.writing[-1].cross_attention.parts[0].weights:
+    for array in model.decoder_blocks[-1].cross_attention.query.weights:
         array[...] = 0  # no question: it looks at all alike
     pairs = teacher_forcing([[0, 1, 2, 3], [4, 1]], [[1, 2], [3]], START, STOP)
     model.forward(pairs)
     np.testing.assert_allclose(model.attention_weights[0], 1 / 4)
     np.testing.assert_allclose(model.attention_weights[1, :, :2], 1 / 2)
-    assert np.abs(model.writing[0].cross_attention.attention_weights - 1 / 4).max() > 1e-3
+    assert np.abs(model.decoder_blocks[0].cross_attention.attention_weights - 1 / 4).max() > 1e-3
 
 
 def test_steps_are_the_forward_pass_one_symbol_at_a_time():
     rng = np.random.default_rng(2)
     model, pairs = made(rng), some_pairs(rng)
-    state = model.read(pairs.source, pairs.source_mask)
+    state = model.encode(pairs.source, pairs.source_mask)
     whole = log_softmax(model.forward(pairs))
     for t in range(pairs.target_in.shape[1]):
         log_p, state = model.step(pairs.target_in[:, t], state)
@@ -311,7 +308,12 @@ def test_a_beam_of_one_is_greedy(seed):
     model, pairs = made(rng), some_pairs(rng, rows=2)
     ways = [
         choose(
-            model.step, pairs.target_in[:, :1], model.read(pairs.source, pairs.source_mask), length=4, stop=STOP, **how
+            model.step,
+            pairs.target_in[:, :1],
+            model.encode(pairs.source, pairs.source_mask),
+            max_length=4,
+            stop=STOP,
+            **how,
         )
         for choose, how in ((greedy, {}), (beam_search, dict(width=1)))
     ]
@@ -330,7 +332,7 @@ def test_float32_stays_float32():
 
 def test_it_starts_with_symbols_as_large_as_their_places():
     model = Transformer(50, 50, 64, rng=np.random.default_rng(7))
-    for embedding in model.embeddings:
+    for embedding in (model.source_embedding, model.target_embedding):
         ratio = np.sqrt((embedding.kernel**2).mean() / (positional_encoding(20, 64) ** 2).mean())
         assert 0.5 < ratio < 2
 
@@ -347,8 +349,8 @@ def test_it_learns_a_cipher_and_looks_at_the_right_letter():
     assert history.stopped == ""
     pairs = draw()
     assert model.evaluate(pairs) < 0.1
-    written = greedy(model.step, pairs.target_in[:, :1], model.read(pairs.source), length=5, stop=STOP).symbols
-    assert np.mean([list(row) == list(wanted[:3]) for row, wanted in zip(written, pairs.target_out, strict=True)]) > 0.8
+    decoded = greedy(model.step, pairs.target_in[:, :1], model.encode(pairs.source), max_length=5, stop=STOP).symbols
+    assert np.mean([list(row) == list(wanted[:3]) for row, wanted in zip(decoded, pairs.target_out, strict=True)]) > 0.8
     model.forward(pairs)
     assert (model.attention_weights[:, :3].argmax(axis=2) == np.arange(3)).mean() > 0.8
     assert model.attention_weights.shape == (16, 4, 3)

@@ -44,7 +44,7 @@ def test_ours_and_keras_train_the_same_model_on_the_same_batches(kind):
     ours, keras = _sides.Ours(1), _sides.Keras.__new__(_sides.Keras)
     from course_lib import keras_models
 
-    keras.tf, keras.keras, keras.twin = keras_models.tf, keras_models.keras, keras_models.twin
+    keras.tf, keras.keras, keras.to_keras = keras_models.tf, keras_models.keras, keras_models.to_keras
     keras.modes = ("Keras plain",)
     ours.prepare(case)
     keras.prepare(case)

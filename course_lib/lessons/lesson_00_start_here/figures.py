@@ -22,7 +22,9 @@ def _described(spoken):
     """A word and its sounds as a sentence."""
     said = ", ".join(
         f"{sound} {certainty:.0%}, most at {spoken.word[looked.argmax()]}"
-        for sound, certainty, looked in zip(spoken.phonemes, spoken.certainty, spoken.attention, strict=False)
+        for sound, certainty, looked in zip(
+            spoken.phonemes, spoken.probabilities, spoken.attention_weights, strict=False
+        )
     )
     return f"{spoken.word}, said {respell(spoken.phonemes)}: {said}."
 
@@ -60,7 +62,7 @@ def rows_of(spoken, most):
     """
     letters, sounds = len(spoken.word), len(spoken.phonemes)
     width = -(-letters // -(-letters // most))  # rows of about equally many letters
-    attended = np.maximum.accumulate(spoken.attention.argmax(axis=1)) if sounds else np.empty(0, int)
+    attended = np.maximum.accumulate(spoken.attention_weights.argmax(axis=1)) if sounds else np.empty(0, int)
     letter, sound = 0, 0
     while letter < letters or sound < sounds:
         end = min(letter + width, letters)
@@ -116,8 +118,8 @@ def draw_spoken(words):
         for x, letter in zip(xs, spoken.word[letters], strict=True):
             plotting.draw_box(ax, x, upper, half, plotting.COLORS["input"], letter, fontsize=14, va="center_baseline")
         for x, i in zip((columns + 0.7) * pitch, range(sounds.start, sounds.stop), strict=True):
-            certainty = float(spoken.certainty[i])
-            for x_letter, weight in zip(xs, spoken.attention[i, letters], strict=True):
+            certainty = float(spoken.probabilities[i])
+            for x_letter, weight in zip(xs, spoken.attention_weights[i, letters], strict=True):
                 if weight > 0.03:  # thinner lines would not be seen
                     ax.plot(
                         [x_letter, x],

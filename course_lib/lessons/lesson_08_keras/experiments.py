@@ -98,7 +98,7 @@ def measure_dropout(seed, symbols=80_000, units=128, epochs=15, length=40, learn
     row = {"table": table_bits(read, unseen)["table"]}
     for name, rate in (("without", 0.0), ("with", 0.5)):
         keras.utils.set_random_seed(seed)
-        model = lstm_stack(1, units, rate, every_step=True, learning_rate=learning_rate)
+        model = lstm_stack(1, units, rate, return_sequences=True, learning_rate=learning_rate)
         history = model.fit(
             inputs, targets, epochs=epochs, batch_size=32, validation_data=cut(unseen, length), verbose=0
         ).history

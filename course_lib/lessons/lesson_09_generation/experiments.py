@@ -82,21 +82,23 @@ def judge(grammar, strings):
 
 
 def greedily(step, seed, rng):
-    return generation.greedy(step, seed, length=100, stop=E)
+    return generation.greedy(step, seed, max_length=100, stop=E)
 
 
 def at_temperature(temperature):
-    return lambda step, seed, rng: generation.sample(step, seed, length=100, stop=E, temperature=temperature, rng=rng)
+    return lambda step, seed, rng: generation.sample(
+        step, seed, max_length=100, stop=E, temperature=temperature, rng=rng
+    )
 
 
 def from_nucleus(p, temperature=1.0):
     return lambda step, seed, rng: generation.nucleus(
-        step, seed, length=100, stop=E, p=p, temperature=temperature, rng=rng
+        step, seed, max_length=100, stop=E, p=p, temperature=temperature, rng=rng
     )
 
 
 def among_the_first(k):
-    return lambda step, seed, rng: generation.top_k(step, seed, length=100, stop=E, k=k, rng=rng)
+    return lambda step, seed, rng: generation.top_k(step, seed, max_length=100, stop=E, k=k, rng=rng)
 
 
 SETTINGS = {
@@ -185,7 +187,7 @@ PSEUDOCOUNT = {"table": 1, "smoothed": 30}  # letters; of 1, 10, 20, 30, 60 the 
 
 def write_words(step, seed, count, rng):
     """Words at temperature 1, from a seed of dots to the next dot."""
-    written = generation.sample(step, np.tile(LETTERS.encode(seed), (count, 1)), length=30, stop=0, rng=rng)
+    written = generation.sample(step, np.tile(LETTERS.encode(seed), (count, 1)), max_length=30, stop=0, rng=rng)
     return [LETTERS.decode(row) if len(row) else "" for row in written.symbols]
 
 
@@ -290,8 +292,8 @@ def manual_parts():
 def texts_that_loop(model, unseen, rng, count=20):
     """Of texts of 2,000 characters after a piece of unseen text, how many end in going round: greedy, and sampled."""
     step, seeds = generation.model_step(model), unseen[: count * 50].reshape(count, 50)
-    greedy = generation.greedy(step, seeds, length=2000)
-    sampled = generation.sample(step, seeds, length=2000, rng=rng)
+    greedy = generation.greedy(step, seeds, max_length=2000)
+    sampled = generation.sample(step, seeds, max_length=2000, rng=rng)
     return [sum(loops(row) for row in written.symbols) for written in (greedy, sampled)]
 
 
@@ -381,7 +383,9 @@ def forced_rate(model, rng):
 
 def go_on(model, seeds, length, rng):
     """Texts that the model continues, reading itself: rows of ids, (count, time + length)."""
-    return np.hstack([seeds, generation.sample(generation.model_step(model), seeds, length=length, rng=rng).symbols])
+    return np.hstack(
+        [seeds, generation.sample(generation.model_step(model), seeds, max_length=length, rng=rng).symbols]
+    )
 
 
 def after_the_first(errors, steps=12):

@@ -62,7 +62,7 @@ def words_after(text, temperature, p, count=_WORDS):
     written = nucleus(
         _step(),
         np.tile(seed, (count, 1)),
-        length=18,
+        max_length=18,
         stop=0,
         p=p,
         temperature=temperature,

@@ -15,6 +15,7 @@ from course_lib.metrics import error_rates, exact_match
 from course_lib.optimizers import Adam, LinearDecay
 from course_lib.seq2seq import EncoderDecoder, scheduled_sampling, teacher_forcing
 from course_lib.sequences import Vocabulary
+from course_lib.speaker import say_words
 from course_lib.teaching.experiment import Reproduction
 
 ALPHABET = Vocabulary("abcdefghijklmnopqrstuvwxyz")
@@ -40,9 +41,9 @@ def wanted(pairs):
 def write(model, pairs, choose=greedy, **how):
     """What the model writes about the sources; its last two symbols are start and stop."""
     start, stop = len(model.output_layer.bias) - 2, len(model.output_layer.bias) - 1
-    state = model.read(pairs.source, pairs.source_mask)
-    seed = np.full((len(pairs), 1), start)
-    return choose(model.step, seed, state, length=pairs.target_out.shape[1] + 5, stop=stop, **how)
+    state = model.encode(pairs.source, pairs.source_mask)
+    prompt = np.full((len(pairs), 1), start)
+    return choose(model.step, prompt, state, max_length=pairs.target_out.shape[1] + 5, stop=stop, **how)
 
 
 def share_right(model, pairs):
@@ -127,7 +128,7 @@ def found_by_beams(models, widths, rng):
         P = tasks.random_transitions(5, 1, rng, concentration=1.0)
         best = likeliest(P, 6)
         for width in widths:
-            beams = beam_search(chain(P), [0], length=6, width=width)
+            beams = beam_search(chain(P), [0], max_length=6, width=width)
             found[width] += bool(beams.log_probability[0] > best - 1e-9) / models
     return found
 
@@ -151,7 +152,7 @@ def _beams_holds(rows):
 # ---------------------------------------------------------------------------------------------------------------------
 def nothing_is_likelier(model, pairs):
     """The share of sources for which stopping at once beats the best that a beam of 5 finds."""
-    log_p, _ = model.step(pairs.target_in[:, 0], model.read(pairs.source, pairs.source_mask))
+    log_p, _ = model.step(pairs.target_in[:, 0], model.encode(pairs.source, pairs.source_mask))
     return float((log_p[:, -1] > write(model, pairs, beam_search, width=5).log_probability).mean())
 
 
@@ -197,10 +198,10 @@ def echo_data(count, rng, shortest, longest):
     return teacher_forcing([string[::-1] for string in strings], strings, start=8, stop=9)
 
 
-def autoencoder(units, seed, updates=600, summary="start"):
+def autoencoder(units, seed, updates=600, context_at_every_step=False):
     """A recurrent autoencoder with a code of so many numbers, for strings of 1 to 12 letters."""
     rng = np.random.default_rng(seed)
-    model = EncoderDecoder(8, 10, units, summary=summary, rng=rng)
+    model = EncoderDecoder(8, 10, units, context_at_every_step=context_at_every_step, rng=rng)
     return train(model, lambda: echo_data(32, rng, 1, 12), updates)
 
 
@@ -209,13 +210,13 @@ LENGTHS = (2, 4, 6, 8, 10, 12)
 
 def measure_code(seed):
     row = {}
-    for name, units, summary in (
-        ("16", 16, "start"),
-        ("32", 32, "start"),
-        ("64", 64, "start"),
-        ("cho_32", 32, "every step"),
+    for name, units, context_at_every_step in (
+        ("16", 16, False),
+        ("32", 32, False),
+        ("64", 64, False),
+        ("cho_32", 32, True),
     ):
-        model = autoencoder(units, seed, summary=summary)
+        model = autoencoder(units, seed, context_at_every_step=context_at_every_step)
         rng = np.random.default_rng(1000 + seed)
         for length in LENGTHS:
             pairs = echo_data(200, rng, length, length)
@@ -265,11 +266,6 @@ def first_speaker(pairs, seed, updates, teacher_forcing_ratio=1.0):
     return train(model, draw, updates)
 
 
-def say(model, pairs, phonemes):
-    """The phonemes that the model says for each word; start symbols inside it are left out."""
-    return [tuple(phonemes.decode(row[row < 39])) for row in write(model, pairs).symbols]
-
-
 LONG = ((1, 4), (5, 6), (7, 8), (9, 10), (11, 40))
 
 
@@ -283,8 +279,8 @@ def measure_speaker(seed, updates=1200):
     phonemes, rng = all_phonemes(), np.random.default_rng(1000 + seed)
     pairs = spellings("train", 20_000, rng, phonemes)[0]
     model = first_speaker(pairs, seed, updates)
-    unseen, words, accepted = spellings("validation", 1000, rng, phonemes)
-    said = say(model, unseen, phonemes)
+    _, words, accepted = spellings("validation", 1000, rng, phonemes)
+    said = say_words(model, [word[::-1] for word in words])
     row = dict(zip(("words", "phonemes"), map(float, error_rates(said, accepted)), strict=True))
     for low, high in LONG:
         some = [i for i, word in enumerate(words) if low <= len(word) <= high]
@@ -311,11 +307,11 @@ def _speaker_measured(rows):
 def measure_scheduled(seed, updates=3000):
     phonemes, rng = all_phonemes(), np.random.default_rng(1000 + seed)
     pairs = spellings("train", 100_000, rng, phonemes)[0]
-    unseen, _, accepted = spellings("validation", 1000, rng, phonemes)
+    unseen, words, accepted = spellings("validation", 1000, rng, phonemes)
     row = {}
     for name, teacher_forcing_ratio in (("forced", 1.0), ("scheduled", 0.5)):
         model = first_speaker(pairs, seed, updates, teacher_forcing_ratio)
-        rates = error_rates(say(model, unseen, phonemes), accepted)
+        rates = error_rates(say_words(model, [word[::-1] for word in words]), accepted)
         row |= {
             name: float(rates.words),
             f"{name}_phonemes": float(rates.phonemes),

@@ -13,7 +13,7 @@ def draw_tree(ax, beams, names, *, steps=1):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-    beams : Beams
+    beams : BeamSearchOutput
         As :func:`course_lib.generation.beam_search` returns it, of one source.
     names : sequence of str
         How each symbol is written.

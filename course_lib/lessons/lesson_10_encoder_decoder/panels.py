@@ -49,10 +49,10 @@ def sentence_beams(width, length_exponent=0.0, steps=LONGEST):
 
     Returns
     -------
-    Beams
+    BeamSearchOutput
     """
     return beam_search(
-        word_step, [len(WORDS)], length=steps, stop=WORDS.index(STOP), width=width, length_exponent=length_exponent
+        word_step, [len(WORDS)], max_length=steps, stop=WORDS.index(STOP), width=width, length_exponent=length_exponent
     )
 
 

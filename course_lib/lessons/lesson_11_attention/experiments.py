@@ -13,7 +13,9 @@ from course_lib.metrics import error_rates
 from course_lib.optimizers import Adam
 from course_lib.seq2seq import BahdanauEncoderDecoder, EncoderDecoder, teacher_forcing
 from course_lib.sequences import Vocabulary
-from course_lib.speaker.train import align, letter_table, spelling_pairs
+from course_lib.speaker import say_words
+from course_lib.speaker.alignment import align, letter_table
+from course_lib.speaker.training import spelling_pairs
 from course_lib.teaching.experiment import Reproduction
 from course_lib.teaching.summaries import spread
 from course_lib.transformer import Transformer
@@ -50,8 +52,8 @@ def train_cipher(model, key, updates, rng, backwards=False):
 def letters_right(model, key, length, rng, count=200, backwards=False):
     """The share of letters that a model writes right, each in its place."""
     pairs = cipher_batch(key, count, length, length, rng, backwards)
-    state = model.read(pairs.source, pairs.source_mask)
-    written = greedy(model.step, pairs.target_in[:, :1], state, length=length, stop=STOP).symbols
+    state = model.encode(pairs.source, pairs.source_mask)
+    written = greedy(model.step, pairs.target_in[:, :1], state, max_length=length, stop=STOP).symbols
     right = sum((row == wanted[: len(row)]).sum() for row, wanted in zip(written, pairs.target_out, strict=True))
     return float(right / (count * length))
 
@@ -121,26 +123,6 @@ def train_readers(names, seed, seconds):
         spent[name] += time.process_time() - start
         seen[name] += len(batch)
     return {name: (models[name], seen[name]) for name in names}
-
-
-def say_words(model, words, most=512):
-    """The sounds that a model says for each word, always the likeliest next."""
-    symbols = (*SOUNDS.symbols, "to begin with")  # which an untrained model may say
-    said = [None] * len(words)
-    order = sorted(range(len(words)), key=lambda n: len(words[n]))
-    for first in range(0, len(words), most):
-        chosen = order[first : first + most]
-        pairs = teacher_forcing([ALPHABET.encode(words[n]) for n in chosen], [()] * len(chosen), BEGIN, END)
-        written = greedy(
-            model.step,
-            pairs.target_in,
-            model.read(pairs.source, pairs.source_mask),
-            length=2 + 2 * max(len(words[n]) for n in chosen),
-            stop=END,
-        ).symbols
-        for n, ids in zip(chosen, written, strict=True):
-            said[n] = tuple(symbols[i] for i in ids)
-    return said
 
 
 # ---------------------------------------------------------------------------------------------------------------------
