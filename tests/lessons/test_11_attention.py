@@ -30,7 +30,7 @@ def test_readers_have_equally_many_parameters():
 @pytest.mark.parametrize("backwards", [False, True])
 def test_letters_right_counts_letters_in_their_place(backwards):
     class Oracle:  # writes the cipher, but leaves the last letter out
-        def read(self, source, mask):
+        def encode(self, source, mask):
             return source[:, ::-1] if backwards else source, np.zeros(len(source), int)
 
         def step(self, symbols, state):

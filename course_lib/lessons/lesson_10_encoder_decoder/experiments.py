@@ -43,7 +43,8 @@ def write(model, pairs, choose=greedy, **how):
     start, stop = len(model.output_layer.bias) - 2, len(model.output_layer.bias) - 1
     state = model.encode(pairs.source, pairs.source_mask)
     prompt = np.full((len(pairs), 1), start)
-    return choose(model.step, prompt, state, max_length=pairs.target_out.shape[1] + 5, stop=stop, **how)
+    longest = pairs.target_out.shape[1] + 5
+    return choose(model.step, prompt, state, max_length=longest, stop=stop, **how)
 
 
 def share_right(model, pairs):
