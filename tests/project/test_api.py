@@ -203,6 +203,31 @@ def test_words_are_those_of_the_field(module):
     assert forbidden_words(FILES[module].read_text(encoding="utf-8")) == []
 
 
+def resolves(name: str) -> bool:
+    """Say whether there is a module, or something in one, of this dotted name."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        try:
+            for part in parts[length:]:
+                found = getattr(found, part)
+        except AttributeError:
+            return False
+        return True
+    return False
+
+
+def test_what_docstrings_refer_to_exists():
+    reference = re.compile(r":(?:mod|class|func|meth|attr|data|exc):`~?(course_lib[\w.]*)`")
+    for module, path in FILES.items():
+        named = reference.findall(path.read_text(encoding="utf-8"))
+        assert [name for name in named if not resolves(name)] == [], module
+    assert not resolves("course_lib.layers.Dense.no_such_method")
+
+
 @pytest.mark.parametrize("module", [name for name, path in FILES.items() if ">>>" in path.read_text(encoding="utf-8")])
 def test_examples_run(module, capsys):
     with np.printoptions(precision=8, linewidth=75, legacy=False):

@@ -184,6 +184,7 @@ print(len(folders), "deleted, one at a time")
 """
 
 
+@pytest.mark.slow
 def test_a_lesson_is_deleted_by_deleting_its_folder_its_notebook_and_its_test(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "course_lib", ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
