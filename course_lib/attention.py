@@ -27,13 +27,16 @@ class Attention(Layer):
         Parameters
         ----------
         queries : (batch, target time, query features)
+            What attends.
         memory : (batch, source time, memory features)
+            What is attended to.
         mask : (batch, source time) of bool, optional
             False marks padding, which gets the weight 0.
 
         Returns
         -------
         context : (batch, target time, memory features)
+            The mean of the memory under the weights.
         weights : (batch, target time, source time)
             Not below 0; they sum to 1 over the source.
 
@@ -71,11 +74,14 @@ class Attention(Layer):
         Parameters
         ----------
         queries : (batch, target time, query features)
+            What attends.
         memory : (batch, source time, memory features)
+            What is attended to.
 
         Returns
         -------
         (batch, target time, source time)
+            The scores, before the softmax.
         """
         raise NotImplementedError(f"{type(self).__name__} has no scores: DotAttention and AdditiveAttention have.")
 
@@ -90,7 +96,9 @@ class Attention(Layer):
         Returns
         -------
         d_queries : (batch, target time, query features)
+            Gradient of the queries.
         d_memory : (batch, source time, memory features)
+            Gradient of the memory.
         """
         memory, weights = self._need_forward()
         d_weights = d_context @ memory.swapaxes(1, 2)
@@ -122,11 +130,14 @@ class DotAttention(Attention):
         Parameters
         ----------
         queries : (batch, target time, features)
+            What attends.
         memory : (batch, source time, features)
+            What is attended to.
 
         Returns
         -------
         (batch, target time, source time)
+            The scores, before the softmax.
 
         Raises
         ------
@@ -155,7 +166,9 @@ class AdditiveAttention(Attention):
     query_features, memory_features, units : int
         Sizes of a query, of a step of the memory, and of the hidden layer.
     rng : numpy.random.Generator
+        Source of the draws.
     dtype : numpy dtype
+        Of weights and outputs.
 
     Attributes
     ----------
@@ -195,11 +208,14 @@ class AdditiveAttention(Attention):
         Parameters
         ----------
         queries : (batch, target time, query features)
+            What attends.
         memory : (batch, source time, memory features)
+            What is attended to.
 
         Returns
         -------
         (batch, target time, source time)
+            The scores, before the softmax.
         """
         hidden = (queries @ self.query_kernel)[:, :, None] + (memory @ self.memory_kernel + self.bias)[:, None]
         np.tanh(hidden, out=hidden)  # (batch, target time, source time, units)
@@ -233,7 +249,9 @@ class MultiHeadAttention(Layer):
     features, heads : int
         The features are shared out among the heads, so they are a multiple of them.
     rng : numpy.random.Generator
+        Source of the draws.
     dtype : numpy dtype
+        Of weights and outputs.
 
     Attributes
     ----------
@@ -301,6 +319,7 @@ class MultiHeadAttention(Layer):
         Returns
         -------
         (batch, time, features)
+            One vector for each position.
         """
         mask = np.atleast_1d(mask)
         if mask.dtype != bool:
@@ -333,7 +352,9 @@ class MultiHeadAttention(Layer):
         Returns
         -------
         dx : (batch, time, features)
+            Gradient of x.
         d_memory : (batch, source time, features)
+            Gradient of the memory.
         """
         q, k, v, weights, scale = self._need_forward()
         d_heads = self._split(self.output.backward(dy))
@@ -352,6 +373,7 @@ def positional_encoding(time: int, features: int) -> np.ndarray:
     Parameters
     ----------
     time : int
+        How many positions.
     features : int
         An even number: a sine and a cosine of each wave.
 
@@ -388,6 +410,7 @@ def causal_mask(time: int) -> np.ndarray:
     Parameters
     ----------
     time : int
+        How many positions.
 
     Returns
     -------

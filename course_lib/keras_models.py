@@ -110,9 +110,11 @@ def compare(
     layer : SimpleRNN, LSTM, GRU or Bidirectional
         In float64, or the digits of float32 are what is measured.
     x : (batch, time, features)
+        The inputs.
     initial_state : optional
         As ``layer.forward`` takes it; zeros without it.
     mask : (batch, time) of bool, optional
+        True where a step is real; all are by default.
     rng : numpy.random.Generator
         Draws the gradients.
 
@@ -174,6 +176,7 @@ def lstm_stack(
     Parameters
     ----------
     layers, units : int
+        How many layers, and units in each.
     dropout : float
         The share of each layer's outputs that is set to 0 while training; recurrent connections have no dropout.
     return_sequences : bool

@@ -10,6 +10,8 @@ It stands beside :mod:`course_lib.keras_models`, which brings Keras: recorded fi
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from course_lib.keras_models import keras
@@ -23,14 +25,32 @@ class RepeatContext(keras.layers.Layer):
 
     It passes the sequence's mask on. keras.layers.Concatenate would drop it: there a step counts as real if either part
     has no mask. The class is registered, so that a saved model with it loads without ``custom_objects``.
+
+    Parameters
+    ----------
+    **how
+        What every Keras layer takes, such as its name.
     """
 
-    def __init__(self, **how):
+    def __init__(self, **how: Any):
         super().__init__(**how)
         self.supports_masking = True
 
-    def call(self, x, context):
-        """x (batch, time, features), context (batch, units) -> (batch, time, features + units)."""
+    def call(self, x: Any, context: Any) -> Any:
+        """Concatenate.
+
+        Parameters
+        ----------
+        x : (batch, time, features) tensor
+            The sequence.
+        context : (batch, units) tensor
+            What is repeated.
+
+        Returns
+        -------
+        (batch, time, features + units) tensor
+            The sequence with the context at every step.
+        """
         return keras.ops.concatenate([x, context[:, None] + keras.ops.zeros_like(x[:, :, :1])], axis=-1)
 
 
@@ -60,6 +80,7 @@ def encoder_decoder(
     learning_rate : float
         Of Adam.
     dtype : str
+        Of weights and outputs.
 
     Returns
     -------
@@ -109,6 +130,7 @@ def to_keras(model: EncoderDecoder, learning_rate: float = 0.01) -> keras.Model:
     Returns
     -------
     keras.Model
+        With the same weights.
 
     Raises
     ------
@@ -145,6 +167,7 @@ def inputs_and_targets(pairs: Pairs) -> tuple[dict[str, np.ndarray], np.ndarray]
     Parameters
     ----------
     pairs : course_lib.seq2seq.Pairs
+        Sources and targets.
 
     Returns
     -------

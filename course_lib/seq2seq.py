@@ -75,7 +75,9 @@ class Pairs:
         Parameters
         ----------
         batch_size : int
+            How many pairs in a batch.
         rng : numpy.random.Generator
+            Source of the draws.
 
         Yields
         ------
@@ -101,6 +103,7 @@ def teacher_forcing(sources: Sequence[ArrayLike], targets: Sequence[ArrayLike], 
     Returns
     -------
     Pairs
+        As arrays, padded at the end.
 
     Raises
     ------
@@ -140,14 +143,18 @@ def scheduled_sampling(
     Parameters
     ----------
     model : SequenceToSequence
+        The model.
     pairs : Pairs
+        Sources and targets.
     teacher_forcing_ratio : float
         In [0, 1], the paper's ε: 1 is teacher forcing, 0 is free running. Lower it while training goes on.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
     Pairs
+        As arrays, padded at the end.
 
     References
     ----------
@@ -267,6 +274,7 @@ class SequenceToSequence(Model):
         Returns
         -------
         History
+            What was measured after each epoch.
 
         Raises
         ------
@@ -322,6 +330,7 @@ class SequenceToSequence(Model):
         Parameters
         ----------
         pairs : Pairs
+            Sources and targets.
         batch_size : int
             Rows computed at once; it does not change the result.
         return_dict : bool
@@ -330,6 +339,7 @@ class SequenceToSequence(Model):
         Returns
         -------
         float or dict of str to float
+            The loss, or all metrics by name.
         """
         self._checked_pairs(pairs, "evaluate")
         total = 0.0
@@ -357,6 +367,7 @@ class SequenceToSequence(Model):
         Parameters
         ----------
         source : (count, source time) whole numbers
+            Symbols of each source, padded at the end.
         source_mask : (count, source time) of bool, optional
             True at real steps.
         start, stop : int
@@ -401,11 +412,14 @@ class SequenceToSequence(Model):
         config : dict
             As :meth:`config` returned it.
         rng : numpy.random.Generator
+            Source of the draws.
         dtype : numpy dtype
+            Of weights and outputs.
 
         Returns
         -------
         SequenceToSequence
+            With new weights.
         """
         return cls(**config, rng=rng, dtype=dtype)
 
@@ -429,6 +443,7 @@ class EncoderDecoder(SequenceToSequence):
     units : int
         Size of the decoder's state, and of the encoder's output.
     rng : numpy.random.Generator
+        Source of the draws.
     kind : {"GRU", "LSTM", "SimpleRNN"}
         Of encoder and decoder.
     bidirectional : bool
@@ -436,12 +451,14 @@ class EncoderDecoder(SequenceToSequence):
     context_at_every_step : bool
         Whether the encoder's final h is also an input to the decoder at every step, beside its initial state.
     attention : {None, "dot", "additive"}
+        Which score, if any.
     embedding : int
         Length of a symbol's vector, on both sides.
     dropout : float
         While training, sets this share of the embedded source, of the embedded target and of the output layer's input
         to 0; a regularisation against overfitting.
     dtype : numpy dtype
+        Of weights and outputs.
 
     Attributes
     ----------
@@ -541,6 +558,7 @@ class EncoderDecoder(SequenceToSequence):
         Parameters
         ----------
         source : (batch, source time) whole numbers
+            Symbols of each source, padded at the end.
         source_mask : (batch, source time) of bool, optional
             True at real steps.
         training : bool
@@ -572,7 +590,9 @@ class EncoderDecoder(SequenceToSequence):
         Returns
         -------
         log_probabilities : (batch, target symbols)
+            ln of the distribution of the next symbol.
         state : tuple
+            The state after this step.
         """
         state = self._checked_state(state)
         h, decoder_state = self._decode(self.target_embedding.forward(symbols[:, None]), *state)
@@ -586,6 +606,7 @@ class EncoderDecoder(SequenceToSequence):
         Parameters
         ----------
         pairs : Pairs
+            Sources and targets.
         mask, initial_states : None
             Not used: the pairs bring their masks, and padding in ``target_in`` comes after all that counts.
         training : bool
@@ -594,6 +615,7 @@ class EncoderDecoder(SequenceToSequence):
         Returns
         -------
         (batch, target time, target symbols)
+            The scores, before the softmax.
         """
         state = self.encode(pairs.source, pairs.source_mask, training)
         embedded = self._dropout(1, self.target_embedding.forward(pairs.target_in), training)
@@ -655,8 +677,18 @@ class BahdanauEncoderDecoder(EncoderDecoder):
 
     c̄_t = attention(s_{t-1}, memory), then s_t = cell([y_{t-1}, c̄_t], s_{t-1}): the context can change the next query,
     but the steps have to be taken one by one, which is slower. The output layer is that of :class:`EncoderDecoder`, in
-    place of the paper's maxout layer. Parameters and attributes are those of :class:`EncoderDecoder`, with
-    ``attention`` "additive" (the paper's) or "dot", and without ``context_at_every_step``.
+    place of the paper's maxout layer.
+
+    Parameters
+    ----------
+    source_symbols, target_symbols, units : int
+        As for :class:`EncoderDecoder`.
+    rng : numpy.random.Generator
+        Source of the initial weights.
+    attention : {"additive", "dot"}
+        "additive" is the paper's.
+    **how
+        The other parameters of :class:`EncoderDecoder`, without ``context_at_every_step``.
 
     References
     ----------

@@ -37,7 +37,9 @@ class TransformerBlock(Layer):
     cross_attention : bool
         Whether the block also attends to a memory, as in a decoder.
     rng : numpy.random.Generator
+        Source of the draws.
     dtype : numpy dtype
+        Of weights and outputs.
 
     Attributes
     ----------
@@ -107,6 +109,7 @@ class TransformerBlock(Layer):
         Parameters
         ----------
         x : (batch, time, features)
+            The inputs.
         mask : bool array that broadcasts to (batch, heads, time, time)
             True where a position of ``x`` may attend to another one of ``x``, such as ``causal_mask(time)``.
         memory : (batch, source time, features), optional
@@ -117,6 +120,7 @@ class TransformerBlock(Layer):
         Returns
         -------
         (batch, time, features)
+            One vector for each position.
 
         Raises
         ------
@@ -148,7 +152,9 @@ class TransformerBlock(Layer):
         Returns
         -------
         dx : (batch, time, features)
+            Gradient of x.
         d_memory : (batch, source time, features), or None without cross-attention
+            Gradient of the memory.
         """
         hidden, output = self.feed_forward
         d, d_memory = dy + self.norms[-1].backward(hidden.backward(output.backward(dy))), None
@@ -173,7 +179,9 @@ class Transformer(SequenceToSequence):
     heads, hidden, blocks : int
         Heads of each attention; units of each feed-forward network's hidden layer; blocks on either side.
     rng : numpy.random.Generator
+        Source of the draws.
     dtype : numpy dtype
+        Of weights and outputs.
 
     Attributes
     ----------
@@ -254,6 +262,7 @@ class Transformer(SequenceToSequence):
         Parameters
         ----------
         source : (batch, source time) whole numbers
+            Symbols of each source, padded at the end.
         source_mask : (batch, source time) of bool, optional
             True at real steps.
         training : bool
@@ -286,6 +295,7 @@ class Transformer(SequenceToSequence):
         Parameters
         ----------
         pairs : Pairs
+            Sources and targets.
         mask, initial_states : None
             Not used: the pairs bring their masks.
         training : bool
@@ -294,6 +304,7 @@ class Transformer(SequenceToSequence):
         Returns
         -------
         (batch, target time, target symbols)
+            The scores, before the softmax.
         """
         _, memory, source_mask = self.encode(pairs.source, pairs.source_mask)
         return self._decode(pairs.target_in, memory, source_mask)
@@ -311,7 +322,9 @@ class Transformer(SequenceToSequence):
         Returns
         -------
         log_probabilities : (batch, target symbols)
+            ln of the distribution of the next symbol.
         state : tuple
+            The state after this step.
         """
         so_far, memory, mask = self._checked_state(state)
         so_far = symbols[:, None] if so_far is None else np.hstack([so_far, symbols[:, None]])

@@ -26,7 +26,7 @@ class GenerationOutput(NamedTuple):
     log_probability : (batch,) array
         ln P of each row after its prompt, the stop symbol included, by the model itself: before temperature or a cut.
     ended : (batch,) array of bool
-        True where the stop symbol came, False where the row was cut off at ``max_length``.
+        True where the stop symbol ended the row, False where the row was cut off at ``max_length``.
     """
 
     symbols: list[np.ndarray]
@@ -79,7 +79,7 @@ class BeamSearchOutput(NamedTuple):
 
     Attributes
     ----------
-    symbols, log_probability, ended
+    symbols, log_probability, ended : list and arrays
         Of the best hypothesis of each row.
     hypotheses : list of list of Hypothesis
         For each row, best first; at most ``width`` of them.
@@ -118,6 +118,7 @@ def greedy(
     Returns
     -------
     GenerationOutput
+        The rows that were generated.
 
     Raises
     ------
@@ -152,10 +153,12 @@ def sample(
     temperature : float
         Above 0; 1 leaves the distribution as it is.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
     GenerationOutput
+        The rows that were generated.
     """
     return _draw(step, prompt, state, max_length, stop, rng, lambda log_p: apply_temperature(log_p, temperature))
 
@@ -182,10 +185,12 @@ def top_k(
     temperature : float
         Above 0; 1 leaves the distribution as it is.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
     GenerationOutput
+        The rows that were generated.
     """
     return _draw(
         step, prompt, state, max_length, stop, rng, lambda log_p: keep_top_k(apply_temperature(log_p, temperature), k)
@@ -214,10 +219,12 @@ def nucleus(
     temperature : float
         Above 0; 1 leaves the distribution as it is.
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
     GenerationOutput
+        The rows that were generated.
     """
     return _draw(
         step, prompt, state, max_length, stop, rng, lambda log_p: keep_top_p(apply_temperature(log_p, temperature), p)
@@ -253,6 +260,7 @@ def beam_search(
     Returns
     -------
     BeamSearchOutput
+        The best hypothesis of each row, and all others.
 
     Raises
     ------

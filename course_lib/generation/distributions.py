@@ -11,10 +11,16 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     scores : (..., V) array
+        One for each symbol.
 
     Returns
     -------
     (..., V) array
+        ln of a distribution: its exponentials sum to 1.
+
+    References
+    ----------
+    Fan, Lewis and Dauphin 2018, Hierarchical neural story generation.
 
     Examples
     --------
@@ -55,6 +61,7 @@ def keep_top_k(log_p: np.ndarray, k: int) -> np.ndarray:
     Parameters
     ----------
     log_p : (..., V) array
+        ln of a distribution over symbols.
     k : int
         At least 1; with k of V or more nothing changes.
 
@@ -67,10 +74,6 @@ def keep_top_k(log_p: np.ndarray, k: int) -> np.ndarray:
     --------
     >>> np.exp(keep_top_k(np.log([0.5, 0.1, 0.3, 0.1]), 2))
     array([0.625, 0.   , 0.375, 0.   ])
-
-    References
-    ----------
-    Fan, Lewis and Dauphin 2018, Hierarchical neural story generation.
     """
     if k < 1:
         raise ValueError(f"top_k keeps at least one symbol, but got k = {k}. With k = 1 it is greedy decoding.")
@@ -83,6 +86,7 @@ def keep_top_p(log_p: np.ndarray, p: float) -> np.ndarray:
     Parameters
     ----------
     log_p : (..., V) array
+        ln of a distribution over symbols.
     p : float
         In (0, 1]; with 1 nothing is cut but a tail below a billionth.
 
@@ -91,14 +95,14 @@ def keep_top_p(log_p: np.ndarray, p: float) -> np.ndarray:
     (..., V) array
         ln P, -inf for what was cut.
 
+    References
+    ----------
+    Holtzman et al. 2020, The curious case of neural text degeneration.
+
     Examples
     --------
     >>> np.exp(keep_top_p(np.log([0.5, 0.1, 0.3, 0.1]), 0.75))
     array([0.625, 0.   , 0.375, 0.   ])
-
-    References
-    ----------
-    Holtzman et al. 2020, The curious case of neural text degeneration.
     """
     if not 0 < p <= 1:
         raise ValueError(

@@ -109,12 +109,14 @@ def align(pairs: Sequence[tuple[str, tuple[str, ...]]], table: np.ndarray) -> li
     Parameters
     ----------
     pairs : list of (str, tuple of str)
+        Sources and targets.
     table : (26, chunks) array
         From :func:`letter_table`.
 
     Returns
     -------
     list of (len(word),) array, or None where the table allows no alignment
+        One for each word.
     """
     with np.errstate(divide="ignore"):
         log_table = np.log(table)
@@ -147,6 +149,7 @@ def chunked(phonemes: Sequence[str], sizes: Sequence[int]) -> list[str]:
     Parameters
     ----------
     phonemes : sequence of str
+        Without stress marks.
     sizes : sequence of int
         They sum to the number of phonemes.
 
@@ -178,6 +181,7 @@ def training_data(part: str = "train") -> tuple[list[tuple[np.ndarray, np.ndarra
     Returns
     -------
     rows : list of (letter ids, chunk ids)
+        One for each word.
     chunks : list of str
         The chunks in the order of their ids.
     """
@@ -207,6 +211,7 @@ class WindowTable:
     Parameters
     ----------
     rows : list of (letter ids, chunk ids)
+        As :func:`training_data` returns them.
     width : int
         Letters in the window, an odd number; the one in the middle is pronounced. Where a window does not occur in the
         rows, the next narrower one is used.
@@ -235,6 +240,7 @@ class WindowTable:
         Parameters
         ----------
         letters : (length,) letter ids
+            Ids from 0.
 
         Returns
         -------

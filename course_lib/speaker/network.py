@@ -156,6 +156,7 @@ class Speaker:
         Returns
         -------
         Spoken
+            Its sounds, and how sure the network is of each.
         """
         return self.say_all([word])[0]
 

@@ -85,6 +85,7 @@ def letter_by_letter(words: Sequence[str], table: dict[str, str]) -> list[tuple[
     Parameters
     ----------
     words : list of str
+        In letters from a to z.
     table : dict of str to str
         The sounds of each letter, such as ``model_card()["alone"]``.
 
@@ -163,10 +164,12 @@ def syllables(phonemes: Sequence[str]) -> list[list[str]]:
     Parameters
     ----------
     phonemes : sequence of str
+        Without stress marks.
 
     Returns
     -------
     list of list of str
+        The sounds of each syllable.
 
     Examples
     --------
@@ -200,6 +203,7 @@ def respell(phonemes: Sequence[str]) -> str:
     Returns
     -------
     str
+        Syllables joined by hyphens.
 
     Raises
     ------

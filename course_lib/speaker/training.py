@@ -30,10 +30,12 @@ def spelling_pairs(part: str) -> Pairs:
     Parameters
     ----------
     part : {"train", "validation", "test"}
+        Of the dictionary.
 
     Returns
     -------
     Pairs
+        As arrays, padded at the end.
     """
     words, accepted = datasets.load_spellings(part)
     numbers = Vocabulary(PHONEMES)
@@ -48,10 +50,12 @@ def new_model(rng: np.random.Generator) -> EncoderDecoder:
     Parameters
     ----------
     rng : numpy.random.Generator
+        Source of the draws.
 
     Returns
     -------
     EncoderDecoder
+        The model.
     """
     return EncoderDecoder(
         len(LETTERS), len(PHONEMES) + 2, UNITS, bidirectional=True, attention="dot", embedding=EMBEDDING, rng=rng
@@ -66,10 +70,12 @@ def measure(model: SequenceToSequence, part: str) -> ErrorRates:
     model : SequenceToSequence
         From letters to phonemes.
     part : {"train", "validation", "test"}
+        Of the dictionary.
 
     Returns
     -------
     ErrorRates
+        Of words and of phonemes.
     """
     words, accepted = datasets.load_spellings(part)
     return error_rates(say_words(model, words), accepted)
@@ -86,6 +92,7 @@ def train(pairs: Pairs) -> EncoderDecoder:
     Returns
     -------
     EncoderDecoder
+        The model.
     """
     start, rng = time.perf_counter(), np.random.default_rng(SEED)
     updates = -(-len(pairs) // BATCH) * EPOCHS
@@ -108,6 +115,7 @@ def what_goes_wrong(spoken: Sequence[Spoken], accepted: Sequence[Sequence[tuple[
     Parameters
     ----------
     spoken : list of Spoken
+        What the speaker said.
     accepted : list of list of tuple of str
         The pronunciations of each word.
 
@@ -147,6 +155,7 @@ def write_card(
     Parameters
     ----------
     model : EncoderDecoder
+        The model.
     rows, chunks
         The aligned words from which the tables for comparison are counted, as
         :func:`course_lib.speaker.alignment.training_data` returns them.

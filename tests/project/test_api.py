@@ -2,7 +2,7 @@
 
 Public is a name without an underscore in ``course_lib`` outside ``lessons``. One module's part, after a change to it:
 
-    pytest tests/project/test_api.py --runxfail -k course_lib.layers
+    pytest tests/project/test_api.py -k course_lib.layers
 """
 
 from __future__ import annotations
@@ -139,53 +139,12 @@ def forbidden_words(source: str) -> list[str]:
     return found
 
 
-# Modules that do not comply yet, which is to become none.
-PENDING: dict[str, set[str]] = {
-    "test_every_parameter_and_return_value_is_annotated": {
-        "course_lib.generation",
-        "course_lib.keras_models",
-        "course_lib.keras_seq2seq",
-        "course_lib.seq2seq",
-        "course_lib.speaker",
-        "course_lib.speaker.train",
-        "course_lib.transformer",
-    },
-    "test_docstrings_are_valid": {
-        "course_lib.generation",
-        "course_lib.keras_models",
-        "course_lib.keras_seq2seq",
-        "course_lib.seq2seq",
-        "course_lib.speaker",
-        "course_lib.speaker.train",
-        "course_lib.transformer",
-    },
-    "test_words_are_those_of_the_field": {
-        "course_lib.generation",
-        "course_lib.keras_models",
-        "course_lib.keras_seq2seq",
-        "course_lib.seq2seq",
-        "course_lib.speaker",
-        "course_lib.speaker.train",
-        "course_lib.transformer",
-    },
-}
-
-
-@pytest.fixture
-def pending(request):
-    check, module = request.node.originalname, request.node.callspec.params["module"]
-    if module in PENDING.get(check, ()):
-        request.node.add_marker(pytest.mark.xfail(reason="not brought up yet"))
-
-
 @pytest.mark.parametrize("module", FILES)
-@pytest.mark.usefixtures("pending")
 def test_every_parameter_and_return_value_is_annotated(module):
     assert missing_annotations(FILES[module].read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("module", FILES)
-@pytest.mark.usefixtures("pending")
 def test_docstrings_are_valid(module):
     if ".keras_" in module:
         pytest.importorskip("tensorflow")
@@ -198,7 +157,6 @@ def test_docstrings_are_valid(module):
 
 
 @pytest.mark.parametrize("module", FILES)
-@pytest.mark.usefixtures("pending")
 def test_words_are_those_of_the_field(module):
     assert forbidden_words(FILES[module].read_text(encoding="utf-8")) == []
 

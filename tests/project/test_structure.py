@@ -26,17 +26,10 @@ LESSON = re.compile(r"course_lib\.lessons\.(lesson_\w+)")
 
 PARTS_OF_A_LESSON = {"__init__.py", "exercises.py", "experiments.py", "figures.py", "panels.py", "records"}
 MOST_LINES = 600
-# What does not hold yet, which is to become nothing.
-PENDING = {"test_files_are_short_enough_to_read"}
-
-
-@pytest.fixture(autouse=True)
-def pending(request):
-    if request.node.name in PENDING:
-        request.node.add_marker(pytest.mark.xfail(reason="not brought up yet"))
-
-
-LONG = {"exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together"}
+LONG = {
+    "exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together",
+    "course_lib.seq2seq": "the shared base and its two recurrent models: forward, backward and step side by side",
+}
 
 
 def imports(node: ast.AST, inside_functions: bool = True) -> Iterator[str]:
