@@ -436,7 +436,6 @@ def test_the_recorded_classic_is_the_lessons(keras):
     ("key", "options", "toys"),
     [
         ("classic-stack", {"symbols": 300}, {"run_together": lambda run: lambda words, rng: run(words[:300], rng)}),
-        ("dropout-between-layers", {"symbols": 300, "units": 4, "length": 10}, {}),
         (
             "mask-taken-away",
             {"many": 60, "epochs": 1},
