@@ -28,7 +28,6 @@ PARTS_OF_A_LESSON = {"__init__.py", "exercises.py", "experiments.py", "figures.p
 MOST_LINES = 600
 LONG = {
     "exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together",
-    "course_lib.seq2seq": "the shared base and its two recurrent models: forward, backward and step side by side",
 }
 
 
