@@ -26,9 +26,7 @@ LESSON = re.compile(r"course_lib\.lessons\.(lesson_\w+)")
 
 PARTS_OF_A_LESSON = {"__init__.py", "exercises.py", "experiments.py", "figures.py", "panels.py", "records"}
 MOST_LINES = 600
-LONG = {
-    "exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together",
-}
+LONG = {"exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together"}
 
 
 def imports(node: ast.AST, inside_functions: bool = True) -> Iterator[str]:
