@@ -24,7 +24,8 @@ class RepeatContext(keras.layers.Layer):
     """Concatenate a context vector (batch, units) to every step of a sequence (batch, time, features).
 
     It passes the sequence's mask on. keras.layers.Concatenate would drop it: there a step counts as real if either part
-    has no mask. The class is registered, so that a saved model with it loads without ``custom_objects``.
+    has no mask. The class is registered: once this module is imported, a saved model with it loads without
+    ``custom_objects``.
 
     Parameters
     ----------

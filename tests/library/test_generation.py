@@ -132,7 +132,7 @@ def test_nothing_impossible_becomes_possible():
 def test_cold_sampling_top_1_a_tiny_nucleus_and_beam_1_are_greedy(size, seed):
     step, first = remembering_step(size, seed), np.arange(size)[:, None]
     rng = np.random.default_rng(seed)
-    how = dict(length=6, stop=0)
+    how = dict(max_length=6, stop=0)
     wanted = greedy(step, first, **how)
     for got in (
         sample(step, first, **how, temperature=1e-3, rng=rng),
@@ -149,7 +149,7 @@ def test_cold_sampling_top_1_a_tiny_nucleus_and_beam_1_are_greedy(size, seed):
 @given(size=sizes, seed=seeds, temperature=st.sampled_from([0.5, 1.0, 2.0]))
 def test_without_a_cut_top_k_and_nucleus_are_sampling(size, seed, temperature):
     step, first = remembering_step(size, seed), np.zeros((4, 1), int)
-    how = dict(length=8, stop=0, temperature=temperature)
+    how = dict(max_length=8, stop=0, temperature=temperature)
     wanted = sample(step, first, **how, rng=np.random.default_rng(seed))
     for got in (
         top_k(step, first, **how, k=size, rng=np.random.default_rng(seed)),
@@ -163,7 +163,7 @@ def test_the_temperature_comes_before_the_cut():
     def step(symbols, state):
         return np.tile(np.log([0.6, 0.3, 0.1]), (len(symbols), 1)), state
 
-    how = dict(length=50, p=0.85, rng=np.random.default_rng(3))
+    how = dict(max_length=50, p=0.85, rng=np.random.default_rng(3))
     for temperature, kept in ((0.3, {0}), (1.0, {0, 1}), (2.0, {0, 1, 2})):  # .91; .6 + .3; .47 + .33 is too little
         written = nucleus(step, np.zeros((20, 1), int), temperature=temperature, **how)
         assert set(np.concatenate(written.symbols).tolist()) == kept
@@ -250,7 +250,7 @@ def test_the_garden_path():
 
 def test_length_normalisation_can_prefer_the_longer_row():
     p = np.array([[1.0, 0, 0], [0.4, 0.6, 0], [0, 0, 1.0]])  # from 1: stop with .4, or go on with .6, twice
-    how = dict(length=2, stop=0, width=3)
+    how = dict(max_length=2, stop=0, width=3)
     plain = beam_search(markov_step(p), np.array([1]), **how).hypotheses[0]
     normalised = beam_search(markov_step(p), np.array([1]), **how, length_exponent=4.0).hypotheses[0]
     assert [h.symbols.tolist() for h in plain] == [[], [1, 1], [1]]
@@ -306,7 +306,7 @@ def test_frequencies_are_probabilities(draw, changed):
     """A chi-squared test: 20,000 draws; beyond the 99.9 % point of 4 degrees of freedom would be surprising."""
     p = np.array([0.05, 0.4, 0.0, 0.3, 0.15, 0.1])
     step = markov_step(np.tile(p, (6, 1)))
-    drawn = np.concatenate(draw(step, np.zeros((2000, 1), int), length=10, rng=np.random.default_rng(1)).symbols)
+    drawn = np.concatenate(draw(step, np.zeros((2000, 1), int), max_length=10, rng=np.random.default_rng(1)).symbols)
     expected = np.exp(changed(log(p))) * len(drawn)
     counts = np.bincount(drawn, minlength=6)
     assert not counts[expected == 0].any()
@@ -463,6 +463,24 @@ def test_keras_models_write_what_ours_write(softmax, first):
     if not softmax:
         with pytest.raises(ValueError, match=r"expects probabilities.*from_logits=True"):
             greedy(keras_step(theirs), seed, max_length=2)
+
+
+def stateful_layers(keras):
+    """A stateful layer by itself, inside a wrapper, and inside a model of its own."""
+    how = dict(stateful=True, return_sequences=True)
+    inner = keras.Sequential([keras.layers.Input((None, 4), batch_size=1), keras.layers.LSTM(3, **how)])
+    return keras.layers.GRU(3, **how), keras.layers.Bidirectional(keras.layers.GRU(3, **how)), inner
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_stateful_keras_model_is_refused(number):
+    pytest.importorskip("tensorflow", reason="TensorFlow has no wheel for this platform")
+    from course_lib.keras_models import keras
+
+    layer = stateful_layers(keras)[number]
+    model = keras.Sequential([keras.layers.Input((None, 4), batch_size=1), layer, keras.layers.Dense(4)])
+    with pytest.raises(ValueError, match=r"start from zeros.*got the stateful layer.*stateful=False"):
+        keras_step(model, from_logits=True)
 
 
 class Window:

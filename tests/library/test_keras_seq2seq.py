@@ -88,7 +88,7 @@ def test_the_mask_is_passed_on_where_keras_own_layer_loses_it():
 LOADING = """
 import sys
 import numpy as np
-from course_lib.keras_models import keras
+from course_lib.keras_seq2seq import keras  # which registers the layer
 model, inputs = keras.models.load_model(sys.argv[1]), dict(np.load(sys.argv[2]))
 np.save(sys.argv[3], np.array(model(inputs)))
 """
