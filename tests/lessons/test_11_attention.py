@@ -314,7 +314,7 @@ def test_the_static_panel_makes_its_point(shown):
         ("李", "No word to say"),
         ("z" * 16, f"For {'z' * 16} it says"),
         ("x" * 40, f"For {'x' * 40} it says"),
-        ("x" * 41, "up to 40 letters, but one of 41 came"),
+        ("x" * 41, "up to 40 letters, but got one of 41"),
         ("", "No word to say"),
         ("7", "No word to say"),
         ("Anna Karenina", "For anna it says"),
