@@ -421,7 +421,7 @@ def test_each_bound_can_fail(key, spoil):
 def test_the_live_run_needs_no_long_training():
     rows = [{"short": 2.7, "table_6": 1.9, "table_8": 1.8, "greedy_short": 20, "sampled_short": 0}]
     assert experiments._prose_holds(rows)
-    assert "300 updates 2.70, 2,000 nan" in results.find("manual-prose").measured(rows)
+    assert "300 updates 2.70, 2,000 none" in results.find("manual-prose").measured(rows)
 
 
 def test_what_the_alt_texts_say_of_the_recorded_seeds():

@@ -121,9 +121,10 @@ def test_training_in_keras_takes_the_steps_that_ours_takes():
     assert here[-1] < here[0] - 0.1
 
 
-def test_an_encoder_decoder_learns_to_repeat_by_fit():
-    rng = np.random.default_rng(0)
-    keras_seq2seq.keras.utils.set_random_seed(0)
+def share_repeated_after_fit(seed):
+    """Train an encoder-decoder to repeat words of one or two symbols; the share of words that it then repeats."""
+    rng = np.random.default_rng(seed)
+    keras_seq2seq.keras.utils.set_random_seed(seed)
     words = [rng.integers(0, 4, n) for n in rng.integers(1, 3, 300)]
     inputs, answers = keras_seq2seq.inputs_and_targets(teacher_forcing(words, words, start=4, stop=5))
     model = keras_seq2seq.encoder_decoder(4, 6, 32, embedding=8)
@@ -134,7 +135,12 @@ def test_an_encoder_decoder_learns_to_repeat_by_fit():
         fed = np.hstack([fed, said[:, None] + 1])
     for row, said in zip(written, fed[:, 1:] - 1, strict=True):
         row += said[: list(said).index(5)].tolist() if 5 in said else said.tolist()
-    assert exact_match(written, words) > 0.9
+    return exact_match(written, words)
+
+
+@pytest.mark.slow
+def test_encoder_decoders_learn_to_repeat_by_fit():
+    assert np.median([share_repeated_after_fit(seed) for seed in range(3)]) > 0.9
 
 
 def test_only_plain_encoder_decoders_can_be_converted():
