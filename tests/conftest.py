@@ -10,6 +10,10 @@ from hypothesis import settings
 from lessons import environment
 
 from course_lib import plotting
+from course_lib.base_layer import LAYERS
+from course_lib.losses import LOSSES
+from course_lib.optimizers import OPTIMIZERS
+from course_lib.saving import MODELS
 
 _home = tempfile.TemporaryDirectory(prefix="course-home-", ignore_cleanup_errors=True)
 atexit.register(_home.cleanup)
@@ -18,6 +22,16 @@ os.environ.update(environment(_home.name))
 # The same examples everywhere and always: a red test on one machine is red on all.
 settings.register_profile("course", derandomize=True, deadline=None, database=None, max_examples=50)
 settings.load_profile("course")
+
+
+@pytest.fixture(autouse=True)
+def _forget_the_classes_of_a_test():
+    """A later test or example may define another class of the same name."""
+    registries = [(registry, dict(registry)) for registry in (LAYERS, LOSSES, MODELS, OPTIMIZERS)]
+    yield
+    for registry, before in registries:
+        registry.clear()
+        registry.update(before)
 
 
 @pytest.fixture

@@ -357,7 +357,6 @@ def test_a_layer_that_could_not_be_made_again_is_refused_when_it_is_saved(tmp_pa
     with pytest.raises(ValueError, match="Forgetful is made with size, but keeps no attribute of that name"):
         Model([Forgetful(2)], MeanSquaredError()).save(path)
     assert path.read_text(encoding="utf-8") == "something else"
-    LAYERS.pop("Forgetful")
 
 
 @pytest.mark.parametrize("make", [SGD, Momentum, Adam])
