@@ -24,13 +24,6 @@ CODE = SourceCode()
 # --- the records of the course -------------------------------------------------------------------------------------
 
 
-# To be run: `make reproduce ARGS=--stale`. Layers compute their gradients in their own dtype now; before, the last
-# one's came in float64. With other last digits long runs part, and one seed of each of the first six no longer lay
-# where the recorded seeds had been; the last was not tried yet. A record that is current may not stand here.
-DUE = {"adding-tanh", "attention-length", "code-bits", "gru-text", "lstm-temporal-order", "source-backwards"}
-DUE |= {"letters-to-sounds"}
-
-
 @pytest.mark.parametrize("r", ALL, ids=lambda r: r.key)
 def test_each_record_is_whole_and_says_what_its_reproduction_says(r):
     assert [problem for problem in experiment.problems(r, CODE) if "its code has changed" not in problem] == []
@@ -38,8 +31,7 @@ def test_each_record_is_whole_and_says_what_its_reproduction_says(r):
 
 @pytest.mark.parametrize("r", ALL, ids=lambda r: r.key)
 def test_each_record_was_made_or_confirmed_by_the_code_of_today(r):
-    stale = [problem for problem in experiment.problems(r, CODE) if "its code has changed" in problem]
-    assert bool(stale) == (r.key in DUE), stale or f"{r.key} is current again: take it off the list DUE"
+    assert [problem for problem in experiment.problems(r, CODE) if "its code has changed" in problem] == []
 
 
 @pytest.mark.parametrize("r", ALL, ids=lambda r: r.key)
