@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import lesson_form
 import nbformat
-from lessons import IGNORE, ROOT, as_file, text, where
+from compare import BASE64, says_about
+from lessons import IGNORE, ROOT, about, as_file, text, where
+from prose import ASKED, LINK, slug, titles, without_code
 
 MOST_LINES = 25
 SHORTEST_ALT = 30
+TOLERANCES = {"rtol", "atol", "direct_rtol"}
+MOST_DIRECT = 1e-6  # what float32 arithmetic in another order may change
 SKIPPING = {"nbval-skip", "NBVAL_SKIP"}
 
 # A path that exists on the machine of whoever ran the lesson: not what follows a host name in an address.
 MACHINE_PATH = re.compile(
     r"(?<![\w.~-])/(?:home|root|tmp|Users|private|var/folders)/[^\s\"'<>]*|\b[A-Z]:\\{1,2}(?:Users|Windows|Temp)\b"
 )
-ASKED = re.compile(r"^my_guess = \.\.\.", re.MULTILINE)
 SHOWN = re.compile(r"\bmark_guess\(|\bprint\([^#\n]*guess")
-BASE64 = re.compile(r"(data:[\w/+.-]+;base64,)[A-Za-z0-9+/=\s]+")
-FENCED = re.compile(r"^(```+|~~~+).*?^\1", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(\s*<?([^\s)>]*)>?(?:\s+\"[^\"]*\")?\s*\)")
 DEFINITION = re.compile(r"^[ ]{0,3}\[[^\]]+\]:[ \t]*(\S+)", re.MULTILINE)
 NAME = r"[A-ZÀ-Þ][\w’'-]+"
 CITATION = re.compile(
@@ -64,6 +64,7 @@ def problems(notebook: Path) -> list[str]:
     stored = notebook.read_text(encoding="utf-8")
     raw = json.loads(stored)
     cells = raw["cells"]
+    form = about(notebook).form
     ids = [cell.get("id") for cell in cells]
     found = []
     for index, cell in enumerate(cells):
@@ -83,18 +84,27 @@ def problems(notebook: Path) -> list[str]:
     for index, cell in enumerate(cells):
         complaints = _paths(cell)
         if cell["cell_type"] == "code":
-            complaints += declarations(cell) + _code(cell)
+            complaints += declarations(cell, form) + _code(cell)
             for output in cell["outputs"]:
                 complaints += output_problems(output)
         elif cell["cell_type"] == "markdown":
             complaints += _links(cell, notebook, cells)
         found += [f"{where(cells, index)}: {complaint}" for complaint in complaints]
     found += _bare_citations(cells, notebook)
+    found += lesson_form.problems(cells, about(notebook))
     return [f"{notebook.stem}, {problem}" for problem in found]
 
 
-def declarations(cell) -> list[str]:
-    """Return what is wrong with how a cell asks to be compared: every leniency gives its reason."""
+def declarations(cell, form: int = 1) -> list[str]:
+    """Return what is wrong with how a cell asks to be compared: every leniency gives its reason.
+
+    Parameters
+    ----------
+    cell : dict
+        A code cell with its stored outputs.
+    form : int
+        Of the lesson. In form 2 a tolerance is for numbers that are printed with ``≈``, and for no others.
+    """
     course = cell["metadata"].get("course", {})
     tags = set(cell["metadata"].get("tags", []))
     comments = {line.strip().lstrip("#").strip() for line in text(cell["source"]).splitlines() if "NBVAL" in line}
@@ -103,9 +113,9 @@ def declarations(cell) -> list[str]:
         found.append("nbval-skip is not allowed: every cell of a lesson runs. Make the cell quick instead.")
     if comments - SKIPPING:
         found.append(f"use the tag {IGNORE} instead of the comment {', '.join(sorted(comments - SKIPPING))}.")
-    if {"rtol", "atol"} & set(course) and not str(course.get("why", "")).strip():
+    if TOLERANCES & set(course) and not str(course.get("why", "")).strip():
         found.append('its tolerance has no reason. Write {"course": {"rtol": ..., "why": "..."}} in its metadata.')
-    for key in ("rtol", "atol"):
+    for key in sorted(TOLERANCES):
         value = course.get(key, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
             found.append(f"its {key} is {value!r}, but must be a number from 0 up.")
@@ -113,9 +123,37 @@ def declarations(cell) -> list[str]:
         found.append(f'the tag {IGNORE} has no reason. Write {{"course": {{"ignore": "..."}}}} in its metadata.')
     if "ignore" in course and IGNORE not in tags:
         found.append(f"it gives a reason to ignore its output but lacks the tag {IGNORE}.")
-    unknown = set(course) - {"rtol", "atol", "why", "ignore"}
+    known = ["rtol", "atol", "why", "ignore"]
+    if form > 1:
+        known.append("direct_rtol")
+        found += _about(cell, course)
+    unknown = set(course) - set(known)
     if unknown:
-        found.append(f"the course knows no metadata {', '.join(sorted(unknown))}: only rtol, atol, why, ignore.")
+        found.append(f"the course knows no metadata {', '.join(sorted(unknown))}: only {', '.join(known)}.")
+    return found
+
+
+def _about(cell, course) -> list[str]:
+    """Check that a cell of form 2 has a tolerance exactly if it prints ``≈`` before a number."""
+    if IGNORE in cell["metadata"].get("tags", []):
+        return []
+    found, tolerant = [], bool(course.get("rtol") or course.get("atol"))
+    if tolerant and not says_about(cell["outputs"]):
+        found.append(
+            "it has a tolerance but prints no number with ≈ before it, so nothing may move. Print ≈ before each number "
+            "that a training run decides, or take rtol and atol away."
+        )
+    if says_about(cell["outputs"]) and not tolerant:
+        found.append(
+            'it prints a number with ≈ before it but has no tolerance. Write {"course": {"rtol": ..., "why": "..."}} '
+            "in its metadata, or print the number without ≈ if it is exact."
+        )
+    value = course.get("direct_rtol", 0)
+    if isinstance(value, int | float) and value > MOST_DIRECT:
+        found.append(
+            f"its direct_rtol is {value:g}, more than {MOST_DIRECT:g}, which is enough for what is computed directly. "
+            "A number that moves further is printed with ≈ and has an rtol."
+        )
     return found
 
 
@@ -169,22 +207,7 @@ def _abnormal(raw) -> str:
 
 def _headings(cells) -> list[str]:
     """Return the titles of all headings, without their markup."""
-    titles = []
-    for cell in cells:
-        if cell["cell_type"] == "markdown":
-            titles += _titles(text(cell["source"]))
-    return titles
-
-
-def _titles(markdown: str) -> list[str]:
-    lines = re.findall(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", FENCED.sub("", markdown), re.MULTILINE)
-    return [re.sub(r"[*`]|<[^>]+>", "", LINK.sub(r"\2", line)).strip() for line in lines]
-
-
-def _without_code(markdown: str) -> str:
-    """Blank fenced code, code spans and formulas: brackets in them are no links."""
-    markdown = re.sub(r"(`+)(?:(?!\1).)+?\1", "", FENCED.sub("", markdown))
-    return re.sub(r"\$\$.+?\$\$|(?<![\\$])\$[^$\n]+\$", "", markdown, flags=re.DOTALL)
+    return [title for cell in cells if cell["cell_type"] == "markdown" for title in titles(text(cell["source"]))]
 
 
 def _anatomy(cells) -> list[str]:
@@ -197,9 +220,9 @@ def _anatomy(cells) -> list[str]:
     if code is None or "course_lib.setup(" not in text(cells[code]["source"]):
         place = "the lesson" if code is None else where(cells, code)
         found.append(f"{place}: the first code cell must set the lesson up, with `rng = course_lib.setup(seed)`.")
-    titles = [title.lower() for title in _headings(cells)]
+    headings = [title.lower() for title in _headings(cells)]
     for part in ("summary", "sources"):
-        if not any(part in title for title in titles):
+        if not any(part in title for title in headings):
             found.append(f"no heading says {part.capitalize()}: a lesson ends with its summary and its sources.")
     return found
 
@@ -265,7 +288,7 @@ def _paths(cell) -> list[str]:
 
 def _links(cell, notebook: Path, cells) -> list[str]:
     """Follow every link that stays within the course, and look at the alt text of pictures in the prose."""
-    prose = _without_code(text(cell["source"]))
+    prose = without_code(text(cell["source"]))
     tags = Tags(prose)
     found = []
     targets = [*DEFINITION.findall(prose), *tags.links]
@@ -317,8 +340,8 @@ def _dead(target: str, notebook: Path, cells, attachments) -> str | None:
 
 def anchors(markdown: str) -> set[str]:
     """Return what a Markdown file can be linked at: explicit anchors, and headings the way GitHub names them."""
-    plain = _without_code(markdown)
-    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in _titles(markdown)}
+    plain = without_code(markdown)
+    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles(markdown)}
     return slugs | Tags(plain).anchors | set(re.findall(r"^\(([\w-]+)\)=\s*$", plain, re.MULTILINE))
 
 
@@ -330,22 +353,20 @@ def _bare_citations(cells, notebook: Path) -> list[str]:
     """
     bibliography = notebook.parent.parent / "docs" / "bibliography.md"
     known = anchors(bibliography.read_text(encoding="utf-8")) if bibliography.exists() else set()
-    prose = {i: _without_code(text(c["source"])) for i, c in enumerate(cells) if c["cell_type"] == "markdown"}
+    prose = {i: without_code(text(c["source"])) for i, c in enumerate(cells) if c["cell_type"] == "markdown"}
     targets = [target for part in prose.values() for _, _, target in LINK.findall(part)]
     linked = {target.partition("#")[2] for target in targets if "bibliography.md#" in target}
     found = []
     for index, part in prose.items():
         for name, others, year in CITATION.findall(LINK.sub(" ", part)):
-            slug = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
-            slug = re.sub(r"\W+s?$|\W", "", slug)
 
-            def is_work(key, slug=slug, year=year):
-                return key.startswith(slug) and year in key
+            def is_work(key, name=name, year=year):
+                return key.startswith(slug(name)) and year in key
 
             if any(map(is_work, linked)) or not (others or any(map(is_work, known))):
                 continue
             found.append(
                 f"{where(cells, index)}: it cites {name}{others} {year} without a link. Link it at least once in the "
-                f"lesson, such as [{name}{others} {year}](../docs/bibliography.md#{slug}-{year})."
+                f"lesson, such as [{name}{others} {year}](../docs/bibliography.md#{slug(name)}-{year})."
             )
     return list(dict.fromkeys(found))

@@ -1,16 +1,12 @@
 """The contract on outputs: nbval executes a lesson, this plugin compares every output with the stored one.
 
 Without a tolerance two texts must be equal. With ``{"course": {"rtol": 1e-3, "why": "..."}}`` in a cell's metadata
-(``atol`` as well) they are compared word by word, and their decimal numbers float by float:
-``|fresh - stored| <= atol + rtol * |stored|``. Whole numbers count things, so they stay exact. A figure is compared by
-its alt text. What a failure says names the lesson, the cell, the output and the reason.
+(``atol`` as well) they are compared word by word, and some of their numbers may move; :mod:`compare` says which, in
+each form of a lesson. What a failure says names the lesson, the cell, the output and the reason.
 """
 
 from __future__ import annotations
 
-import difflib
-import json
-import re
 import signal
 import subprocess
 import tempfile
@@ -19,121 +15,14 @@ from pathlib import Path
 from queue import Empty
 
 import pytest
+from compare import MOST_DIFFERENCES, differences
 from jupyter_client.manager import KernelManager
-from lesson_guard import BASE64, declarations, output_problems
-from lessons import ANSI, IGNORE, environment, kernel_settings, last_lines, merge_streams, text, where
+from lesson_guard import declarations, output_problems
+from lessons import ANSI, IGNORE, about, environment, kernel_settings, last_lines, merge_streams, where
 from nbval import plugin as nbval
 from nbval.kernel import RunningKernel
 
-MOST_DIFFERENCES = 5
 ADVICE = "If the new output is the right one, `make refresh` stores it; if not, the code or the claim needs mending."
-
-# A number is not part of a name: 3 in h_3, 32 in float32 and 2 in 1.2.3 belong to words.
-NUMBER = re.compile(r"(?<![\w.])[-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+−]?\d+)?(?![\w.]*\.\d)")
-
-
-# Comparing -------------------------------------------------------------------------------------------------
-
-
-def differences(stored, fresh, rtol: float = 0.0, atol: float = 0.0) -> list[str]:
-    """Compare two lists of outputs and return one sentence for each difference.
-
-    Parameters
-    ----------
-    stored, fresh : list of dict
-        Outputs in notebook format, in the order in which they appeared.
-    rtol, atol : float
-        Tolerance on decimal numbers; both 0 asks for equal texts.
-    """
-    stored, fresh = [[_masked_outputs(output) for output in merge_streams(outputs)] for outputs in (stored, fresh)]
-    found = []
-    for place, (old, new) in enumerate(zip(stored, fresh, strict=False), start=1):
-        if list(old) != list(new):
-            found.append(f"output {place} is of another kind\n  stored: {', '.join(old)}\n  got:    {', '.join(new)}")
-            continue
-        for kind in old:
-            said = _text_differences(old[kind], new[kind], rtol, atol)
-            found += [f"output {place} ({kind}): {difference}" for difference in said]
-    for place, old in enumerate(stored[len(fresh) :], start=len(fresh) + 1):
-        found.append(f"output {place} is missing\n  stored: {_brief(old)}")
-    for place, new in enumerate(fresh[len(stored) :], start=len(stored) + 1):
-        found.append(f"output {place} is new, nothing is stored for it\n  got:    {_brief(new)}")
-    return found
-
-
-def _masked_outputs(output) -> dict[str, str]:
-    """Return what a reader sees of an output: texts by kind, with the pixels of a picture left out."""
-    if output["output_type"] == "stream":
-        return {f"printed to {output['name']}": text(output["text"])}
-    if output["output_type"] == "error":
-        return {"error": f"{output['ename']}: {output['evalue']}"}
-    shown = {}
-    for kind in sorted(output["data"]):
-        value = output["data"][kind]
-        if kind.startswith("image/") and "svg" not in kind:
-            value = "a picture"
-        elif isinstance(value, list | str):
-            value = BASE64.sub(r"\1...", text(value))
-        else:
-            value = json.dumps(value, sort_keys=True)
-        shown[f"{output['output_type']}, {kind}"] = value
-    return shown
-
-
-def _brief(shown: dict[str, str]) -> str:
-    kind, value = next(iter(shown.items()), ("no data", ""))
-    return f"{kind}: {value.strip()[:200]!r}"
-
-
-def _tokens(value: str) -> list[tuple[str, float | None]]:
-    """Cut a text into words, which have no value, and numbers, which have one."""
-    tokens, end = [], 0
-    for match in NUMBER.finditer(value):
-        tokens += [(word, None) for word in value[end : match.start()].split()]
-        tokens.append((match[0], float(match[0].replace("−", "-"))))
-        end = match.end()
-    return tokens + [(word, None) for word in value[end:].split()]
-
-
-def _text_differences(stored: str, fresh: str, rtol: float, atol: float) -> list[str]:
-    if stored == fresh:
-        return []
-    if not rtol and not atol:
-        return [f"the text differs and the cell declares no tolerance\n{_diff(stored, fresh)}"]
-    old_tokens, new_tokens = _tokens(stored), _tokens(fresh)
-    words = [["#" if value is not None else token for token, value in side] for side in (old_tokens, new_tokens)]
-    if words[0] != words[1]:
-        return [f"the words differ\n{_diff(stored, fresh)}"]
-    found = []
-    for (old, old_value), (new, new_value) in zip(old_tokens, new_tokens, strict=True):
-        if old == new or old_value is None:
-            continue
-        if old.lstrip("+-−").isdigit() and new.lstrip("+-−").isdigit():
-            found.append(f"a whole number differs, {old} stored, {new} got; tolerances are for decimal numbers")
-            continue
-        difference, allowed = abs(new_value - old_value), atol + rtol * abs(old_value)
-        if not difference <= allowed:
-            found.append(
-                f"a number is out of tolerance, {old} stored, {new} got: they differ by {difference:.3g}, "
-                f"allowed is {allowed:.3g} (rtol {rtol:g}, atol {atol:g})"
-            )
-    if found:
-        found[-1] += f"\n{_diff(stored, fresh)}"
-    return found
-
-
-def _diff(stored: str, fresh: str) -> str:
-    """Show the first lines in which two texts differ."""
-    old, new = stored.splitlines(), fresh.splitlines()
-    if old == new or stored.split() == fresh.split():
-        return f"  only in white space\n  stored: {stored[:200]!r}\n  got:    {fresh[:200]!r}"
-    lines = []
-    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
-        if tag != "equal":
-            lines += [f"  stored: {line[:300]}" for line in old[i1:i2]]
-            lines += [f"  got:    {line[:300]}" for line in new[j1:j2]]
-    more = len(lines) - 2 * MOST_DIFFERENCES
-    return "\n".join(lines[: 2 * MOST_DIFFERENCES] + ([f"  and {more} more lines"] if more > 0 else []))
 
 
 # Executing -------------------------------------------------------------------------------------------------
@@ -193,6 +82,10 @@ class Lesson(nbval.IPyNbFile):
 
     stopped = None  # why the cells that are left cannot be run
 
+    @property
+    def form(self) -> int:
+        return about(self.path).form
+
     def setup(self):
         self.home = tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True)
         self.kernel = Kernel(str(self.path.parent), self.home.name, self.config.option.nbval_kernel_startup_timeout)
@@ -222,7 +115,7 @@ class Cell(nbval.IPyNbCell):
             pytest.skip(f"not run: {self.parent.stopped}")
 
     def runtest(self):
-        complaints = declarations(self.cell)
+        complaints = declarations(self.cell, self.parent.form)
         if self.cell.execution_count is None:
             complaints.append("it is stored without having been executed. `make refresh` executes the lesson.")
         # Run it in any case: what comes later in the lesson stands on it. nbval would not compare a cell that was
@@ -251,7 +144,8 @@ class Cell(nbval.IPyNbCell):
         course = self.cell.metadata.get("course", {})
         found = [said for output in test for said in output_problems(output)]
         if IGNORE not in self.cell.metadata.get("tags", []):
-            found += differences(ref, test, course.get("rtol", 0), course.get("atol", 0))
+            tolerances = {name: course.get(name, 0) for name in ("rtol", "atol", "direct_rtol")}
+            found += differences(ref, test, form=self.parent.form, **tolerances)
         more = len(found) - MOST_DIFFERENCES
         self.comparison_traceback = found[:MOST_DIFFERENCES] + ([f"and {more} more differences"] if more > 0 else [])
         return not found

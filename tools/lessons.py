@@ -4,6 +4,7 @@
     python tools/lessons.py run [lesson ...]       execute, export to _build/html, print the scoreboard
     python tools/lessons.py html [lesson ...]      export the stored outputs to _build/html, execute nothing
     python tools/lessons.py steady [lesson ...]    compare with the stored outputs under other BLAS kernels and threads
+    python tools/lessons.py form [lesson ...]      what form 2 asks of a lesson, or of a draft's file; execute nothing
 
 A lesson is named by the start of its file's name ("04"); without a name, all are meant, in order. The tests
 use the same environment, the same kernel and the same normal form of a file as these commands.
@@ -30,7 +31,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from course_lib.lessons import written
+from course_lib.lessons import Lesson, written
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -53,7 +54,7 @@ BLAS_KERNELS = ("Prescott", "Haswell")
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python"}
-CELL_METADATA = ("course", "tags")
+CELL_METADATA = ("course", "jupyter", "tags")
 IGNORE = "nbval-ignore-output"
 
 # The README's pictures: the file in docs/images, the lesson that draws it, words of the figure's alt text.
@@ -130,6 +131,12 @@ def find(names) -> list[Path]:
     return [lesson for lesson in lessons if lesson in chosen or not names]
 
 
+def about(notebook: Path) -> Lesson:
+    """Return what a lesson's folder says of it; for a notebook without one, a lesson of form 1 that says nothing."""
+    unknown = Lesson(notebook.stem[:2], "", "", 0, "")
+    return next((lesson for lesson in written() if lesson.stem == notebook.stem), unknown)
+
+
 def merge_streams(outputs) -> list:
     """Join neighbouring pieces of printed text: where the kernel cuts a long one is chance."""
     merged = []
@@ -145,8 +152,8 @@ def merge_streams(outputs) -> list:
 def normalise(notebook):
     """Return a copy of a notebook that keeps what the course says and drops what the machine left in it.
 
-    Kept are the cells with their ids, their outputs, their tags and the course's own metadata. Versions,
-    timings, the state of widgets and the look of a window go.
+    Kept are the cells with their ids, their outputs, their tags, the course's own metadata and whether a cell is
+    collapsed. Versions, timings, the state of widgets and the look of a window go.
     """
     notebook = copy.deepcopy(notebook)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -155,6 +162,9 @@ def normalise(notebook):
         metadata["course"] = notebook.metadata["course"]
     notebook.metadata = nbformat.from_dict(metadata)
     for cell in notebook.cells:
+        cell.metadata["jupyter"] = {
+            k: v for k, v in cell.metadata.get("jupyter", {}).items() if k == "source_hidden" and v
+        }
         cell.metadata = nbformat.from_dict({k: cell.metadata[k] for k in CELL_METADATA if cell.metadata.get(k)})
         if cell.cell_type == "code":
             cell.outputs = merge_streams(cell.outputs)
@@ -405,10 +415,40 @@ def steady(names) -> int:
     return int(any(row[-1] == "FAILED" for row in rows))
 
 
+def form(names) -> int:
+    """Print how long a lesson's main path is and what form 2 complains of; a draft is named by its path.
+
+    Returns
+    -------
+    int
+        1 if there is a complaint, else 0.
+    """
+    import lesson_form  # here, because it imports this module
+
+    complaints = 0
+    drafts = [Path(name) for name in names if name.endswith(".ipynb") and Path(name).exists()]
+    named = [name for name in names if Path(name) not in drafts]
+    for path in drafts + (find(named) if named or not drafts else []):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        by_number = {lesson.number: lesson for lesson in written()}
+        lesson = by_number.get(path.name[:2], about(path))._replace(form=2)
+        measured = lesson_form.size(cells, lesson)
+        found = lesson_form.problems(cells, lesson)
+        complaints += len(found)
+        print(
+            f"{path.stem}: {measured.words:,} words, {measured.lines} visible lines, {measured.guesses} guesses, "
+            f"{measured.figures} figures, {measured.seconds:g} s live: {measured.minutes} minutes; "
+            f"{len(found)} complaints"
+        )
+        for problem in found:
+            print(f"  {problem}")
+    return int(complaints > 0)
+
+
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description="Execute the course's lessons.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (refresh, run, html, steady):
+    for command in (refresh, run, html, steady, form):
         sub = commands.add_parser(command.__name__, help=command.__doc__.splitlines()[0])
         sub.add_argument("lessons", nargs="*", help="how the lessons' file names start, such as 04; default: all")
         sub.set_defaults(command=command)

@@ -2,7 +2,8 @@
 
 ``lesson_07_gru`` belongs to ``notebooks/07_gru.ipynb`` and ``tests/lessons/test_07_gru.py``. It says what the lesson is
 (``title``, ``question``, ``minutes``, ``part``), and may have modules ``exercises``, ``experiments``, ``figures`` and
-``panels`` and a folder ``records``. Adding a folder adds the lesson to the map, deleting it takes it away.
+``panels``, a folder ``records`` and, in form 2, a file ``evidence.json``. Adding a folder adds the lesson to the map,
+deleting it takes it away.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class Lesson(NamedTuple):
         Which part of the walk it belongs to, one of ``PARTS``.
     stem : str
         Name of its notebook without the ending, such as ``07_gru``; empty while it is being written.
+    form : int
+        2 once the lesson follows the rules on anatomy, terms and numbers that docs/maintainer.md lists, else 1.
+    live_seconds : float
+        What its cells took in its last run; part of the formula for ``minutes`` in form 2.
     """
 
     number: str
@@ -38,6 +43,8 @@ class Lesson(NamedTuple):
     minutes: int
     part: str
     stem: str = ""
+    form: int = 1
+    live_seconds: float = 0
 
     @property
     def package(self) -> str:
@@ -66,7 +73,8 @@ PLANNED = (
 
 def _lesson(stem: str) -> Lesson:
     about = importlib.import_module(f"{__name__}.lesson_{stem}")
-    return Lesson(stem.partition("_")[0], about.title, about.question, about.minutes, about.part, stem)
+    more = {name: getattr(about, name) for name in ("form", "live_seconds") if hasattr(about, name)}
+    return Lesson(stem.partition("_")[0], about.title, about.question, about.minutes, about.part, stem, **more)
 
 
 def written() -> list[Lesson]:

@@ -302,7 +302,7 @@ def problems(reproduction: Reproduction, code: SourceCode | None = None) -> list
 
 
 def agree(key: str, live_rows: list[Row]) -> str:
-    """Assert that live measurements meet the same criterion as the recorded ones, and say so in a line.
+    """Assert that live measurements meet the same criterion as the recorded ones, and say so with a check mark.
 
     Parameters
     ----------
@@ -314,7 +314,8 @@ def agree(key: str, live_rows: list[Row]) -> str:
     Returns
     -------
     str
-        Paper, criterion, and on how many seeds it holds, in lines of at most 96 characters.
+        The mark "✓ as in the 5 recorded runs". In a lesson of form 1 paper and criterion stand before it, in lines of
+        at most 96 characters.
 
     Raises
     ------
@@ -333,15 +334,11 @@ def agree(key: str, live_rows: list[Row]) -> str:
         f"({'held' if record.holds else 'not held'}). Live: {reproduction.measured(live_rows)} "
         f"({'held' if live else 'not held'})."
     )
-    return textwrap.fill(
-        f"{reproduction.paper}: {reproduction.criterion}. Held live on {_seeds(live_rows)}, and recorded "
-        f"on {_seeds(record.rows)}.",
-        96,
-    )
-
-
-def _seeds(rows):
-    return f"{len(rows)} seed" + ("s" if len(rows) > 1 else "")
+    runs = len(record.rows)
+    mark = f"✓ as in the {runs} recorded run" + ("s" if runs > 1 else "")
+    if lessons.find(reproduction.lesson).form > 1:
+        return mark
+    return textwrap.fill(f"{reproduction.paper}: {reproduction.criterion}   {mark}", 96)
 
 
 def scoreboard() -> list[Row]:

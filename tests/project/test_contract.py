@@ -14,13 +14,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from compare import differences, tokens
 from hypothesis import given
 from hypothesis import strategies as st
-from lesson_guard import problems
+from lesson_guard import declarations, problems
 from lessons import NOTEBOOKS, ROOT, as_file, normalise
 from mini_lesson import ALT, PLACES, make_lesson
 from nbformat.v4 import new_code_cell, new_output
-from nbval_hook import differences
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def lesson(tmp_path_factory):
 def pytest_run(*arguments, folder, cell_seconds=60, workers="0"):
     """Run pytest with the course's settings and its hook, as `make test` does, and return the finished process."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tools")])
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tools")))
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "nbval_hook", "-n", workers,
          "-p", "no:cacheprovider", "--color=no", f"--nbval-cell-timeout={cell_seconds}", *map(str, arguments)],
@@ -351,10 +351,140 @@ def test_a_number_passes_exactly_when_it_is_within_tolerance(value, change, fram
         ("1e-3", "1.001e-3", True),
         ("5", "5.001", True),
         ("5.00e+02", "5.001e+02", True),
+        ("38,000", "38,001", False),
+        ("38,000.5", "38,001.5", True),
+        ("sizes 1,2,3", "sizes 1,2,4", False),
     ],
 )
 def test_what_counts_as_a_number(stored, fresh, same):
     assert (differences(printed(stored), printed(fresh), rtol=0.01) == []) == same
+
+
+@pytest.mark.parametrize(
+    ("value", "numbers"),
+    [
+        ("38,000 of 1,234,567", ["38,000", "1,234,567"]),
+        ("−1,234.5", ["−1,234.5"]),
+        ("1,2,3", ["1", "2", "3"]),
+        ("100,200,30", ["100", "200", "30"]),
+        ("1234,567", ["1234", "567"]),
+        ("12,3456", ["12", "3456"]),
+        ("[1, 234]", ["1", "234"]),
+        ("5,12,345", ["5", "12", "345"]),
+    ],
+)
+def test_a_grouped_number_is_one_number(value, numbers):
+    found = [token for token in tokens(value) if token.value is not None]
+    assert [token.text for token in found] == numbers
+    assert [token.value for token in found] == [float(n.replace(",", "").replace("−", "-")) for n in numbers]
+
+
+@pytest.mark.parametrize(
+    ("stored", "fresh", "same"),
+    [
+        ("≈ 0.162", "≈ 0.165", True),
+        ("≈ 0.162", "≈ 0.190", False),
+        ("≈0.9 left", "≈0.95 left", True),
+        ("≈ -3.1", "≈ -3.3", True),
+        ("≈ −3.1", "≈ 3.1", False),
+        ("≈ 12 %", "≈ 13 %", True),
+        ("≈ 12 %", "≈ 13 ‰", False),
+        ("≈ 38,000", "≈ 36,500", True),
+        ("≈ 38,000", "≈ 8,000", False),
+        ("≈ 9,900", "≈ 10,100", True),
+        ("≈ 38,000 of 40,000", "≈ 38,000 of 40,001", False),
+        ("≈ 7 of 10", "≈ 7 of 11", False),
+        ("0.162 now", "0.163 now", False),
+        ("≈ 0.5 0.25", "≈ 0.5 0.26", False),
+        ("≈ [0.5]", "≈ [0.51]", False),
+        ("≈ nan", "≈ 0.5", False),
+        ("≈ nan", "≈ nan", True),
+        ("≈ inf", "≈ nan", False),
+        ("≈ 0.5", "0.5", False),
+        ("≈\n0.5 0.1", "≈\n0.51 0.1", False),
+    ],
+)
+def test_in_form_2_only_a_number_printed_with_about_may_move(stored, fresh, same):
+    assert (differences(printed(stored), printed(fresh), rtol=0.1, form=2) == []) == same
+
+
+def test_in_form_2_an_alt_text_follows_the_same_rule():
+    def alt(value):
+        words = f"A line that falls to {value} within 300 updates."
+        return [shown(f'<img alt="{words}" src="data:image/png;base64,AA">', plain=words)]
+
+    assert differences(alt("≈ 0.16"), alt("≈ 0.17"), rtol=0.1, form=2) == []
+    assert "only numbers printed with ≈" in differences(alt("0.16"), alt("0.17"), rtol=0.1, form=2)[0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "fresh", "same"),
+    [
+        ("0.12345678 x", "0.12345679 x", True),
+        ("0.123456 x", "0.123466 x", False),
+        ("300 x", "301 x", False),
+        ("≈ 0.5 and 0.12345678", "≈ 0.51 and 0.12345679", True),
+        ("≈ 0.5 and 0.123456", "≈ 0.5 and 0.123556", False),
+    ],
+)
+def test_in_form_2_what_is_computed_directly_may_have_a_tight_tolerance(stored, fresh, same):
+    found = differences(printed(stored), printed(fresh), rtol=0.1, form=2, direct_rtol=1e-6)
+    assert (found == []) == same
+
+
+WHY = {"why": "trained"}
+
+
+@pytest.mark.parametrize(
+    ("course", "output", "said"),
+    [
+        ({"rtol": 0.1} | WHY, "loss ≈ 0.5", None),
+        ({"atol": 2} | WHY, "after ≈ 38,000", None),
+        ({}, "loss 0.5", None),
+        ({"direct_rtol": 1e-6} | WHY, "loss 0.5", None),
+        ({"rtol": 0.1, "direct_rtol": 1e-6} | WHY, "loss ≈ 0.5 of 0.25", None),
+        ({"rtol": 0.1} | WHY, "loss 0.5", "prints no number with ≈"),
+        ({"rtol": 0.1} | WHY, "≈ about right", "prints no number with ≈"),
+        ({}, "loss ≈ 0.5", "has no tolerance"),
+        ({"direct_rtol": 1e-6} | WHY, "loss ≈ 0.5", "has no tolerance"),
+        ({"direct_rtol": 1e-3} | WHY, "loss 0.5", "more than 1e-06"),
+        ({"direct_rtol": 1e-6}, "loss 0.5", "has no reason"),
+        ({"direct_rtol": -1} | WHY, "loss 0.5", "direct_rtol is -1"),
+        ({"about": 1}, "loss 0.5", "the course knows no metadata about"),
+    ],
+)
+def test_in_form_2_a_tolerance_and_about_come_together(course, output, said):
+    cell = new_code_cell("f()", outputs=printed(output), metadata={"course": course})
+    found = declarations(cell, form=2)
+    assert [said in sentence for sentence in found] == [True] * (said is not None), found
+    assert declarations(new_code_cell("f()", outputs=printed(output), metadata={"course": {"rtol": 1} | WHY})) == []
+
+
+def test_in_form_2_a_clock_may_say_about_without_a_tolerance():
+    metadata = {"tags": ["nbval-ignore-output"], "course": {"ignore": "a clock's reading"}}
+    assert declarations(new_code_cell("f()", outputs=printed("≈ 3 s"), metadata=metadata), form=2) == []
+
+
+def test_the_hook_compares_a_lesson_of_form_2_by_its_rules(tmp_path):
+    (tmp_path / "conftest.py").write_text(
+        "import nbval_hook\nfrom course_lib.lessons import Lesson\n"
+        "nbval_hook.about = lambda path: Lesson('00', '', '?', 5, '', form=2)\n",
+        encoding="utf-8",
+    )
+    trained = {"course": {"rtol": 0.1, "why": "trained"}}
+    cells = [
+        new_code_cell('print("loss ≈ 0.50 after ≈ 38,000")', outputs=printed("loss ≈ 0.51 after ≈ 37,000\n")),
+        new_code_cell('print("loss ≈ 0.50 of 3.0")', outputs=printed("loss ≈ 0.51 of 3.1\n")),
+        new_code_cell('print("loss 0.50")', outputs=printed("loss 0.50\n")),
+    ]
+    for count, cell in enumerate(cells, start=1):
+        cell.update(execution_count=count, metadata=trained)
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbformat.write(normalise(notebook), tmp_path / "00_form.ipynb")
+    done = pytest_run(tmp_path / "00_form.ipynb", folder=tmp_path)
+    assert "2 failed, 1 passed" in done.stdout, done.stdout
+    assert "a number differs, 3.1 stored, 3.0 got; only numbers printed with ≈" in done.stdout
+    assert "it has a tolerance but prints no number with ≈" in done.stdout
 
 
 def test_only_white_space_differs_and_the_message_shows_it():

@@ -16,7 +16,8 @@ import lessons
 import maps
 import pytest
 import yaml
-from lesson_guard import CITATION, LINK, _without_code, anchors
+from lesson_guard import CITATION, anchors
+from prose import LINK, without_code
 
 import course_lib
 from course_lib.lessons import PARTS, course_map, find
@@ -45,7 +46,7 @@ def table(markdown, heading):
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_links_within_the_project_lead_somewhere(paper):
     dead = []
-    for _, label, target in LINK.findall(_without_code(paper.read_text(encoding="utf-8"))):
+    for _, label, target in LINK.findall(without_code(paper.read_text(encoding="utf-8"))):
         if re.match(r"[a-z]+:|//", target):
             continue
         file, _, anchor = unquote(target).partition("#")
@@ -75,7 +76,7 @@ def entries():
 
 def test_every_anchor_of_the_bibliography_is_an_entry_and_its_key_is_unique():
     keys = [key for key, _, _ in entries()]
-    assert keys == re.findall(r'<a id="([^"]+)"', _without_code(read("docs/bibliography.md")))
+    assert keys == re.findall(r'<a id="([^"]+)"', without_code(read("docs/bibliography.md")))
     assert len(set(keys)) == len(keys)
 
 

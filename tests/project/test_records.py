@@ -79,10 +79,21 @@ def test_the_hash_of_the_rows_sees_the_last_digit_of_every_number(r):
     assert rows_hash(rows[::-1]) != whole or len(rows) == 1
 
 
-def test_agreement_is_said_in_a_line():
-    said = agree("elman-xor", [{"full": 0.01, "one_step": 0.3}])
-    assert " ".join(said.split()).endswith("Held live on 1 seed, and recorded on 20 seeds.")
+def in_form(form, monkeypatch):
+    """Let every lesson say that it is of this form."""
+    find = lessons.find
+    monkeypatch.setattr(lessons, "find", lambda number: find(number)._replace(form=form))
+
+
+def test_agreement_is_said_in_a_line(monkeypatch):
+    live = [{"full": 0.01, "one_step": 0.3}]
+    in_form(1, monkeypatch)
+    said = agree("elman-xor", live)
+    assert said.startswith("Elman 1990")
+    assert " ".join(said.split()).endswith(f"{experiment.find('elman-xor').criterion} ✓ as in the 20 recorded runs")
     assert max(map(len, said.splitlines())) <= 96
+    in_form(2, monkeypatch)
+    assert agree("elman-xor", live) == "✓ as in the 20 recorded runs"
 
 
 # --- a record that is spoiled --------------------------------------------------------------------------------------
@@ -217,9 +228,12 @@ def test_the_scoreboard_reports_another_code_hash_other_seeds_and_a_missing_reco
         recorded("absent")
 
 
-def test_agreement_fails_by_the_last_digit_live_and_recorded(written):
+@pytest.mark.parametrize("form", [1, 2])
+def test_agreement_fails_by_the_last_digit_live_and_recorded(form, written, monkeypatch):
+    in_form(form, monkeypatch)
     below = float(np.nextafter(0.05, 0))
-    assert "Held live on 1 seed, and recorded on 3 seeds." in agree("toy", [{"error": below}])
+    said = {1: "Nobody 1999: each error below .05   ✓ as in the 3 recorded runs", 2: "✓ as in the 3 recorded runs"}
+    assert agree("toy", [{"error": below}]) == said[form]
     with pytest.raises(AssertionError, match=r"Recorded: 0\.03 \(held\)\. Live: 0\.05 \(not held\)"):
         agree("toy", [{"error": below}, {"error": 0.05}])
     rewrite(toy(), [*ROWS[:2], ROWS[2] | {"error": 0.05}])
@@ -227,6 +241,11 @@ def test_agreement_fails_by_the_last_digit_live_and_recorded(written):
         agree("toy", [{"error": 0.01}])
     with pytest.raises(ValueError, match="at least one live row"):
         agree("toy", [])
+
+
+def test_agreement_with_a_single_recorded_run_is_said_in_the_singular(written):
+    rewrite(toy(), ROWS[:1])
+    assert agree("toy", ROWS).endswith("✓ as in the 1 recorded run")
 
 
 def test_agreement_does_not_depend_on_the_code_hash(written):

@@ -24,7 +24,15 @@ MODULES = {
 STEMS = [lesson.stem for lesson in lessons.written()]
 LESSON = re.compile(r"course_lib\.lessons\.(lesson_\w+)")
 
-PARTS_OF_A_LESSON = {"__init__.py", "exercises.py", "experiments.py", "figures.py", "panels.py", "records"}
+PARTS_OF_A_LESSON = {
+    "__init__.py",
+    "evidence.json",
+    "exercises.py",
+    "experiments.py",
+    "figures.py",
+    "panels.py",
+    "records",
+}
 MOST_LINES = 600
 LONG = {"exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together"}
 
