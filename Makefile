@@ -1,6 +1,6 @@
 # Every command is in make.py, which also runs where there is no make: python make.py help
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python; do $$p -c "" 2>/dev/null && break; done; echo $$p)
-.PHONY: help lab test run reproduce bench refresh steady lock site
+.PHONY: help lab test run reproduce bench refresh reviewed steady lock site
 
 help: ; @$(PYTHON) make.py help
 lab: ; @$(PYTHON) make.py lab $(if $(FRESH),--fresh $(FRESH)) $(ARGS)
@@ -9,6 +9,7 @@ run: ; @$(PYTHON) make.py run $(ARGS)
 reproduce: ; @$(PYTHON) make.py reproduce $(ARGS)
 bench: ; @$(PYTHON) make.py bench $(ARGS)
 refresh: ; @$(PYTHON) make.py refresh $(ARGS)
+reviewed: ; @$(PYTHON) make.py reviewed $(ARGS)
 steady: ; @$(PYTHON) make.py steady $(ARGS)
 lock: ; @$(PYTHON) make.py lock $(ARGS)
 site: ; @$(PYTHON) make.py site $(ARGS)

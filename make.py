@@ -602,6 +602,12 @@ def steady(arguments):
     return lessons_tool("steady", arguments)
 
 
+def reviewed(arguments):
+    """list the paragraphs of a lesson that are to be reread; with a cell's id, show that cell and accept it"""
+    ensure_environment()
+    return call([python_of(VENV), str(ROOT / "tools" / "evidence.py"), *arguments])
+
+
 def reproduce(arguments):
     """repeat the papers' results, all seeds and full sizes, and record them; --confirm: one seed of each, compared"""
     ensure_environment()
@@ -642,7 +648,9 @@ def site(arguments):
     return module("sphinx", *options, "-c", "docs", ".", str(BUILD / "site"), env=env)
 
 
-COMMANDS = {command.__name__: command for command in (lab, test, run, reproduce, bench, refresh, steady, lock, site)}
+COMMANDS = {
+    command.__name__: command for command in (lab, test, run, reproduce, bench, refresh, reviewed, steady, lock, site)
+}
 
 
 def main(arguments):

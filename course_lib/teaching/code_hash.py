@@ -247,6 +247,22 @@ def _is_registry(value) -> bool:
     return False
 
 
+def hash_of_source(source: str) -> str:
+    """Hash a piece of code.
+
+    Parameters
+    ----------
+    source : str
+        Whole statements.
+
+    Returns
+    -------
+    str
+        The same on every supported Python. Comments, docstrings and white space do not change it.
+    """
+    return hashlib.sha256("\n".join(_tokens(source)[1]).encode()).hexdigest()[:16]
+
+
 def _tokens(source: str) -> tuple[list[int], list[str]]:
     """The tokens that count, as text, and the row in which each begins.
 
