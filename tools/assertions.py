@@ -23,14 +23,14 @@ def assertion_problems(test: ast.expr) -> list[str]:
         and ``(a < b).all()``.
     """
     said = f"`assert {ast.unparse(test)}`"
-    pairs = _pairs(test)
-    if pairs is None:
+    comparisons = _comparisons(test)
+    if comparisons is None:
         return [f"{said} is not a strict comparison. {ADVICE}"]
     found = []
-    for left, right in pairs:
-        if _constant(left) and _constant(right):
-            found.append(f"{said} compares two constants. {ADVICE}")
-        elif _contains(left, right) or _contains(right, left):
+    for sides in comparisons:
+        if all(map(_constant, sides)):
+            found.append(f"{said} compares constants. {ADVICE}")
+        if any(_contains(left, right) or _contains(right, left) for left, right in itertools.pairwise(sides)):
             found.append(f"{said} compares something with itself, and so says nothing about it. {ADVICE}")
     return found
 
@@ -64,20 +64,20 @@ def at_the_baseline(assertion: str) -> list[str]:
     return found
 
 
-def _pairs(test: ast.expr) -> list[tuple[ast.expr, ast.expr]] | None:
-    """Return the two sides of each comparison, or None if the condition is of another kind."""
+def _comparisons(test: ast.expr) -> list[list[ast.expr]] | None:
+    """Return the sides of each comparison, a chain as one, or None if the condition is of another kind."""
     match test:
         case ast.Compare() if all(isinstance(op, ast.Lt | ast.Gt) for op in test.ops):
-            return list(itertools.pairwise([test.left, *test.comparators]))
+            return [[test.left, *test.comparators]]
         case ast.BoolOp(op=ast.And(), values=parts):
-            found = [_pairs(part) for part in parts]
-            return None if None in found else [pair for pairs in found for pair in pairs]
+            found = [_comparisons(part) for part in parts]
+            return None if None in found else [sides for each in found for sides in each]
         case ast.Call(func=ast.Name(id="all"), args=[ast.GeneratorExp() | ast.ListComp() as each]):
-            return _pairs(each.elt)
+            return _comparisons(each.elt)
         case ast.Call(func=ast.Attribute(attr="all", value=ast.Name(id="np")), args=[ast.Compare() as inner]):
-            return _pairs(inner)
+            return _comparisons(inner)
         case ast.Call(func=ast.Attribute(attr="all", value=ast.Compare() as inner), args=[]):
-            return _pairs(inner)
+            return _comparisons(inner)
     return None
 
 

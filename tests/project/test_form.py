@@ -339,6 +339,7 @@ GOOD = [
     "assert loss < baseline",
     "assert baseline > loss",
     "assert 0 < loss < baseline",
+    "assert loss < 0.3 < 0.4 < baseline",
     "assert loss < baseline and 2 * loss < 1",
     "assert max(losses) < baseline",
     "assert all(each < baseline for each in losses)",
@@ -358,7 +359,8 @@ BAD = {
     "assert np.allclose(loss, 0.25)": "not a strict comparison",
     "assert np.isfinite(losses).all()": "not a strict comparison",
     "assert all(each <= baseline for each in losses)": "not a strict comparison",
-    "assert 0 < 1 / 3": "compares two constants",
+    "assert 0 < 1 / 3": "compares constants",
+    "assert loss < baseline and 0 < 1": "compares constants",
     "assert loss < loss + 1": "compares something with itself",
     "assert 0 < loss < 2 * loss": "compares something with itself",
 }
