@@ -124,4 +124,18 @@ def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
     for node in ast.walk(statement):
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             read.add(node.target.id)
-    return read, written
+    return read - _only_in_their_loops(statement), written
+
+
+def _only_in_their_loops(statement: ast.stmt) -> set[str]:
+    """Names that a statement reads in the body of loops over them and nowhere else: the loop assigns them first."""
+    loops = [node for node in ast.walk(statement) if isinstance(node, ast.For)]
+    bound = {id(node): set() for node in ast.walk(statement)}
+    for loop in loops:
+        targets = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+        for inner in loop.body:
+            for node in ast.walk(inner):
+                bound[id(node)] |= targets
+    loads = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    free = {node.id for node in loads if node.id not in bound[id(node)]}
+    return {node.id for node in loads} - free

@@ -277,6 +277,7 @@ def test_a_paragraph_is_what_blank_lines_enclose():
         ("total = sum(x for x in xs)\nprint(total)", None),
         ("ax.plot([xs for xs in range(3)])", None),
         ("plotting.learning_curve(ax, xs)", None),
+        ("for place in xs:\n    ax.axvline(place)", None),  # a later loop binds it anew
         ("import numpy as np", "imports: `import numpy as np`"),
         ("def draw(x):\n    pass", "defines draw"),
         ("class Thing:\n    pass", "defines Thing"),
@@ -294,7 +295,12 @@ def test_a_paragraph_is_what_blank_lines_enclose():
 )
 def test_a_collapsed_cell_draws_prints_and_asserts(source, said):
     earlier = ["def learn_it(n):\n    return n", "def run(n):\n    model.fit(n)\n\ndef race(n):\n    return run(n)"]
-    later = ["total = 0\nfig, ax = plt.subplots()", "print(total)", "def last():\n    return xs[-1]"]
+    later = [
+        "total = 0\nfig, ax = plt.subplots()",
+        "for place, x in enumerate([3]):\n    print(place, x)",
+        "print(total)",
+        "def last():\n    return xs[-1]",
+    ]
     found = collapsed_problems(source, earlier, later)
     assert len(found) == (said is not None), found
     assert said is None or said in found[0]

@@ -171,16 +171,16 @@ _state_never_carried = function_from(MENDED.replace(STATE_BACK, "        dh = np
 _cell_too_early = function_from(MENDED.replace(CELL_BACK, "").replace("        d_i =", CELL_BACK + "        d_i ="))
 
 _NOTHING_GETS_BACK = (
-    "No blame at all gets to c_{t-1}. A cell is blamed through its h_t first of all, and that part, the term with "
+    "No gradient at all gets to c_{t-1}. c_t gets its gradient through h_t first of all, and that part, the term with "
     "`slope`, has to travel on."
 )
 WRONG_PATHS = (
     (_carousel_only, _NOTHING_GETS_BACK),
     (_cell_never_carried, _NOTHING_GETS_BACK),
-    (_without_forget_gate, "From c_t to c_{t-1} the blame has to pass the forget gate: c_t = f_t c_{t-1} + …"),
+    (_without_forget_gate, "From c_t to c_{t-1} the gradient has to pass the forget gate: c_t = f_t c_{t-1} + …"),
     (
         _state_never_carried,
-        "No blame goes from state to state: `dh` is set to zero where it should be carried through "
+        "No gradient goes from h_t to h_{t-1}: `dh` is set to zero where it should be carried through "
         "the recurrent kernel.",
     ),
     (_cell_too_early, "`dc` is taken to c_{t-1} before the gates of step t have been served: they need it at c_t."),
@@ -259,7 +259,7 @@ def _check_backward(attempt):
         if time == 1:
             return f"{says} With a single step nothing is carried anywhere: look at the lines above `da`, and at `da`."
         return (
-            f"{says} Over a single step all is right, so the fault is on the road from one step to the one before. "
+            f"{says} Over a single step all is right, so the fault lies between one step and the one before. "
             f"Two things travel: `dc` from c_t to c_{{t-1}}, and `dh` from h_t to h_{{t-1}}. Which of them needs "
             f"the other, and as it was when?"
         )
@@ -280,16 +280,16 @@ with finite differences. Run the cell as it is, and the check tells you how far 
 """,
     code_to_mend=BUGGY,
     hints=(
-        "After each line that assigns to `dh` or `dc`, write down whose blame it is now: h_t's, c_t's, h_{t-1}'s or "
+        "After each line that assigns to `dh` or `dc`, write down whose gradient it is now: h_t's, c_t's, h_{t-1}'s or "
         "c_{t-1}'s.",
         "The last two lines of the loop both take something to step t - 1. One of them still reads the other's "
         "variable.",
-        "`dc = (dc + dh * slope) * f` wants the blame at h_t. Once `dh = da @ recurrent_kernel.T` has run, `dh` is the "
-        "blame at h_{t-1}.",
+        "`dc = (dc + dh * slope) * f` wants the gradient at h_t. Once `dh = da @ recurrent_kernel.T` has run, `dh` is "
+        "the gradient at h_{t-1}.",
     ),
     solution=backward_with_a_bug,
-    why="A name that means h_t in one line and h_{t-1} in the next is a trap. Either give the two blames two names, or "
-    "check the gradient, or, since you are human, both.",
+    why="A name that means h_t in one line and h_{t-1} in the next is a trap. Either give the two gradients two names, "
+    "or check the gradient, or, since you are human, both.",
     check=_check_backward,
     misconceptions=WRONG_PATHS,
 )
@@ -403,7 +403,7 @@ Return the weights in the same shape.
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 6.5  a bias for a memory span
+# 6.4  a bias for a memory span
 # ---------------------------------------------------------------------------------------------------------------------
 def bias_for(steps, left):
     """The bias b with which a gate of σ(b) leaves the part `left` of a cell after `steps` steps."""
@@ -477,10 +477,10 @@ def _check_bias_for(attempt):
 
 
 BIAS = Exercise(
-    number="6.5",
+    number="6.4",
     title="A bias for a memory span",
     prompt=r"""
-Suppose that a forget gate hears nothing but its bias, so that $f_t = \sigma(b)$ at every step, and nothing new comes
+Suppose that a forget gate gets nothing but its bias, so that $f_t = \sigma(b)$ at every step, and nothing new comes
 in. Which $b$ leaves the part `left` of the cell after `steps` steps? Both are plain numbers, `left` between 0 and 1.
 
 Once it passes, ask it: with which bias is half of the cell left after 20 steps? And after 100?
@@ -500,7 +500,7 @@ Once it passes, ask it: with which bias is half of the cell left after 20 steps?
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 6.4  an experiment
+# 6.5  an experiment
 # ---------------------------------------------------------------------------------------------------------------------
 LEARNED = 0.05
 GOOD, BAD = 0.012, 0.3
@@ -719,18 +719,18 @@ def _gates(answer):
 
 
 DESIGN = Exercise(
-    number="6.4",
+    number="6.5",
     title="Which gates does a task need?",
     prompt=r"""
-You have a measuring device: `error_without(held, seed)` trains a unit at the till with one gate held open (`"i"`,
-`"f"`, `"o"`, or `""` for none) and returns the part of the error that is left. Say that a run has *learned* the task if
-less than .05 is left, and that a gate is *needed* if no seed learns without it. Mind that any start may get stuck: one
-of the ten recorded ones did, with all its gates.
+You have a measuring device: `error_without(held, seed)` trains a unit on the running total with one gate held open
+(`"i"`, `"f"`, `"o"`, or `""` for none) and returns the part of the error that is left. Say that a run has *learned* the
+task if less than .05 is left, and that a gate is *needed* if no seed learns without it. Measure at least three seeds of
+each, the control `""` included, and report all of them. Any start may get stuck: one of the ten recorded ones did, with
+all its gates. So the control counts as working if more than half of its seeds learn; if not, nothing can be concluded.
 
 Design the experiment. `gates_needed(measure)` gets the device as its argument and returns a pair `(results, answer)`.
 `results` is a dict from the gate held open to the list of errors, one for each seed; `answer` is the set of needed
-gates, such as `{"f", "o"}` (it may be empty), or `None` if your measurements do not allow any conclusion about gates.
-When would that be?
+gates, such as `{"f", "o"}` (it may be empty), or `None` if the control does not work.
 
 The check hands your experiment devices of its own, from worlds in which the answer is known. Once it passes, run
 `gates_needed(error_without)`; twelve runs take about half a minute. Better: write another task, and ask about that.
@@ -767,5 +767,5 @@ The check hands your experiment devices of its own, from worlds in which the ans
 )
 
 
-EXERCISES = [LATCH, FIND_THE_LINE, CONTENTS, DESIGN, BIAS]
+EXERCISES = [LATCH, FIND_THE_LINE, CONTENTS, BIAS, DESIGN]
 check, hint, solution = bank(EXERCISES)

@@ -16,7 +16,7 @@ GATES = {
 
 
 def running_totals(inputs):
-    """What the customer at the till owes after each step, (T,): the sum of what was bought since the last flag."""
+    """The right total after each step, (T,): the sum of what was bought since the last flag."""
     crisp = np.concatenate([[0.0], inputs[:, 1] * inputs[:, 0]]).cumsum()
     start = np.maximum.accumulate(np.where(inputs[:, 2] > 0, np.arange(len(inputs)), 0))
     return crisp[1:] - crisp[start]
@@ -74,7 +74,7 @@ def draw_cell(ax, inputs, cell, wanted=None, *, last=False):
     t = np.arange(1, len(inputs) + 1)
     _mark_new_customers(ax, inputs)
     if wanted is not None:
-        ax.step(t, wanted, where="mid", color=plotting.FOREGROUND, linestyle=":", linewidth=1.6, label="total owed")
+        ax.step(t, wanted, where="mid", color=plotting.FOREGROUND, linestyle=":", linewidth=1.6, label="right total")
     ax.step(t, cell, where="mid", color=plotting.COLORS["cell"], linestyle="-", label="cell $c_t$")
     ax.set_ylabel("cell")
     _steps(ax, inputs, last)
@@ -84,7 +84,7 @@ def draw_output(ax, inputs, shown, wanted, *, last=True):
     """Draw the output as bars, and what it should be as diamonds where somebody asked."""
     t, asked = np.arange(1, len(inputs) + 1), inputs[:, 3] > 0
     _mark_new_customers(ax, inputs)
-    ax.bar(t, shown, 0.5, color=plotting.COLORS["output"], label="shown")
+    ax.bar(t, shown, 0.5, color=plotting.COLORS["output"], label="output")
     ax.plot(
         t[asked],
         wanted[asked],
@@ -96,7 +96,7 @@ def draw_output(ax, inputs, shown, wanted, *, last=True):
         label="total asked for",
     )
     ax.axhline(0, color=plotting.MUTED, linewidth=1)
-    ax.set_ylabel("shown")
+    ax.set_ylabel("output")
     ax.margins(y=0.2)
     _steps(ax, inputs, last)
 
@@ -133,6 +133,24 @@ def draw_running_total(inputs, gates, cell, shown):
     draw_legend(fig, axes[2:])
     fig.align_ylabels([axes[0], *axes[2:]])
     return fig
+
+
+def draw_trained_unit(model, inputs):
+    """Draw what a trained unit does with one stream.
+
+    Parameters
+    ----------
+    model : Model
+        An LSTM of one unit, and an output layer of one.
+    inputs : (1, T, 4) array
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    output, lstm = model.forward(inputs)[0, :, 0], model.layers[0]
+    gates = {name: gate[0, :, 0] for name, gate in lstm.gates.items()}
+    return draw_running_total(inputs[0].astype(float), gates, lstm.cell_states[0, :, 0], output)
 
 
 def draw_lstm_step():

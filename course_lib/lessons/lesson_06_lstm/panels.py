@@ -70,14 +70,14 @@ def running_total_cell(inputs, input_weight, forget_weight, output_weight):
 
 
 def _off_by(shown):
-    """Root mean squared error of the display."""
+    """Root mean squared error of the output."""
     return float(np.sqrt(((shown - INPUTS[:, 3] * running_totals(INPUTS)) ** 2).mean()))
 
 
 def _said(input_weight, forget_weight, output_weight, cell, shown):
     return (
-        f"Listening with {input_weight:g}, {forget_weight:g} and {output_weight:g} (input, forget, output gate) the "
-        f"cell ends at {cell[-1]:.2f}, where {running_totals(INPUTS)[-1]:.2f} is owed, and the display is off by "
+        f"With weights {input_weight:g}, {forget_weight:g} and {output_weight:g} (input, forget, output gate) the "
+        f"cell ends at {cell[-1]:.2f}, where {running_totals(INPUTS)[-1]:.2f} is right, and the output is off by "
         f"{_off_by(shown):.2f}."
     )
 
@@ -91,16 +91,16 @@ def _draw_live(input_weight, forget_weight, output_weight):
     draw_output(axes[3], INPUTS, shown, running_totals(INPUTS))
     draw_legend(fig, axes[2:])
     fig.align_ylabels([axes[0], *axes[2:]])
-    axes[0].set_title(f"the display is off by {_off_by(shown):.2f}", color=plotting.COLORS["output"])
+    axes[0].set_title(f"the output is off by {_off_by(shown):.2f}", color=plotting.COLORS["output"])
     said = _said(input_weight, forget_weight, output_weight, cell, shown)
-    return fig, f"One cell at a till over 16 steps: goods, three gates, the cell's number and what is shown. {said}"
+    return fig, f"One cell on a running total over 16 steps: prices, three gates, cell state and output. {said}"
 
 
 SETTINGS = {  # of the static picture
-    "no gate listens: each is half open": (0, 0, 0),
-    "the input gate listens": (12, 0, 0),
-    "input and forget gate listen": (12, 12, 0),
-    "all three listen": (12, 12, 12),
+    "all weights 0: each gate is half open": (0, 0, 0),
+    "input gate set": (12, 0, 0),
+    "input and forget gate set": (12, 12, 0),
+    "all three gates set": (12, 12, 12),
 }
 
 
@@ -121,23 +121,23 @@ def _draw_static():
         said.append(_said(*setting, cell, shown))
     draw_legend(fig, axes[-1:])
     return fig, (
-        "Four copies of one cell at a till over 16 steps. Each shows its three gates, the number in its cell, "
-        "and what is shown against the totals asked for. " + " ".join(said)
+        "Four copies of one cell on a running total over 16 steps, each with its three gates, its cell state "
+        "and its output against the totals asked for. " + " ".join(said)
     )
 
 
 def running_total_panel():
-    """Turn the weight of each gate, and watch the cell and the display.
+    """Turn the weight of each gate, and watch the cell state and the output.
 
     The numbers are those of :func:`running_total_cell`. Without a live kernel: four settings in one picture, from gates
-    that are always half open to three that listen.
+    that are always half open to three that are set.
     """
     panel(
         _draw_live,
         {
-            "input_weight": Slider("input gate listens to “bought”", -12, 12, 1, 0),
-            "forget_weight": Slider("forget gate listens to “new”", -12, 12, 1, 0),
-            "output_weight": Slider("output gate listens to “total?”", -12, 12, 1, 0),
+            "input_weight": Slider("input gate’s weight on “bought”", -12, 12, 1, 0),
+            "forget_weight": Slider("forget gate’s weight on “not new”", -12, 12, 1, 0),
+            "output_weight": Slider("output gate’s weight on “ask”", -12, 12, 1, 0),
         },
         _draw_static,
     )
