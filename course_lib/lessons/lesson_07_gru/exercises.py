@@ -282,6 +282,14 @@ def _without_square(features, budget):
     return budget // (3 * (features + 2))
 
 
+def _not_rounded(features, budget):
+    return (-(features + 2) + np.sqrt((features + 2) ** 2 + 4 * budget / 3)) / 2
+
+
+def _stops_too_early(features, budget):
+    return max(fair_units(features, budget) - 1, 0)
+
+
 WRONG_UNITS = (
     (
         _one_bias,
@@ -307,10 +315,11 @@ def _check_units(attempt):
     for case, g in zip(cases, got, strict=True):
         right = fair_units(*case)
         if g != right:
+            parameters = 3 * int(g) * (case[0] + int(g) + 2)
             return (
-                f"For {case[0]} features and a budget of {case[1]:,} you give {g:g} units. That GRU has "
-                f"{3 * int(g) * (case[0] + int(g) + 2):,} parameters; "
-                + ("it is over the budget." if g > right else "there is room for one unit more.")
+                f"For {case[0]} features and a budget of {case[1]:,} parameters you give {g:g} units. A GRU of that size "
+                f"has {parameters:,} parameters: "
+                + ("it is over the budget." if g > right else "there is room for one unit more, or for several.")
             )
 
 
@@ -319,8 +328,8 @@ UNITS = Exercise(
     title="A fair fight",
     prompt=r"""
 You want to compare a GRU with another network and have a budget of parameters for its recurrent layer. How many units
-may it have, at most? The layer is Keras' default and ours: `kernel` is `(features, 3·units)`, `recurrent_kernel` is
-`(units, 3·units)` and `bias` is `(2, 3·units)`.
+may it have, at most? Return a whole number. The layer is Keras' default and ours: `kernel` is `(features, 3·units)`,
+`recurrent_kernel` is `(units, 3·units)` and `bias` is `(2, 3·units)`.
 """,
     hints=(
         "Count first: how many numbers are in the three arrays, for n units?",
@@ -330,7 +339,11 @@ may it have, at most? The layer is Keras' default and ours: `kernel` is `(featur
     solution=fair_units,
     why="With equal units a GRU has three times the parameters of a plain network: who compares those, compares sizes.",
     check=_check_units,
-    misconceptions=WRONG_UNITS,
+    misconceptions=(
+        *WRONG_UNITS,
+        (_not_rounded, "Units are whole."),
+        (_stops_too_early, "A GRU of that size has 30 parameters: there is room for one unit more"),
+    ),
 )
 
 
@@ -388,6 +401,12 @@ def _a_gap_of_a_tenth(measure):
 
 def _better_at_each_start(measure):
     a, b = ([np.mean([measure(network, bias, seed) for seed in range(10)]) for bias in (0, 3)] for network in "ab")
+    return "a" if max(a) < min(b) else "b" if max(b) < min(a) else "neither"
+
+
+def _start_chosen_on_one_seed(measure):
+    better = {n: min((0, 3), key=lambda bias: measure(n, bias, 0)) for n in "ab"}
+    a, b = ([measure(n, better[n], seed) for seed in range(10)] for n in "ab")
     return "a" if max(a) < min(b) else "b" if max(b) < min(a) else "neither"
 
 
@@ -494,7 +513,8 @@ better. Sizes and learning rates are fair already.
 
 Design the experiment. `who_wins(measure)` gets the device and returns `"a"`, `"b"`, or `"neither"` if your measurements
 show no clear difference. A network may use whichever of the two biases suits it better. Nobody tells you which that is,
-nor how far runs with different seeds lie apart. Runs cost nothing here.
+nor how far runs with different seeds lie apart. A seed is any whole number from 0 on. Runs cost nothing here, and luck must
+not decide: run each network with each bias on at least two seeds, and with one of its biases on at least five.
 
 The check hands your experiment devices of its own, from worlds in which the answer is known: in some the gates decide,
 in some the first bias, in some nothing but luck. In some the gap is wide, in some narrow.
@@ -516,6 +536,7 @@ in some the first bias, in some nothing but luck. In some the gap is wide, in so
         (_all_in_one_pot, "first find the better start of each network"),
         (_better_at_each_start, "first find the better start of each network"),
         (_a_gap_of_a_tenth, "No fixed number says what is clear"),
+        (_start_chosen_on_one_seed, "on one seed only"),
         (_upside_down, "Lower is better"),
         (_smaller_mean, "only by luck"),
         (_best_run, "only by luck"),
