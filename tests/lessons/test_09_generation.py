@@ -574,7 +574,7 @@ def test_9_5s_worlds_are_as_they_say():
 @pytest.mark.parametrize(
     ("number", "attempt", "phrase"),
     [
-        ("9.1", lambda p, w: 1.0, "it takes a temperature of 0.3856"),
+        ("9.1", lambda p, w: 1.0, "takes a temperature of 0.3856"),
         ("9.2", lambda p, share: p, "nothing has been cut"),
         ("9.2", lambda p, share: p[::-1], "keeps 2 symbols; yours keeps 5"),
         ("9.2", lambda p, share: p[:2], "(V,), of shape (5,)"),

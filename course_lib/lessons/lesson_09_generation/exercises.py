@@ -46,6 +46,10 @@ def _numbers_of_the_text(p, wanted):
     return np.log(7 / 3) / np.log(9)
 
 
+def _base_2_below(p, wanted):
+    return np.log(p / (1 - p)) / np.log2(wanted / (1 - wanted))
+
+
 WRONG_TEMPERATURES = (
     (
         _upside_down,
@@ -85,7 +89,10 @@ def _check_temperature_for(attempt):
             continue
         if says := first_match(got, (p, wanted), WRONG_TEMPERATURES):
             return says
-        says = f"From {p:g} to {wanted:g} it takes a temperature of {right:.4f}; your answer is {float(got):.4g}. "
+        says = (
+            f"To turn a probability of {p:g} into {wanted:g} takes a temperature of {right:.4f}; you return a temperature "
+            f"of {float(got):.4g}. "
+        )
         return says + (
             "For .7 and .9 it was right: is one of these two written in as a number?"
             if case
@@ -113,7 +120,11 @@ probabilities, up to a number that all share.
     why="Temperature divides log-odds. It needs no sign and no cut: every symbol that was possible stays possible, at "
     "any temperature above 0. That is why a high one lets the tail in.",
     check=_check_temperature_for,
-    misconceptions=(*WRONG_TEMPERATURES, (_numbers_of_the_text, "written in as a number")),
+    misconceptions=(
+        *WRONG_TEMPERATURES,
+        (_numbers_of_the_text, "written in as a number"),
+        (_base_2_below, "takes a temperature of 0.3856; you return a temperature of 0.2673"),
+    ),
 )
 
 
@@ -185,6 +196,11 @@ def _equally(p, share):
     return kept / kept.sum()
 
 
+def _softmax_of_the_kept(p, share):
+    kept = np.where(nucleus_of(p, share) > 0, np.exp(p), 0)
+    return kept / kept.sum()
+
+
 WRONG_NUCLEI = (
     (_nothing_cut, "These are the probabilities as they came: nothing has been cut."),
     (
@@ -238,9 +254,9 @@ def _check_nucleus_of(attempt):
             return says
         shown = ", ".join(f"{number:.3g}" for number in p)
         return (
-            f"Of [{shown}] a nucleus of {share:g} keeps {int((right > 0).sum())} symbols; yours keeps "
-            f"{int((np.nan_to_num(got) > 0).sum())}, and its numbers sum to {got.sum():.3g}. Which symbols are "
-            f"in, and do those that are keep their proportions?"
+            f"Of the probabilities [{shown}] a nucleus with a share of {share:g} keeps {int((right > 0).sum())} symbols; "
+            f"yours keeps {int((np.nan_to_num(got) > 0).sum())}, and your probabilities sum to {got.sum():.3g}. Which "
+            f"symbols are in, and do those that are keep their proportions?"
         )
 
 
@@ -264,7 +280,7 @@ again. The answer has the shape of `p`, and symbol `i` still stands at place `i`
     why="The size of a nucleus follows the model: one symbol where it is sure, many where it is not. A top-k cut has "
     "the same size everywhere.",
     check=_check_nucleus_of,
-    misconceptions=WRONG_NUCLEI,
+    misconceptions=(*WRONG_NUCLEI, (_softmax_of_the_kept, "yours keeps 2, and your probabilities sum to 1")),
 )
 
 
@@ -460,7 +476,8 @@ there; in the other it remembers something that it should not. Mend both.
 
 `step(symbol, state)` reads one id and returns two things: the probabilities `p` of what comes next, `(V,)`, and the
 state to go on from; `None` is the state before anything has been read. `seed` is a list of ids, at least one. The
-texts have nothing to do with each other.
+texts have nothing to do with each other. Leave the line with `rng.choice` as it is, one draw for each symbol: the check
+compares your texts with those that the same `rng` should give.
 """,
     code_to_mend=FAULTY,
     hints=(
@@ -518,6 +535,10 @@ def _a_tenth_written_in(words, read, held_back):
     return _counts_only(words, read, held_back) / 9
 
 
+def _a_difference_of_shares(words, read, held_back):
+    return sum(word in read for word in words) / len(read) - sum(word in held_back for word in words) / len(held_back)
+
+
 WRONG_COUNTS = (
     (
         _counts_only,
@@ -557,9 +578,10 @@ def _check_times_too_often(attempt):
         if says := first_match(got, args, WRONG_COUNTS):
             return says
         says = (
-            f"With {len(args[1])} words read and {len(args[2])} held back, of which "
-            f"{sum(w in args[1] for w in args[0])} and {sum(w in args[2] for w in args[0])} were written, the "
-            f"answer is {right:.4g}; yours is {float(got):.4g}. "
+            f"`read` has {len(args[1])} words, and {sum(w in args[1] for w in args[0])} of the words in `words` are among "
+            f"them; `held_back` has {len(args[2])}, and {sum(w in args[2] for w in args[0])} of the words in `words` are "
+            f"among those. With these numbers a word that was read is {right:.4g} times as likely to be written as one that "
+            f"was not; you return {float(got):.4g}. "
         )
         return says + (
             "The case before was right: is a length written in as a number?"
@@ -588,7 +610,11 @@ At least one word of each was written.
     why="The words that were held back are the control: as real as the others, and impossible to copy. Whoever judges "
     "what a model writes by how real it looks needs such a list.",
     check=_check_times_too_often,
-    misconceptions=(*WRONG_COUNTS, (_a_tenth_written_in, "written in as a number")),
+    misconceptions=(
+        *WRONG_COUNTS,
+        (_a_tenth_written_in, "written in as a number"),
+        (_a_difference_of_shares, "times as likely to be written as one that was not; you return"),
+    ),
 )
 
 
@@ -630,6 +656,11 @@ def _turned_round(true_text, go_on, wrong):
 def _one_text(true_text, go_on, wrong):
     own, after_truth = go_on(true_text(20, 1), 39), go_on(true_text(20, 30), 10)
     return wrong(own)[:, 30:].mean() / max(wrong(after_truth)[:, 30:].mean(), 1e-3)
+
+
+def _only_the_next_symbol(true_text, go_on, wrong):
+    own, after_truth = go_on(true_text(4000, 1), 39), go_on(true_text(4000, 30), 10)
+    return wrong(own)[:, 30].mean() / wrong(after_truth)[:, 30].mean()
 
 
 def _a_difference(true_text, go_on, wrong):
@@ -709,9 +740,10 @@ def _check_exposure(attempt):
                 "thousand texts of each kind."
             )
         return (
-            f"For the first model on which it fails the answer is {right:.2f}, within a few per cent; yours is "
-            f"{float(got):.3g}. Two kinds of texts of 40 symbols: in one the model writes all but the first, in "
-            f"the other it writes the last ten. Where do you count the errors?"
+            f"For the first model on which it fails, symbols 31 to 40 are wrong {right:.2f} times as often after the model's "
+            f"own symbols as after true ones, within a few per cent; you return {float(got):.3g}. Two kinds of texts of 40 "
+            f"symbols: in one the model writes all but the first, in the other it writes the last ten. Where do you count "
+            f"the errors?"
         )
 
 
@@ -729,7 +761,8 @@ have the model, the source and a judge in your hands. Design the experiment.
 
 Return one number: how many *times* more often are symbols 31 to 40 wrong if the model has written all but the first of
 the 30 before them, than if those 30 are true? It is tried on three models, and some of them tire: they make more
-errors late in a text, whoever wrote its beginning. Errors are rare, so look at some thousands of texts.
+errors late in a text, whoever wrote its beginning. Errors are rare, so look at some thousands of texts; fewer than a
+thousand do not pass. Luck may move your number by up to 15 per cent.
 """,
     hints=(
         "Two kinds of texts that differ in nothing but who wrote symbols 2 to 30. Both are judged at the same places.",
@@ -746,6 +779,7 @@ errors late in a text, whoever wrote its beginning. Errors are rare, so look at 
         (_short_prefix, "symbols late in a text with symbols early in one"),
         (_against_the_truth, "and it has none"),
         (_one_text, "few thousand"),
+        (_only_the_next_symbol, "times as often after the model's own symbols as after true ones"),
     ),
 )
 
