@@ -17,7 +17,7 @@ from course_lib.lessons.lesson_10_encoder_decoder import exercises as ex
 from course_lib.lessons.lesson_10_encoder_decoder import experiments, figures, panels
 from course_lib.recurrent import GRU
 from course_lib.seq2seq import EncoderDecoder, teacher_forcing
-from course_lib.teaching import running
+from course_lib.teaching import experiment, running
 
 LESSON = "10_encoder_decoder"
 
@@ -41,6 +41,10 @@ LESSON = "10_encoder_decoder"
         ("code-bits", {"bits_32_12": 5.0}),
         ("code-bits", {"right_64_2": 0.8}),
         ("code-bits", {"right_64_12": 0.6}),
+        ("context-every-step", {"cho_32_8": 23.0}),
+        ("context-every-step", {"cho_32_2": 8.0}),
+        ("context-every-step", {"plain_36_parameters": 13_578}),
+        ("context-every-step", {"plain_36_parameters": 17_000}),
         ("sounds-first", {"words": 0.4}),
         ("sounds-first", {"words": 0.97}),
         ("sounds-first", {"words_11": 0.1}),
@@ -226,6 +230,34 @@ def test_what_is_measured_of_a_code(monkeypatch):
         for n in experiments.LENGTHS
         for key, value in {f"bits_{name}_{n}": bits, f"right_{name}_{n}": n}.items()
     }
+
+
+def test_what_is_measured_of_a_context_at_every_step(monkeypatch):
+    class Decoder:
+        def __init__(self, units, seed, context_at_every_step):
+            self.weights = [np.zeros(units + 1000 * context_at_every_step)]
+
+    for name, stand_in in {
+        "autoencoder": Decoder,
+        "bits_kept": lambda model, pairs, letters: np.array([len(model.weights[0]), pairs.source.shape[1]]),
+    }.items():
+        monkeypatch.setattr(experiments, name, stand_in)
+    assert experiments.measure_every_step(0) == {
+        key: value
+        for name, size in {"plain_32": 32, "plain_36": 36, "cho_32": 1032}.items()
+        for key, value in {f"{name}_parameters": size, **{f"{name}_{n}": size + n for n in experiments.LENGTHS}}.items()
+    }
+
+
+def test_the_plain_decoder_of_36_units_has_about_as_many_parameters_as_the_other():
+    rng = np.random.default_rng(0)
+    models = {
+        name: EncoderDecoder(8, 10, units, context_at_every_step=every_step, rng=rng)
+        for name, (units, every_step) in experiments.DECODERS.items()
+    }
+    sizes = {name: sum(w.size for w in model.weights) for name, model in models.items()}
+    assert sizes == {name: experiment.recorded("context-every-step").rows[0][f"{name}_parameters"] for name in sizes}
+    assert sizes["cho_32"] > 1.2 * sizes["plain_32"]
 
 
 def test_a_spelling_is_read_from_its_end_and_its_first_pronunciation_is_wanted():

@@ -233,6 +233,12 @@ def _divided_by_beams(totals, log_p, width):
     return best // len(totals), best % len(totals), candidates.ravel()[best]
 
 
+def _as_many_as_there_are_beams(totals, log_p, width):
+    parents, symbols, new = beam_step(totals, log_p, log_p.size)
+    kept = parents < width  # the first `width` beginnings only
+    return parents[kept][:width], symbols[kept][:width], new[kept][:width]
+
+
 def _kept_the_worst(totals, log_p, width):
     candidates = totals[:, None] + log_p
     worst = np.argsort(candidates, axis=None)[:width]
@@ -283,7 +289,11 @@ def _check_beam(attempt):
     for width in (1, 6):
         got = [array_of_shape(g, (width,), name) for g, name in zip(attempt(totals, log_p, width), names, strict=True)]
         if not all(np.allclose(g, w) for g, w in zip(got, beam_step(totals, log_p, width), strict=True)):
-            return f"Right for 3 of 3 beginnings, wrong when {width} of 5 beginnings' 35 children are kept."
+            return (
+                f"Right with 3 beginnings, 4 symbols and a `width` of 3, wrong with 5 beginnings, 7 symbols and a "
+                f"`width` of {width}. Is a size of the first case written in as a number, or taken from the wrong "
+                f"array?"
+            )
 
 
 BEAM = Exercise(
@@ -292,8 +302,8 @@ BEAM = Exercise(
     prompt=r"""
 A beam holds some beginnings, with $\ln P$ of each in `totals`, of shape `(beams,)`. The model has said what may come
 next: `log_p[b, v]` is $\ln P(v \mid \text{beginning } b)$, of shape `(beams, V)`. Keep the `width` likeliest new
-beginnings. Return three arrays of shape `(width,)`, best first: which beginning each one continues, by which symbol,
-and its own $\ln P$.
+beginnings; `width` need not be the number of beginnings. Return three arrays of shape `(width,)`, best first: which
+beginning each one continues, by which symbol, and its own $\ln P$. No two are equally likely.
 """,
     hints=(
         "First compute ln P of every possible new beginning: an array (beams, V).",
@@ -303,7 +313,7 @@ and its own $\ln P$.
     solution=beam_step,
     why="All children compete with each other, whoever their parents are. That is the whole of beam search.",
     check=_check_beam,
-    misconceptions=WRONG_STEPS,
+    misconceptions=(*WRONG_STEPS, (_as_many_as_there_are_beams, "7 symbols and a `width` of 1")),
 )
 
 
@@ -362,8 +372,9 @@ def _check_exponent(attempt):
         if says := first_match(got, case, WRONG_EXPONENTS):
             return f"{asked} {says}"
         return (
-            f"{asked} and your exponent of {got:.3f} the scores are {scores[0]:.3f} and {scores[1]:.3f}. They "
-            f"should be equal: write the equation down and take logarithms of both sides."
+            f"{asked} and your exponent of {got:.3f} the score of the short hypothesis is {scores[0]:.3f} and that of "
+            f"the long one {scores[1]:.3f}. They should be equal: write the equation down and take logarithms of both "
+            f"sides."
         )
 
 
@@ -385,7 +396,10 @@ long one win?
     why="For nothing at ln P = -8 against twenty letters at -20 it takes about .6. The exponent is not a law of "
     "nature; it is set by trying, and it repairs the ranking, not the model.",
     check=_check_exponent,
-    misconceptions=(*WRONG_EXPONENTS, (_no_logarithm, "take logarithms")),
+    misconceptions=(
+        *WRONG_EXPONENTS,
+        (_no_logarithm, "the score of the short hypothesis is -8.000 and that of the long one -8.583"),
+    ),
 )
 
 
@@ -442,6 +456,14 @@ def _total(row, log_start, log_P):
     return float(log_start[row[0]] + sum(log_P[a, b] for a, b in itertools.pairwise(row)))
 
 
+def _beam_of_two(log_start, log_P, steps):
+    rows = sorted(((v,) for v in range(len(log_start))), key=lambda row: -_total(row, log_start, log_P))[:2]
+    for _ in range(steps - 1):
+        longer = [(*row, v) for row in rows for v in range(len(log_P))]
+        rows = sorted(longer, key=lambda row: -_total(row, log_start, log_P))[:2]
+    return list(rows[0])
+
+
 WRONG_ROWS = (
     (
         _greedy_row,
@@ -479,8 +501,8 @@ def _check_row(attempt):
                 return answer
         i = next(i for i, (row, best) in enumerate(zip(rows, right, strict=True)) if row != best)
         return (
-            f"For one chain you give {rows[i]} with ln P = {_total(rows[i], *cases[i][:2]):.3f}; {right[i]} has "
-            f"{_total(right[i], *cases[i][:2]):.3f}."
+            f"For one chain you give the row {rows[i]}, whose ln P is {_total(rows[i], *cases[i][:2]):.3f}; the "
+            f"likeliest row is {right[i]}, whose ln P is {_total(right[i], *cases[i][:2]):.3f}."
         )
     log_start, log_P = np.log(rng.dirichlet(np.ones(30))), np.log(rng.dirichlet(np.ones(30), 30))
     if np.shape(attempt(log_start, log_P, 1)) != (1,):
@@ -504,7 +526,8 @@ ROW = Exercise(
     prompt=r"""
 The lesson found the likeliest row by trying all of them. With 30 symbols and 60 steps there are too many. Yet in a
 Markov chain there is a way that takes 60 × 30 × 30 additions. `log_start[v]` is $\ln P$ of beginning with $v$, and
-`log_P[u, v]` that of $v$ after $u$. Return the likeliest row, a list of `steps` symbols.
+`log_P[u, v]` that of $v$ after $u$. Return the likeliest row, a list of `steps` symbols. The check tries rows of 1 and
+of 5 symbols, and one of 60 out of 30 symbols, for which it allows some seconds.
 
 The thought to start from: of all rows of five symbols that end in $v$, you need only the best one. Whatever comes
 after $v$ does not care how you got there.
@@ -518,7 +541,7 @@ after $v$ does not care how you got there.
     why="This is Viterbi's algorithm: a beam as wide as the alphabet that keeps one beginning for each last symbol. "
     "It is exact because a chain forgets. An encoder-decoder does not, so for it there is only the beam.",
     check=_check_row,
-    misconceptions=WRONG_ROWS,
+    misconceptions=(*WRONG_ROWS, (_beam_of_two, "the likeliest row is")),
 )
 
 EXERCISES = [BLAME, LAST, BEAM, EXPONENT, ROW]
