@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, speaker, tasks
+from course_lib.gradients import check_gradients
 from course_lib.lessons.lesson_11_attention import exercises as ex
 from course_lib.lessons.lesson_11_attention import experiments, figures, panels
+from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.seq2seq import EncoderDecoder
 
 LESSON = "11_attention"
@@ -85,6 +87,46 @@ def test_attends_are_compared_with_the_letter_of_their_row():
 
     key = tasks.cipher_key(np.random.default_rng(0))
     assert experiments.attention_right(Looker(), key, 6, np.random.default_rng(1), 10) == pytest.approx(5 / 6)
+
+
+def test_the_control_has_all_parameters_of_attention_and_looks_at_the_last_real_step():
+    rng = np.random.default_rng(0)
+    model, key = EncoderDecoder(26, 28, 8, attention="dot", rng=rng, dtype=np.float64), tasks.cipher_key(rng)
+    size = sum(w.size for w in model.weights)
+    model = experiments.always_the_last_step(model)
+    assert sum(w.size for w in model.weights) == size
+    pairs = experiments.cipher_batch(key, 5, 4, 9, rng)
+    loss = SoftmaxCrossEntropy()
+
+    def loss_now():
+        return loss.forward(model.forward(pairs), pairs.target_out, pairs.target_mask)
+
+    loss_now()
+    model.backward(loss.backward())
+    for row, length in enumerate(pairs.source_mask.sum(axis=1)):
+        for look in model.attention_weights[row]:
+            np.testing.assert_allclose(look, np.eye(len(look))[length - 1], atol=1e-12)
+    parts = {"encoder": model.encoder, "combine": model.combine}
+    names = [(name, w) for name, part in parts.items() for w in part.weight_names]
+    weights = {f"{name}.{w}": getattr(parts[name], w) for name, w in names}
+    grads = {
+        f"{name}.{w}": g.copy()
+        for name, part in parts.items()
+        for w, g in zip(part.weight_names, part.grads, strict=True)
+    }
+    assert max(check_gradients(loss_now, weights, grads).values()) < 1e-6
+
+
+def test_the_control_is_trained_as_the_network_without_attention(monkeypatch):
+    seen = []
+
+    def train_cipher(model, key, updates, rng):
+        seen.append((type(model.attention).__name__, model.units, updates))
+
+    monkeypatch.setattr(experiments, "train_cipher", train_cipher)
+    monkeypatch.setattr(experiments, "letters_right", lambda model, key, length, rng: length)
+    assert experiments.measure_same_parameters(0) == {f"last_step_{n}": n for n in experiments.LENGTHS}
+    assert seen == [("LastStep", 64, 3000)]
 
 
 def test_what_is_missed_most_is_found_where_it_is_known():
@@ -253,6 +295,8 @@ def test_pointers_are_right_there_or_near(monkeypatch):
         ("attention-length", {"with_attends_20": 0.9}),
         ("attention-length", {"without_20": 0.85, "without_5": 1.2}),
         ("attention-length", {"without_5": 0.3, "without_20": 0.2}),
+        ("attention-same-parameters", {"last_step_20": 0.85, "last_step_5": 1.2}),
+        ("attention-same-parameters", {"last_step_5": 0.4, "last_step_20": 0.3}),
         ("letters-to-sounds", {"attention": 0.53}),
         ("attention-pointers", {"counted_there": 0.1}),
         ("attention-pointers", {"diagonal_there": 0.99}),

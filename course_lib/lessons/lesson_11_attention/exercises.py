@@ -45,6 +45,11 @@ def _over_the_targets(scores, mask):
     return _softmax(np.where(mask[:, None, :], scores, -1e9), axis=1)
 
 
+def _each_by_its_largest(scores, mask):
+    weights = masked_weights(scores, mask)
+    return weights / weights.max(axis=-1, keepdims=True)
+
+
 WRONG_WEIGHTS = (
     (
         _mask_forgotten,
@@ -93,8 +98,8 @@ def _check_masked_weights(attempt):
             return says
         if not np.allclose(got.sum(axis=-1), 1):
             return (
-                "Each row of weights, one look, sums to 1 over the source steps, the last axis. Yours sum to "
-                f"{got.sum(axis=-1).min():.2f} up to {got.sum(axis=-1).max():.2f}."
+                "Each row of weights, one look, sums to 1 over the source steps, the last axis. The smallest sum of a "
+                f"row of yours is {got.sum(axis=-1).min():.2f}, the largest {got.sum(axis=-1).max():.2f}."
             )
         return (
             "Weight 0 where the mask is False, and elsewhere exp(score) divided by the sum over the real steps of "
@@ -121,7 +126,7 @@ has at least one real step.
     solution=masked_weights,
     why="Mask before the softmax, or share out again after it: what is hidden must not keep a share.",
     check=_check_masked_weights,
-    misconceptions=WRONG_WEIGHTS,
+    misconceptions=(*WRONG_WEIGHTS, (_each_by_its_largest, "of a row of yours is 1.00, the largest 1.82")),
 )
 
 
@@ -400,7 +405,7 @@ AHEAD = Exercise(
 Design an experiment. Somebody gives you a layer, a function from `(batch, time, features)` to an array of the same
 shape. You cannot read its code; you can only call it, as often as you like, on the `x` that you get and on changed
 copies of it, always of its full length. Find out whether *any* of its outputs depends on an input that comes *later*.
-Return True if so.
+Return True if so, and False if not.
 
 The check tries your test on eight layers. One of them peeks from a single step at a single later one.
 """,
