@@ -317,8 +317,8 @@ def _check_units(attempt):
         if g != right:
             parameters = 3 * int(g) * (case[0] + int(g) + 2)
             return (
-                f"For {case[0]} features and a budget of {case[1]:,} parameters you give {g:g} units. A GRU of that size "
-                f"has {parameters:,} parameters: "
+                f"For {case[0]} features and a budget of {case[1]:,} parameters you give {g:g} units. A GRU of that "
+                f"size has {parameters:,} parameters: "
                 + ("it is over the budget." if g > right else "there is room for one unit more, or for several.")
             )
 
@@ -513,8 +513,8 @@ better. Sizes and learning rates are fair already.
 
 Design the experiment. `who_wins(measure)` gets the device and returns `"a"`, `"b"`, or `"neither"` if your measurements
 show no clear difference. A network may use whichever of the two biases suits it better. Nobody tells you which that is,
-nor how far runs with different seeds lie apart. A seed is any whole number from 0 on. Runs cost nothing here, and luck must
-not decide: run each network with each bias on at least two seeds, and with one of its biases on at least five.
+nor how far runs with different seeds lie apart. A seed is any whole number from 0 on. Runs cost nothing here, and luck
+must not decide: run each network with each bias on at least two seeds, and with one of its biases on at least five.
 
 The check hands your experiment devices of its own, from worlds in which the answer is known: in some the gates decide,
 in some the first bias, in some nothing but luck. In some the gap is wide, in some narrow.

@@ -90,8 +90,8 @@ def _check_temperature_for(attempt):
         if says := first_match(got, (p, wanted), WRONG_TEMPERATURES):
             return says
         says = (
-            f"To turn a probability of {p:g} into {wanted:g} takes a temperature of {right:.4f}; you return a temperature "
-            f"of {float(got):.4g}. "
+            f"To turn a probability of {p:g} into {wanted:g} takes a temperature of {right:.4f}; you return a "
+            f"temperature of {float(got):.4g}. "
         )
         return says + (
             "For .7 and .9 it was right: is one of these two written in as a number?"
@@ -254,9 +254,9 @@ def _check_nucleus_of(attempt):
             return says
         shown = ", ".join(f"{number:.3g}" for number in p)
         return (
-            f"Of the probabilities [{shown}] a nucleus with a share of {share:g} keeps {int((right > 0).sum())} symbols; "
-            f"yours keeps {int((np.nan_to_num(got) > 0).sum())}, and your probabilities sum to {got.sum():.3g}. Which "
-            f"symbols are in, and do those that are keep their proportions?"
+            f"Of the probabilities [{shown}] a nucleus with a share of {share:g} keeps {int((right > 0).sum())} "
+            f"symbols; yours keeps {int((np.nan_to_num(got) > 0).sum())}, and your probabilities sum to "
+            f"{got.sum():.3g}. Which symbols are in, and do those that are keep their proportions?"
         )
 
 
@@ -577,11 +577,11 @@ def _check_times_too_often(attempt):
             continue
         if says := first_match(got, args, WRONG_COUNTS):
             return says
+        copies, new = (sum(word in part for word in args[0]) for part in args[1:])
         says = (
-            f"`read` has {len(args[1])} words, and {sum(w in args[1] for w in args[0])} of the words in `words` are among "
-            f"them; `held_back` has {len(args[2])}, and {sum(w in args[2] for w in args[0])} of the words in `words` are "
-            f"among those. With these numbers a word that was read is {right:.4g} times as likely to be written as one that "
-            f"was not; you return {float(got):.4g}. "
+            f"`read` has {len(args[1])} words, and {copies} of the words in `words` are among them; `held_back` has "
+            f"{len(args[2])}, and {new} of the words in `words` are among those. So a word that was read is "
+            f"{right:.4g} times as likely to be written as one that was not; you return {float(got):.4g}. "
         )
         return says + (
             "The case before was right: is a length written in as a number?"
@@ -740,10 +740,10 @@ def _check_exposure(attempt):
                 "thousand texts of each kind."
             )
         return (
-            f"For the first model on which it fails, symbols 31 to 40 are wrong {right:.2f} times as often after the model's "
-            f"own symbols as after true ones, within a few per cent; you return {float(got):.3g}. Two kinds of texts of 40 "
-            f"symbols: in one the model writes all but the first, in the other it writes the last ten. Where do you count "
-            f"the errors?"
+            f"For the first model on which it fails, symbols 31 to 40 are wrong {right:.2f} times as often after the "
+            f"model's own symbols as after true ones, within a few per cent; you return {float(got):.3g}. Two kinds of "
+            f"texts of 40 symbols: in one the model writes all but the first, in the other it writes the last ten. "
+            f"Where do you count the errors?"
         )
 
 
