@@ -324,6 +324,8 @@ def agree(key: str, live_rows: list[Row]) -> str:
     ValueError
         If there is no live row, or the record was edited by hand.
     """
+    if any("seed" in row for row in live_rows):
+        raise ValueError(f"Expected rows that were measured just now, but got recorded ones of {key!r}, with a seed.")
     if not live_rows:
         raise ValueError(f"Expected at least one live row to compare with the record of {key!r}, but got none.")
     reproduction, record = find(key), recorded(key)

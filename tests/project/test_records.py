@@ -241,11 +241,13 @@ def test_agreement_fails_by_the_last_digit_live_and_recorded(form, written, monk
         agree("toy", [{"error": 0.01}])
     with pytest.raises(ValueError, match="at least one live row"):
         agree("toy", [])
+    with pytest.raises(ValueError, match="measured just now, but got recorded ones of 'toy'"):
+        agree("toy", recorded("toy").rows)
 
 
 def test_agreement_with_a_single_recorded_run_is_said_in_the_singular(written):
     rewrite(toy(), ROWS[:1])
-    assert agree("toy", ROWS).endswith("✓ as in the 1 recorded run")
+    assert agree("toy", [{"error": 0.01}]).endswith("✓ as in the 1 recorded run")
 
 
 def test_agreement_does_not_depend_on_the_code_hash(written):

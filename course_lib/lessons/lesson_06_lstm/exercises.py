@@ -326,6 +326,11 @@ def _one_step_of_keeping(i, f):
     return i * np.concatenate([f[1:], np.ones_like(f[:1])])
 
 
+def _divided_instead_of_multiplied(i, f):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return i * np.prod(f, axis=0) / np.cumprod(f, axis=0)
+
+
 def _its_own_gate_to_the_power(i, f):
     return i * f ** np.arange(len(f))[::-1, None]
 
@@ -353,12 +358,19 @@ WRONG_CONTENTS = (
 
 def _check_in_the_cell(attempt):
     rng = np.random.default_rng(63)
-    for steps, units in [(6, 2), (1, 3)]:
+    for steps, units, shut in [(6, 2, False), (1, 3, False), (6, 2, True)]:
         args = tuple(rng.uniform(0.1, 0.95, (2, steps, units)))
+        if shut:
+            args[1][3] = 0.0
         got = array_of_shape(attempt(*args), (steps, units), "a weight for each step and unit, (T, units)")
         wanted = in_the_cell(*args)
         if np.allclose(got, wanted):
             continue
+        if shut:
+            return (
+                "It is right as long as no forget gate is 0. Where one is, you divide 0 by 0: multiply the later gates "
+                "in place of dividing by the earlier ones."
+            )
         if says := first_match(got, args, WRONG_CONTENTS):
             return says
         right = [t + 1 for t in range(steps) if np.allclose(got[t], wanted[t])]
@@ -398,7 +410,7 @@ Return the weights in the same shape.
     why="The cell is a weighted sum over the past, with weights that the network makes while it reads. Keep that: "
     "attention (lesson 11) makes such weights in another way, and lesson 15 computes such sums in parallel.",
     check=_check_in_the_cell,
-    misconceptions=WRONG_CONTENTS,
+    misconceptions=(*WRONG_CONTENTS, (_divided_instead_of_multiplied, "right as long as no forget gate is 0")),
 )
 
 
@@ -421,6 +433,10 @@ def _log_for_logit(steps, left):
 
 def _once_not_each_step(steps, left):
     return np.log(left / (1 - left))
+
+
+def _log_of_the_span(steps, left):
+    return np.log(steps)
 
 
 def _loss_shared_out(steps, left):
@@ -452,6 +468,10 @@ WRONG_BIASES = (
         _bias_times_steps,
         "More steps do not multiply the bias. What multiplies from step to step is the gate, not the bias.",
     ),
+    (
+        _log_of_the_span,
+        "ln T leaves about 1/e, 37 %, after T steps, whatever `left` is. Which gate leaves the part `left`?",
+    ),
     (_upside_down, "The sign is turned: an open forget gate, which keeps, has a positive sum."),
 )
 
@@ -481,7 +501,8 @@ BIAS = Exercise(
     title="A bias for a memory span",
     prompt=r"""
 Suppose that a forget gate gets nothing but its bias, so that $f_t = \sigma(b)$ at every step, and nothing new comes
-in. Which $b$ leaves the part `left` of the cell after `steps` steps? Both are plain numbers, `left` between 0 and 1.
+in. With which $b$ is the part `left` of the cell state still there after `steps` steps? Both are plain numbers, `left`
+between 0 and 1.
 
 Once it passes, ask it: with which bias is half of the cell left after 20 steps? And after 100?
 """,

@@ -286,11 +286,12 @@ def _wide_running_total_holds(rows):
 
 
 def _reach_holds(rows):
+    """A live row has but some of the layers."""
     at = STEPS_BACK.index(20)
     return all(
         row["tanh_before"][at] > row["lstm_1_before"][at]
-        and all(row[name] < 0.01 and row[f"{name}_far"] > 0.1 for name in ("lstm_0", "lstm_1", "lstm_3"))
-        and all(row[name] > 0.08 and row[f"{name}_far"] < 0.01 for name in ("tanh", "tanh_slow"))
+        and all(row[n] < 0.01 and row[f"{n}_far"] > 0.1 for n in ("lstm_0", "lstm_1", "lstm_3") if n in row)
+        and all(row[n] > 0.08 and row[f"{n}_far"] < 0.01 for n in ("tanh", "tanh_slow") if n in row)
         for row in rows
     )
 
@@ -374,6 +375,7 @@ REPRODUCTIONS = (
             f"{name.replace('_', ' ')} error {spread(rows, name, '.3f')}, "
             f"far share {spread(rows, f'{name}_far', '.2g')}"
             for name in REACHING
+            if name in rows[0]
         ),
     ),
     Reproduction(
