@@ -13,7 +13,8 @@ from course_lib import datasets, plotting
 from course_lib.gradients import relative_error
 from course_lib.lessons.lesson_02_sequences import exercises as ex
 from course_lib.lessons.lesson_02_sequences import experiments, figures, panels
-from course_lib.ngrams import floor_bits, languages, ngram_floor_bits
+from course_lib.ngrams import NGram, floor_bits, languages, ngram_floor_bits
+from course_lib.sequences import Vocabulary
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -50,6 +51,21 @@ def test_the_lesson_shows_the_recorded_code():
             experiments.split_both_ways,
         ],
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_most_of_the_rise_beyond_n_4_comes_from_the_even_pseudo_count(seed):
+    rng = np.random.default_rng(seed)
+    source = experiments.random_language(rng)
+    read, unseen = (Vocabulary("abcdef").encode(source.sample(rng, 10_000)) for _ in range(2))
+    rise = {}
+    for interpolated in (False, True):
+        for m in (1, 4, 20):
+            bits = [NGram(n, 6, m, interpolated).read(read).surprisal(unseen).mean() for n in range(4, 8)]
+            rise[interpolated, m] = bits[-1] - min(bits)
+    assert min(rise[False, m] for m in (1, 4, 20)) > 0.45
+    assert rise[True, 20] < 0.1
+    assert rise[True, 1] > rise[False, 1]  # one is too few: how they are spread is not all
 
 
 def test_entropies_of_runs_by_hand():
