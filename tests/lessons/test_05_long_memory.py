@@ -12,6 +12,7 @@ from course_lib.gradients import check_gradients, jacobian_norms, spectral_radiu
 from course_lib.lessons.lesson_05_long_memory import exercises as ex
 from course_lib.lessons.lesson_05_long_memory import experiments, panels
 from course_lib.losses import MeanSquaredError
+from course_lib.optimizers import Adam
 from course_lib.teaching import experiment as results
 from course_lib.teaching import running
 from course_lib.training import train_adding
@@ -96,6 +97,46 @@ def test_the_matrix_of_section_2_in_closed_form():
     power = np.array([[[0.9**n, 5 * n * 0.9 ** (n - 1.0)], [0, 0.9**n]] for n in k])
     np.testing.assert_allclose(hump, np.linalg.norm(power, 2, axis=(1, 2)), rtol=1e-10)
     assert hump.argmax() == 9
+
+
+def test_the_radius_decides_the_linear_case_only():
+    """The matrix of section 3: D W_hᵀ has the eigenvalues 0 and 2 (d₁ - d₂), which is 0 for equal slopes alone."""
+    W_h = np.array([[2.0, 1.0], [-4.0, -2.0]])
+    np.testing.assert_array_equal(W_h @ W_h, 0)
+    assert spectral_radius(W_h) < 1e-6
+    for slopes in ((1.0, 0.2), (0.3, 0.9), (0.7, 0.7)):
+        D = np.diag(slopes)
+        assert spectral_radius(D @ W_h.T) == pytest.approx(2 * abs(slopes[0] - slopes[1]), abs=1e-6)
+        norm = jacobian_norms(W_h, np.tile(slopes, (100, 1)))[0]
+        assert norm < 1e-9 if slopes[0] == slopes[1] else norm > 1e5
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.5, 0.99))
+def test_a_largest_singular_value_below_1_suffices_to_vanish(seed, singular):
+    rng = np.random.default_rng(seed)
+    W_h = rng.standard_normal((5, 5))
+    W_h *= singular / np.linalg.norm(W_h, 2)
+    norms = jacobian_norms(W_h, 1 - np.tanh(rng.normal(size=(30, 5))) ** 2)[::-1]
+    assert (norms <= singular ** np.arange(31) * (1 + 1e-9)).all()
+
+
+def test_one_huge_gradient_makes_thousands_of_adams_steps_tiny():
+    """Section 5: it fades from Adam's mean square by .999 an update; clipped at first, it does no harm."""
+    rng = np.random.default_rng(0)
+    moved = {}
+    for clipped in (False, True):
+        weight, adam, steps = np.zeros(1), Adam(0.001), []
+        for update in range(6000):
+            g = rng.choice([-1.0, 1.0], 1) * (1e4 if update == 100 else 1)
+            before = weight.copy()
+            adam.update([weight], [np.clip(g, -1, 1) if clipped else g])
+            steps.append(abs(weight - before).item())
+        moved[clipped] = [np.mean(steps[:100]), np.mean(steps[1000:2000]), np.mean(steps[5000:])]
+    before, soon, late = moved[False]
+    assert soon < before / 100
+    assert late < before / 10
+    before, soon, late = moved[True]
+    assert min(soon, late) > before / 2
 
 
 def test_jacobian_norm_of_one_sequence_is_its_jacobian():
@@ -248,6 +289,12 @@ def test_hold_without_noise_rests_where_the_slope_says():
         ("irnn", {"tanh_orthogonal": 0.11}),
         ("irnn", {"tanh_small": 0.11}),
         ("irnn", {"relu_unclipped": 0.02}),
+        ("adding-tanh-rates", {"rate_0.0003": 0.11}),
+        ("adding-tanh-rates", {"rate_0.003": 0.11}),
+        ("adding-tanh-rates", {"rate_0.01": 0.11}),
+        ("relu-starts", {"minus_identity": 0.13}),
+        ("relu-starts", {"minus_identity": 0.009}),
+        ("relu-starts", {"normal": 0.05}),
         ("noisy-switch", {"held_2": 0.8}),
         ("noisy-switch", {"reach_1.5": 12.0}),
         ("noisy-switch", {"held_1.25": 0.2}),
@@ -385,8 +432,13 @@ def test_5_3s_slope_is_below_one_wherever_the_switch_rests(w):
 @pytest.mark.parametrize(
     ("attempt", "phrase"),
     [
-        (lambda w: ex.slope_at_rest(w) if w > 1 else 0.0, "fades to h = 0, where its slope is w"),
-        (lambda w: 0.123, "rests at h = 0.9575"),
+        (
+            lambda w: ex.slope_at_rest(w) if w > 1 else 0.0,
+            "fades to the state h = 0. The slope ∂h_t/∂h_{t-1} there is w, so 0.5; the slope that you return is 0.",
+        ),
+        (lambda w: 0.123, "rests at the state h = 0.9575; check that tanh(2 · 0.9575) is 0.9575 again."),
+        (lambda w: 0.123, "The slope that you return, 0.123, is not ∂h_t/∂h_{t-1} at this state."),
+        (ex._the_state, "That is the state h at which the unit rests. Asked for is the slope there"),
         (lambda w: [1, 2], "one number"),
     ],
 )
@@ -486,6 +538,8 @@ def _briefly(train):
         ("adding-tanh", {"train_adding": _briefly}),
         ("jacobian-through-training", {"train_adding": _briefly}),
         ("irnn", {"train_adding": _briefly}),
+        ("adding-tanh-rates", {"train_adding": _briefly}),
+        ("relu-starts", {"train_adding": _briefly}),
         ("noisy-switch", {"hold": {"runs": 20, "steps": 50}}),
         ("jacobian-control", {"train_adding": _briefly}),
     ],

@@ -309,6 +309,13 @@ def _perfectly_saturated(w):
     return w * (1 - 1.0**2)
 
 
+def _the_state(w):
+    h = 1.0
+    for _ in range(10_000):
+        h = np.tanh(w * h)
+    return h
+
+
 WRONG_SLOPES = (
     (
         _the_weight,
@@ -329,6 +336,11 @@ WRONG_SLOPES = (
     (_slope_before, "You apply tanh once more. At rest h has been through it: its slope is 1 - h²."),
     (_without_square, "The slope of tanh is 1 - h², with the square."),
     (_perfectly_saturated, "At h = 1 exactly, nothing would pass. The unit rests a little below: where h = tanh(w h)."),
+    (
+        _the_state,
+        "That is the state h at which the unit rests. Asked for is the slope there, ∂h_t/∂h_{t-1}: by how much h_t "
+        "changes if h_{t-1} changes a little.",
+    ),
 )
 
 
@@ -339,13 +351,20 @@ def _check_slope_at_rest(attempt):
         if np.isclose(got, wanted, rtol=1e-4, atol=1e-7):
             continue
         if w <= 1:
-            return f"For w = {w:g}, up to 1, the unit fades to h = 0, where its slope is w. Yours says {got:.4g}."
+            return (
+                f"For w = {w:g}, as for every w up to 1, the unit fades to the state h = 0. The slope ∂h_t/∂h_{{t-1}} "
+                f"there is w, so {w:g}; the slope that you return is {got:.4g}."
+            )
         if says := first_match(got, (w,), WRONG_SLOPES):
             return says
         h = 1.0
         for _ in range(10_000):
             h = np.tanh(w * h)
-        return f"For w = {w:g} the unit rests at h = {h:.4f}; check by hand that it does. Yours says {got:.4g}."
+        return (
+            f"For w = {w:g} the unit rests at the state h = {h:.4f}; check that tanh({w:g} · {h:.4f}) is {h:.4f} "
+            f"again. The slope that you return, {got:.4g}, is not ∂h_t/∂h_{{t-1}} at this state. Two things stand "
+            f"between h_{{t-1}} and h_t: the weight and the tanh."
+        )
 
 
 SWITCH = Exercise(
