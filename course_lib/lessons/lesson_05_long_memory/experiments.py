@@ -279,7 +279,7 @@ def measure_relu_starts(seed):
         rng = np.random.default_rng(seed)
         model = adding_network("relu", "identity", rng)
         W_h = model.layers[0].recurrent_kernel
-        W_h[...] = -np.eye(len(W_h)) if start == "minus_identity" else rng.standard_normal(W_h.shape)
+        W_h[...] = {"minus_identity": -np.eye(len(W_h)), "normal": rng.standard_normal(W_h.shape)}[start]
         try:
             row[start] = min(train_adding(model, 100, rng, updates=1500)[0])
         except FloatingPointError:
