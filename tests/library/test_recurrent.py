@@ -558,8 +558,9 @@ def test_whatever_float_array_and_mask_a_reader_brings(kind, sizes, seed, own, g
     got = both_passes(layer, laid_out(x, layout), laid_out(mask, layout), seed)
     assert {a.dtype for a in flat(list(got.values()))} == {np.dtype(own)}
     plain = both_passes(layer, x.astype(own), mask, seed)
+    close = dict(rtol=1e-12, atol=1e-14) if own == np.float64 else dict(rtol=1e-4, atol=1e-5)
     for a, b in zip(flat(list(got.values())), flat(list(plain.values())), strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, **close)  # BLAS sums arrays of another layout in another order
     assert not got["dx"][~mask].any()  # what stands in the padding does not matter
     empty = ~mask.any(axis=1)  # a row without a real step keeps its state and says nothing
     assert not got["outputs"][empty].any()
