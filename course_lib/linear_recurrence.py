@@ -71,9 +71,13 @@ def scan_sequential(factors: ArrayLike, inputs: ArrayLike, initial_state: ArrayL
     >>> scan_sequential(half, one).ravel()
     array([1.   , 1.5  , 1.75 , 1.875])
     """
-    a, h = _started(factors, inputs, initial_state)
-    for t in range(1, h.shape[1]):
-        h[:, t] += a[:, t] * h[:, t - 1]
+    return _batch_first(_one_by_one(*_started(factors, inputs, initial_state)))
+
+
+def _one_by_one(a, h):
+    """Inputs h become the states, in place, as in all the functions below; time is the first axis."""
+    for t in range(1, len(h)):
+        h[t] += a[t] * h[t - 1]
     return h
 
 
@@ -82,8 +86,8 @@ def scan_chunked(
 ) -> np.ndarray:
     """The same, in chunks of time: the first steps of all chunks at once, then the second ones, and so on.
 
-    Each chunk begins with a state of zeros, and remembers the product of its factors so far. Then the true states at the
-    chunks' ends follow one after the other, and each is added, times that product, to the next chunk.
+    Each chunk begins with a state of zeros, and remembers the product of its factors so far. Then the true states at
+    the chunks' ends follow one after the other, and each is added, times that product, to the next chunk.
 
     Parameters
     ----------
@@ -103,19 +107,19 @@ def scan_chunked(
         As :func:`scan_sequential`, and if the length is below 1.
     """
     a, h = _started(factors, inputs, initial_state)
-    batch, time, units = h.shape
+    time, batch, units = h.shape
     length = math.isqrt(time - 1) + 1 if length is None else length
     if length < 1:
         raise ValueError(f"A chunk has at least one step, but got length={length}. Leave it out for about √T.")
     chunks = -(-time // length)
-    padding = [(0, 0), (0, chunks * length - time), (0, 0)]
-    products, states = (np.pad(x, padding).reshape(batch, chunks, length, units) for x in (a, h))
+    padding = [(0, chunks * length - time), (0, 0), (0, 0)]
+    products, states = (np.pad(x, padding).reshape(chunks, length, batch, units) for x in (a, h))
     for j in range(1, length):
-        states[:, :, j] += products[:, :, j] * states[:, :, j - 1]
-        products[:, :, j] *= products[:, :, j - 1]
-    ends = scan_sequential(products[:, :, -1], states[:, :, -1])
-    states[:, 1:] += products[:, 1:] * ends[:, :-1, None]
-    return states.reshape(batch, -1, units)[:, :time]
+        states[:, j] += products[:, j] * states[:, j - 1]
+        products[:, j] *= products[:, j - 1]
+    ends = _one_by_one(products[:, -1], states[:, -1].copy())
+    states[1:] += products[1:] * ends[:-1, None]
+    return _batch_first(states.reshape(-1, batch, units)[:time])
 
 
 def scan_doubling(factors: ArrayLike, inputs: ArrayLike, initial_state: ArrayLike | None = None) -> np.ndarray:
@@ -140,11 +144,11 @@ def scan_doubling(factors: ArrayLike, inputs: ArrayLike, initial_state: ArrayLik
     """
     a, h = _started(factors, inputs, initial_state)
     a, reach = a.copy(), 1
-    while reach < h.shape[1]:
-        h[:, reach:] += a[:, reach:] * h[:, :-reach]
-        a[:, reach:] *= a[:, :-reach]
+    while reach < len(h):
+        h[reach:] += a[reach:] * h[:-reach]
+        a[reach:] *= a[:-reach]
         reach *= 2
-    return h
+    return _batch_first(h)
 
 
 def scan_blelloch(factors: ArrayLike, inputs: ArrayLike, initial_state: ArrayLike | None = None) -> np.ndarray:
@@ -167,15 +171,14 @@ def scan_blelloch(factors: ArrayLike, inputs: ArrayLike, initial_state: ArrayLik
     ----------
     Blelloch 1990, Prefix sums and their applications, section 1.4 (recurrences of first order).
     """
-    return _paired(*_started(factors, inputs, initial_state))
+    return _batch_first(_paired(*_started(factors, inputs, initial_state)))
 
 
 def _paired(a, h):
-    """scan_blelloch of inputs h, which become the states."""
-    if h.shape[1] > 1:
-        even, odd = slice(0, h.shape[1] - 1, 2), slice(1, None, 2)  # the first and the second steps of the pairs
-        h[:, odd] = _paired(a[:, odd] * a[:, even], h[:, odd] + a[:, odd] * h[:, even])
-        h[:, 2::2] += a[:, 2::2] * h[:, 1:-1:2]
+    if len(h) > 1:
+        even, odd = slice(0, len(h) - 1, 2), slice(1, None, 2)  # the first and the second steps of the pairs
+        h[odd] = _paired(a[odd] * a[even], h[odd] + a[odd] * h[even])
+        h[2::2] += a[2::2] * h[1:-1:2]
     return h
 
 
@@ -250,7 +253,7 @@ def scan_backward(
 
 
 def _started(factors, inputs, initial_state):
-    """Factors, and a copy of the inputs with the initial state in it: b_1 + a_1 ⊙ h_0 in place of b_1."""
+    """Factors, and a copy of the inputs with a_1 ⊙ h_0 added to the first: both (time, batch, units)."""
     a, b = _as_floats(factors, "A scan"), _as_floats(inputs, "A scan")
     if a.ndim != 3 or a.shape != b.shape or a.shape[1] == 0:
         raise ValueError(
@@ -258,11 +261,15 @@ def _started(factors, inputs, initial_state):
             f"{a.shape} and {b.shape}. One sequence alone? Write a[None]. The same factors at each step? Write "
             f"np.broadcast_to(a, b.shape)."
         )
-    h = b.astype(np.result_type(a, b))
+    a, h = a.transpose(1, 0, 2), b.transpose(1, 0, 2).astype(np.result_type(a, b), order="C")
     if initial_state is not None:
-        batch, _, units = a.shape
-        h[:, 0] += a[:, 0] * _state_or_zeros(initial_state, batch, units, h.dtype, "A scan")
+        h[0] += a[0] * _state_or_zeros(initial_state, *h[0].shape, h.dtype, "A scan")
     return a, h
+
+
+def _batch_first(states):
+    """(time, batch, units) -> (batch, time, units), a view: in memory time stays first, so that a step is one block."""
+    return states.transpose(1, 0, 2)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -340,20 +347,22 @@ class LinearRecurrentLayer(Layer):
             For a shape or kind that does not fit; the message says which was expected.
         """
         name = type(self).__name__
-        x = _as_sequences(x, self.features, name, self.dtype).copy()  # the caller may write into theirs before backward
+        x = _as_sequences(x, self.features, name, self.dtype)
         batch, time, _ = x.shape
+        xs = x.transpose(1, 0, 2).reshape(time * batch, -1)  # as in a scan, time is first in memory
+        xs = xs.copy() if np.shares_memory(xs, x) else xs  # the caller may write into theirs before backward
         mask = _time_first_mask(mask, batch, time, name)
         h0 = _state_or_zeros(initial_state, batch, self.units, self.dtype, name).copy()
-        first, second = np.split(x @ self.kernel + self.bias, 2, axis=-1)
-        a, b, kept = self._terms(first, second)
-        outputs = 1.0
+        sums = _batch_first((xs @ self.kernel + self.bias).reshape(time, batch, -1))
+        a, b, kept = self._terms(*np.split(sums, 2, axis=-1))
+        begun = 1.0  # whether the row's first real step has been
         if mask is not None:  # a masked step is h_t = 1 h_{t-1} + 0
             mask = mask.transpose(1, 0, 2)
             a, b = np.where(mask, a, 1), np.where(mask, b, 0)
-            outputs = np.logical_or.accumulate(mask, axis=1)
+            begun = np.logical_or.accumulate(mask, axis=1)
         states = SCANS[self.scan](a, b, h0)
-        self._cache = x, mask, outputs, h0, a, states, kept
-        return states * outputs if mask is not None else states.copy(), states[:, -1].copy()
+        self._cache = xs, mask, begun, h0, a, states, kept
+        return np.multiply(states, begun, order="C", dtype=self.dtype), states[:, -1].copy()
 
     def backward(
         self, d_outputs: np.ndarray | None, d_final_state: np.ndarray | None = None, input_gradient: bool = True
@@ -383,17 +392,18 @@ class LinearRecurrentLayer(Layer):
         RuntimeError
             If there was no forward pass.
         """
-        x, mask, outputs, h0, a, states, kept = self._need_forward()
+        xs, mask, begun, h0, a, states, kept = self._need_forward()
         _need_gradient(self, d_outputs, d_final_state)
-        d_states = _gradient_or_zeros(d_outputs, states.shape, self.dtype, "d_outputs") * outputs
+        d_states = _gradient_or_zeros(d_outputs, states.shape, self.dtype, "d_outputs") * begun
         d_states[:, -1] += _gradient_or_zeros(d_final_state, h0.shape, self.dtype, "d_final_state")
         da, db, d_initial = scan_backward(d_states, a, states, h0, SCANS[self.scan])
         if mask is not None:
             da, db = np.where(mask, da, 0), np.where(mask, db, 0)
-        d_sums = np.concatenate(self._backward_terms(da, db, kept), axis=-1)
-        flat = d_sums.reshape(-1, 2 * self.units)
-        self.grads = [x.reshape(-1, self.features).T @ flat, flat.sum(axis=0)]
-        return d_sums @ self.kernel.T if input_gradient else None, d_initial
+        batch, time, _ = states.shape
+        d_sums = np.concatenate(self._backward_terms(da, db, kept), axis=-1).transpose(1, 0, 2).reshape(len(xs), -1)
+        self.grads = [xs.T @ d_sums, d_sums.sum(axis=0)]
+        dx = (d_sums @ self.kernel.T).reshape(time, batch, -1).transpose(1, 0, 2).copy() if input_gradient else None
+        return dx, d_initial
 
     def _terms(self, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple]:
         """From the two sums, (batch, time, units) each: a, b, and what _backward_terms needs."""
@@ -411,8 +421,8 @@ class GatedLinearRecurrence(LinearRecurrentLayer):
     - b_t = x_t W_b + b_b.
 
     The factors are the eigenvalues of the step's matrix, which is diagonal. With all of them above 0, a state that gets
-    the same input again and again moves in one direction only: h_{t+1} - h_t = a (h_t - h_{t-1}), and the sign stays. So
-    it cannot count to two, and parity is the smallest task that shows it. A factor of -1 turns the state over.
+    the same input again and again moves in one direction only: h_{t+1} - h_t = a (h_t - h_{t-1}), and the sign stays.
+    So it cannot count to two, and parity is the smallest task that shows it. A factor of -1 changes the state's sign.
 
     Parameters
     ----------
@@ -480,9 +490,9 @@ class MinGRU(LinearRecurrentLayer):
     - h̃_t = x_t W_h + b_h, the candidate, without tanh;
     - h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ h̃_t.
 
-    Here z = 1 takes the candidate, as in the paper; in :class:`~course_lib.recurrent.GRU`, as in Keras, it keeps the old
-    state. There is no reset gate. The paper computes the scan on logarithms, and for that makes h̃ positive; the scans
-    here need no logarithms.
+    Here z = 1 takes the candidate, as in the paper; in :class:`~course_lib.recurrent.GRU`, as in Keras, it keeps the
+    old state. There is no reset gate. The paper computes the scan on logarithms, and for that makes h̃ positive; the
+    scans here need no logarithms.
 
     Parameters
     ----------
