@@ -1,5 +1,9 @@
 """Linear recurrences: scans equal to each other and stable, gradients, masks, parity by hand, and what cannot be."""
 
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -358,3 +362,22 @@ def test_only_factors_below_zero_learn_parity():
 
 def test_the_table_of_scans_names_every_scan():
     assert all(f":func:`scan_{name}`" in linear_recurrence.__doc__ for name in SCANS)
+
+
+# -------------------------------------------------------------------------------------------------------- the benchmark
+def test_the_benchmark_times_in_turn_and_writes_its_tables(tmp_path, capsys):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+    try:
+        import scan
+    finally:
+        sys.path.pop(0)
+    asked = []
+    rows = scan.in_turn({name: (lambda name=name: asked.append(name)) for name in "abc"}, repeats=3, seconds=0)
+    assert "".join(asked) == "aabbcc" + "abc" + "bca" + "cab"
+    assert [row["side"] for row in rows] == list("abc")
+    assert rows[0]["ratio"] == 1
+    scan.main(["--quick", "--out", str(tmp_path)])
+    record = json.loads((tmp_path / "scan.json").read_text(encoding="utf-8"))
+    assert [row["side"] for row in record["scans"][0]["both"]] == list(SCANS)
+    assert "2 minGRU, chunked" in (tmp_path / "scan.md").read_text(encoding="utf-8")
+    assert "A training step, batch 2, T 20, 4 units" in capsys.readouterr().out
