@@ -230,7 +230,7 @@ def scan_backward(
 
     References
     ----------
-    Martin and Cundy 2018, Parallelizing linear recurrent neural nets over sequence length, section 2.3.
+    Martin and Cundy 2018, Parallelizing linear recurrent neural nets over sequence length.
 
     Examples
     --------
