@@ -452,7 +452,7 @@ def update_copies(lessons, copies, fresh=()):
     SystemExit
         If no lesson begins with one of ``fresh``.
     """
-    names = sorted(path.name for path in lessons.glob("[0-9][0-9]_*.ipynb"))
+    names = sorted(path.name for path in lessons.glob("[0-9p][0-9]_*.ipynb"))
     for beginning in fresh:
         if not any(name.startswith(beginning) for name in names):
             raise SystemExit(
@@ -550,7 +550,7 @@ def lab(arguments):
     ensure_environment(may_be_old=True)
     for message in update_copies(NOTEBOOKS, COPIES, chosen.fresh):
         say(message)
-    lessons = sorted(path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    lessons = sorted(path.name for path in NOTEBOOKS.glob("[0-9p][0-9]_*.ipynb"))
     opened = COPIES.name + ("/" + lessons[0] if lessons else "")
     port, token = chosen.port or free_port(), secrets.token_hex(16)
     browser = has_browser() and "--no-browser" not in others

@@ -42,7 +42,9 @@ SECTIONS = (3, 5)
 RECIPE = ("symptom", "likely cause", "remedy")
 ORDER = ("Use it", "Words you can now use", "Summary", "Sources", LAST_PART)
 
-POINTER = re.compile(r"\blessons?\s+(\d\d)((?:(?:,|\s+and|\s+or|\s+to|–|-)\s*\d\d)*)", re.IGNORECASE)
+POINTER = re.compile(
+    r"\b(?:lessons?|projects?)\s+([\dp]\d)((?:(?:,|\s+and|\s+or|\s+to|–|-)\s*[\dp]\d)*)", re.IGNORECASE
+)
 TRUTH = re.compile(r"\W*(?:(?:True|False)\b\W*)+|.*[:=]\s*(?:True|False)\W*")
 
 
@@ -233,22 +235,22 @@ def _links(cells):
 
 def lesson_pointers(cells, lesson: Lesson) -> list[str]:
     """Check that whoever says "lesson 05" links it, and to the notebook of that number; one that exists, that is."""
-    files = {path.name[:2]: path.name for path in NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")}
+    files = {path.name[:2]: path.name for path in NOTEBOOKS.glob("[0-9p][0-9]_*.ipynb")}
     found = []
     for index, cell in enumerate(cells):
         if cell["cell_type"] != "markdown":
             continue
         prose = LINK.sub(" ", FENCED.sub("", text(cell["source"])))
-        said = [number for pointer in POINTER.finditer(prose) for number in re.findall(r"\d\d", pointer[0])]
+        said = [number for pointer in POINTER.finditer(prose) for number in re.findall(r"\b[\dp]\d\b", pointer[0])]
         found += [
             f"{where(cells, index)}: “lesson {number}” is no link. Write [lesson {number}]({files[number]})."
             for number in dict.fromkeys(said)
             if number != lesson.number and number in files
         ]
     for index, label, target in _links(cells):
-        file = re.search(r"(?:^|/)(\d\d)_\w+\.ipynb", target)
+        file = re.search(r"(?:^|/)([\dp]\d)_\w+\.ipynb", target)
         said = POINTER.search(label)
-        if said and (file[1] if file else None) not in re.findall(r"\d\d", said[0]):
+        if said and (file[1] if file else None) not in re.findall(r"\b[\dp]\d\b", said[0]):
             found.append(f"{where(cells, index)}: the link [{label}] leads to {target}. Make the two numbers equal.")
     return found
 
@@ -325,7 +327,7 @@ def formulas(cells, lesson: Lesson) -> list[str]:
 
     A display formula without a tag asks for nothing: not every formula is computed.
     """
-    own = rf"{int(lesson.number)}\.\d+"
+    own = rf"{lesson.number.removeprefix('0')}\.\d+"
     tagged, computed, found = {}, {}, []
     for index, cell in enumerate(cells):
         if cell["cell_type"] == "markdown":
@@ -334,7 +336,7 @@ def formulas(cells, lesson: Lesson) -> list[str]:
                     if not re.fullmatch(own, tag):
                         found.append(
                             f"{where(cells, index)}: the formula's tag is {tag}. Write lesson and number, such as "
-                            rf"\tag{{{int(lesson.number)}.1}}."
+                            rf"\tag{{{lesson.number.removeprefix('0')}.1}}."
                         )
                     elif tag in tagged:
                         found.append(f"{where(cells, index)}: an earlier formula has the tag {tag}. Give it another.")

@@ -120,7 +120,7 @@ def find(names) -> list[Path]:
     SystemExit
         For a name that no lesson starts with.
     """
-    lessons = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    lessons = sorted(NOTEBOOKS.glob("[0-9p][0-9]_*.ipynb"))
     chosen = set()
     for name in names:
         found = [lesson for lesson in lessons if lesson.name.startswith(Path(name).name)]

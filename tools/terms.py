@@ -66,7 +66,7 @@ def parse(notation: str) -> list[Term]:
     """
     table = notation.partition("\n## Terms\n")[2].partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if "|" in line]
-    return [Term(_names(row[0]), row[-1]) for row in rows if re.fullmatch(r"\d\d", row[-1])]
+    return [Term(_names(row[0]), row[-1]) for row in rows if re.fullmatch(r"[\dp]\d", row[-1])]
 
 
 def _names(english: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-PARTS = ("start", "from a neuron to a memory", "memory that lasts", "reading and writing", "beyond")
+PARTS = ("start", "from a neuron to a memory", "memory that lasts", "reading and writing", "beyond", "your own data")
 
 
 class Lesson(NamedTuple):
@@ -23,7 +23,7 @@ class Lesson(NamedTuple):
     Attributes
     ----------
     number : str
-        Two digits.
+        Two digits; "p1" and "p2" are the projects.
     title, question : str
     minutes : int
         To read and run; the exercises take most of that again.
@@ -64,10 +64,13 @@ class Lesson(NamedTuple):
 
 
 PLANNED = (
-    Lesson("12", "generator and discriminator", "Can a critic teach a writer?", 45, "reading and writing"),
-    Lesson("13", "mixtures", "What if the sequence is an image, a sound, or both?", 45, "beyond"),
-    Lesson("14", "looking inside", "What has it learned?", 45, "beyond"),
-    Lesson("15", "choosing, and what came after", "Which one for my sequence?", 60, "beyond"),
+    Lesson("12", "Transformer", "What if there is no recurrence at all?", 60, "reading and writing"),
+    Lesson("13", "generator and discriminator", "Can a critic teach a writer?", 60, "beyond"),
+    Lesson("14", "mixtures", "What if the sequence is an image, a sound, or both?", 60, "beyond"),
+    Lesson("15", "looking inside", "What has it learned?", 60, "beyond"),
+    Lesson("16", "choosing, and what came after", "Which one for my sequence?", 60, "beyond"),
+    Lesson("p1", "project: your series", "What will my table of measurements do next?", 60, "your own data"),
+    Lesson("p2", "project: your text", "Can it write like my text?", 60, "your own data"),
 )
 
 

@@ -25,7 +25,7 @@ from course_lib.lessons import PARTS, course_map, find
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("datasets/*.md")])
-LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9p][0-9]_*.ipynb"))
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -110,9 +110,9 @@ def test_every_entry_has_an_identifier_that_says_what_it_links():
 
 def test_every_entry_says_which_lesson_uses_it():
     for _, label, text in entries():
-        uses = re.findall(r"\*(All lessons|Lessons? \d\d(?:(?:, |-)\d\d)*):\*", text)
+        uses = re.findall(r"\*(All lessons|(?:Lessons?|Projects?) [\dp]\d(?:(?:, |-)[\dp]\d)*):\*", text)
         assert uses, f"{label} does not say which lesson uses it, and for what"
-        assert all(int(number) <= 15 for use in uses for number in re.findall(r"\d+", use)), label
+        assert all(int(number) <= 16 for use in uses for number in re.findall(r"\d+", use)), label
 
 
 def sources_of_the_package():
@@ -150,7 +150,7 @@ def test_every_row_of_the_notation_has_a_chinese_term_and_a_lesson(heading, leas
     for row in rows:
         assert all(row), f"an empty cell: {row}"
         assert HAN.search(row[chinese]), f"no Chinese term: {row}"
-        assert re.fullmatch(r"0\d|1[0-5]", row[lesson]), f"no lesson: {row}"
+        assert re.fullmatch(r"0\d|1[0-6]|p[12]", row[lesson]), f"no lesson: {row}"
     lessons = [row[lesson] for row in rows]
     assert lessons == sorted(lessons), "the rows are not in the order in which a reader meets them"
 
@@ -189,8 +189,8 @@ def test_a_map_is_written_between_its_markers_and_nowhere_else(tmp_path, monkeyp
         maps.updated("README.md", "no map")
 
 
-def test_the_map_has_sixteen_lessons_with_question_and_minutes():
-    assert [lesson.number for lesson in course_map()] == [f"{number:02}" for number in range(16)]
+def test_the_map_has_seventeen_lessons_and_two_projects_with_question_and_minutes():
+    assert [lesson.number for lesson in course_map()] == [*(f"{number:02}" for number in range(17)), "p1", "p2"]
     for lesson in course_map():
         assert lesson.question.endswith("?"), f"lesson {lesson.number} has no question"
         assert 15 <= lesson.minutes <= 60, f"lesson {lesson.number} reads in up to 60 minutes, not {lesson.minutes}"

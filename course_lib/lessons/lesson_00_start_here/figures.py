@@ -161,7 +161,7 @@ def draw_course_map(walk):
     matplotlib.figure.Figure
     """
     parts = list(dict.fromkeys(lesson.part for lesson in walk))
-    colors = dict(zip(parts, ("input", "hidden", "cell", "output", "target"), strict=False))
+    colors = dict(zip(parts, ("input", "hidden", "cell", "output", "target", "attention"), strict=False))
     row = 1.18
     fig = plt.figure(figsize=(7, row * len(parts)), layout="none")
     ax = fig.add_axes((0, 0, 1, 1), xlim=(0, 7), ylim=(-row * len(parts), 0))
@@ -250,6 +250,9 @@ def show_course_map():
     parts = "; ".join(
         f"{part}: " + ", ".join(f"{n.number} {n.title}" for n in walk if n.part == part) for part in lessons.PARTS
     )
+    projects = sum(lesson.number.startswith("p") for lesson in walk)
     plotting.show(
-        draw_course_map(walk), f"The course map: sixteen lessons in order, in {len(lessons.PARTS)} rows. {parts}."
+        draw_course_map(walk),
+        f"The course map: {len(walk) - projects} lessons in order and {projects} projects, "
+        f"in {len(lessons.PARTS)} rows. {parts}.",
     )
