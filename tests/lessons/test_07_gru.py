@@ -18,6 +18,7 @@ from course_lib.gradients import check_gradients, numerical_gradient
 from course_lib.lessons.lesson_07_gru import exercises as ex
 from course_lib.lessons.lesson_07_gru import experiments, figures, panels
 from course_lib.lessons.lesson_07_gru import experiments as bounds
+from course_lib.manual import load_manual_letters
 from course_lib.ngrams import NGram
 from course_lib.recurrent import GRU
 from course_lib.teaching import experiment as results
@@ -161,15 +162,6 @@ def test_every_race_has_its_settings():
         assert tuple(settings) == experiments.MODELS
 
 
-def test_the_manual_is_split_without_overlap():
-    train, test, size = experiments.manual()
-    assert (len(train), len(test)) == (250_000, 10_000)
-    assert size == 77 > max(train.max(), test.max())
-    read = train.astype(np.uint8).tobytes()
-    assert read[1000:1300] in read
-    assert not any(test[start : start + 300].astype(np.uint8).tobytes() in read for start in (0, 4000, 9000))
-
-
 def test_pieces_go_on_where_they_ended_and_say_where_they_begin_anew():
     ids = np.arange(5 * 16 * 50 + 1001) % 7
     pieces = experiments.pieces(ids, 7, np.random.default_rng(0))
@@ -205,9 +197,9 @@ def test_the_till_is_learned_in_part():
 
 
 def test_the_tables_are_those_of_the_text():
-    train, test, size = experiments.manual()
-    bits = NGram(2, size, interpolated=True).read(train).surprisal(test).mean()
-    assert results.recorded("gru-text").rows[0]["table_2"] == pytest.approx(bits, abs=0.2)
+    train, test, vocabulary = load_manual_letters()
+    bits = NGram(2, len(vocabulary), interpolated=True).read(train).surprisal(test).mean()
+    assert results.recorded("gru-text").rows[0]["table_2"] == pytest.approx(bits, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -535,14 +527,6 @@ def _two_updates(train):
         assert set(bits) == {"u2", "s0.001", "s0.001_updates"}
         row = {f"u{mark}": bits["u2"] for mark in at_updates} | {f"s{mark}": bits["s0.001"] for mark in at_seconds}
         return row | {f"s{mark}_updates": bits["s0.001_updates"] for mark in at_seconds}
-
-    return toy
-
-
-def _short(manual):
-    def toy():
-        train, test, size = manual()
-        return train[:3000], test[:1100], size
 
     return toy
 

@@ -408,7 +408,7 @@ Return the weights in the same shape.
     ),
     solution=in_the_cell,
     why="The cell is a weighted sum over the past, with weights that the network makes while it reads. Keep that: "
-    "attention (lesson 11) makes such weights in another way, and lesson 15 computes such sums in parallel.",
+    "attention (lesson 11) makes such weights in another way, and lesson 16 computes such sums in parallel.",
     check=_check_in_the_cell,
     misconceptions=(*WRONG_CONTENTS, (_divided_instead_of_multiplied, "right as long as no forget gate is 0")),
 )

@@ -9,15 +9,15 @@ import time
 
 import numpy as np
 
-from course_lib import datasets
 from course_lib.layers import Dense, LastStep
 from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
+from course_lib.manual import load_manual_letters
 from course_lib.metrics import evaluate_text
 from course_lib.model import Model
 from course_lib.ngrams import NGram
 from course_lib.optimizers import Adam, LinearDecay
 from course_lib.recurrent import GRU, LSTM, SimpleRNN
-from course_lib.sequences import Vocabulary, one_hot, stream
+from course_lib.sequences import one_hot, stream
 from course_lib.tasks import running_total
 from course_lib.teaching.experiment import Reproduction
 from course_lib.teaching.summaries import counts, median, reached, spreads
@@ -139,15 +139,6 @@ def solved_reber(name, seed, most=30_000):
 # ---------------------------------------------------------------------------------------------------------------------
 # Text: equal updates, equal seconds
 # ---------------------------------------------------------------------------------------------------------------------
-def manual():
-    """The Python manual in lower case, its paragraphs shuffled: ids to train on, ids to test on, size of alphabet."""
-    paragraphs = np.random.default_rng(7).permutation(datasets.load_python_manual().text.lower().split("\n"))
-    text = "\n".join(paragraphs)
-    vocabulary = Vocabulary(sorted(set(text)))
-    ids = np.array(vocabulary.encode(text))
-    return ids[:250_000], ids[250_000:260_000], len(vocabulary)
-
-
 def pieces(ids, size, rng):
     """16 places at once, 50 characters a piece, round and round; True where the text begins anew."""
     while True:
@@ -158,7 +149,8 @@ def pieces(ids, size, rng):
 def read_manual(name, task, seed, at_updates, at_seconds=()):
     """Train on the manual; bits a character on unseen text after so many updates, and CPU seconds of training."""
     (rate, bias), units, rng = SETTINGS[task][name], UNITS[task][name], np.random.default_rng(seed)
-    train, test, size = manual()
+    train, test, vocabulary = load_manual_letters()
+    size = len(vocabulary)
     model = Model([make_layer(name, size, units, rng, bias), Dense(units, size, rng=rng)], SoftmaxCrossEntropy())
     adam, states, bits, spent = Adam(rate), None, {}, 0.0
     for update, (x, y, anew) in enumerate(pieces(train, size, rng), 1):
@@ -190,7 +182,8 @@ def measure_reber(seed):
 
 
 def measure_text(seed):
-    train, test, size = manual()
+    train, test, vocabulary = load_manual_letters()
+    size = len(vocabulary)
     row = {
         f"table_{n}": float(NGram(n, size, interpolated=True).read(train).surprisal(test).mean())
         for n in (2, 3, 4, 5, 6)
