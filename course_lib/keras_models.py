@@ -248,3 +248,38 @@ def forecaster(years: int) -> keras.Model:
     model = keras.Sequential([keras.layers.Input((years, 1)), keras.layers.GRU(16), keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.Adam(1e-2), loss="mse")
     return model
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The model of lesson 06
+# ---------------------------------------------------------------------------------------------------------------------
+def letter_model(size: int, updates: int) -> keras.Model:
+    """An LSTM of 110 units that predicts the next letter at every step.
+
+    Parameters
+    ----------
+    size : int
+        How many letters there are.
+    updates : int
+        How many updates the training has: over these the learning rate falls from 0.03 to nearly 0.
+
+    Returns
+    -------
+    keras.Model
+        Ids of letters (batch, time) to logits (batch, time, size); compiled.
+    """
+    model = keras.Sequential(
+        [
+            keras.Input((None,)),
+            keras.layers.Embedding(size, 32),
+            keras.layers.LSTM(110, return_sequences=True),
+            keras.layers.Dense(size),
+        ]
+    )
+    rate = keras.optimizers.schedules.PolynomialDecay(0.03, updates, 1e-4)
+    model.compile(
+        optimizer=keras.optimizers.Adam(rate, global_clipnorm=1.0),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model

@@ -213,6 +213,11 @@ def test_training_on_adding_stops_where_it_should(monkeypatch):
         ("forget-bias", {"tanh_20": None}),
         ("forget-bias", {"tanh_40": 325}),
         ("forget-bias", {"bias_3_40": 325}),
+        ("forget-bias-far", {"bias_1_100": 300}),
+        ("forget-bias-far", {"bias_3_100": None}),
+        ("forget-bias-far", {"bias_5_100": 325}),
+        ("forget-bias-far", {"bias_0_20_wider": 100}),
+        ("forget-bias-far", {"bias_0_20_larger_rate": 100}),
         ("lstm-reach", {"lstm_0": 0.011}),
         ("lstm-reach", {"lstm_1": 0.011}),
         ("lstm-reach", {"lstm_3": 0.011}),
@@ -562,13 +567,16 @@ def test_6_5_says_what_a_bias_leaves(answer):
     [
         ("running-total-gates", {"train_running_total": {"updates": 2}}),
         ("running-total-wide", {"train_running_total": {"updates": 2}}),
-        (
-            "forget-bias",
-            {
-                "updates_until_recalled": lambda train: (
-                    lambda *arguments, **options: train(*arguments, **options | {"most": 2})
-                )
-            },
+        *(
+            (
+                key,
+                {
+                    "updates_until_recalled": lambda train: (
+                        lambda *arguments, **options: train(*arguments, **options | {"most": 2})
+                    )
+                },
+            )
+            for key in ("forget-bias", "forget-bias-far")
         ),
         ("lstm-adding", {"learn_adding": {"most": 2000}}),
         ("lstm-temporal-order", {"sequences_until_ordered": {"most": 64}}),

@@ -146,6 +146,7 @@ def updates_until_recalled(layer, time, rng, most=300, rate=0.003):
 
 
 FIRST_BIASES = (0, 1, 2, 3)
+FAR = ("bias_1", "bias_3", "bias_5", "tanh")
 
 
 def measure_forget_bias(seed):
@@ -162,6 +163,20 @@ def measure_forget_bias(seed):
         row[f"bias_0_{time}_larger_rate"] = updates_until_recalled(wide, time, rng, rate=0.01)
     rng = np.random.default_rng(seed)  # or of time?
     row["bias_1_40_long"] = updates_until_recalled(LSTM(8, 32, rng=rng), 40, rng, most=1500)
+    return row
+
+
+def measure_forget_bias_far(seed):
+    row = {}
+    for bias in (1, 3, 5):
+        rng = np.random.default_rng(seed)
+        row[f"bias_{bias}_100"] = updates_until_recalled(LSTM(8, 32, rng=rng, forget_bias=bias), 100, rng)
+    rng = np.random.default_rng(seed)
+    row["tanh_100"] = updates_until_recalled(SimpleRNN(8, 32, rng=rng), 100, rng)
+    for name, units, rate in (("wider", 64, 0.003), ("larger_rate", 32, 0.01)):
+        rng = np.random.default_rng(seed)
+        layer = LSTM(8, units, rng=rng, forget_bias=0)
+        row[f"bias_0_20_{name}"] = updates_until_recalled(layer, 20, rng, rate=rate)
     return row
 
 
@@ -260,6 +275,31 @@ def measure_letters(seed):
     return row
 
 
+KERAS_EPOCHS = 12
+
+
+def measure_keras_letters(seed, letters=250_000, epochs=KERAS_EPOCHS):
+    from course_lib.keras_models import keras, letter_model
+
+    keras.utils.set_random_seed(seed)
+    train, test, vocabulary = load_manual_letters()
+    pieces, unseen = train[:letters].reshape(-1, 50), test.reshape(-1, 50)
+    model, start = letter_model(len(vocabulary), epochs * len(pieces) // 16), process_time()
+    history = model.fit(
+        pieces[:, :-1],
+        pieces[:, 1:],
+        epochs=epochs,
+        batch_size=16,
+        verbose=0,
+        validation_data=(unseen[:, :-1], unseen[:, 1:]),
+    ).history
+    return {f"epoch_{n}": loss / float(np.log(2)) for n, loss in enumerate(history["val_loss"], start=1)} | {
+        "accuracy": history["val_accuracy"][-1],
+        "seconds": process_time() - start,
+        "table_5": float(NGram(5, len(vocabulary), interpolated=True).read(train).surprisal(test).mean()),
+    }
+
+
 def _share(rows, name):
     return f"{reached(rows, name)} of {len(rows)}" if name in rows[0] else "not run"
 
@@ -301,6 +341,15 @@ def _bias_holds(rows):
         and _always(rows, f"bias_3_{time}", 300)
         and _always(rows, f"tanh_{time}", 300)
         for time in (20, 40)
+    )
+
+
+def _far_bias_holds(rows):
+    return (
+        reached(rows, "bias_1_100") == 0
+        and _always(rows, "bias_3_100", 300)
+        and _always(rows, "bias_5_100", 300)
+        and all(reached(rows, f"bias_0_20_{name}") < len(rows) / 2 for name in ("wider", "larger_rate"))
     )
 
 
@@ -388,6 +437,22 @@ REPRODUCTIONS = (
         ),
     ),
     Reproduction(
+        key="lstm-keras-letters",
+        lesson="06",
+        paper="Karpathy et al. 2015",
+        claim="a Keras LSTM on letters passes the table of counts, if it is trained for long enough",
+        reported="on two larger texts; no figure for this one",
+        criterion=f"Python manual, 90,000 weights: on every seed behind the table of fives after 2 of {KERAS_EPOCHS} "
+        "epochs, ahead of it after the last",
+        seeds=range(3),
+        measure=measure_keras_letters,
+        holds=lambda rows: all(row[f"epoch_{KERAS_EPOCHS}"] < row["table_5"] < row["epoch_2"] for row in rows),
+        measured=lambda rows: (
+            f"bits a letter after 1, 2 and {KERAS_EPOCHS} epochs {spread(rows, 'epoch_1')}, {spread(rows, 'epoch_2')}, "
+            f"{spread(rows, f'epoch_{KERAS_EPOCHS}')}; table of fives {spread(rows, 'table_5')}"
+        ),
+    ),
+    Reproduction(
         key="forget-bias",
         lesson="06",
         paper="Jozefowicz et al. 2015",
@@ -411,6 +476,24 @@ REPRODUCTIONS = (
             + f"; bias 0 with 64 units and a higher rate {_share(rows, 'bias_0_20_larger_rate')} and "
             f"{_share(rows, 'bias_0_40_larger_rate')}; bias 1 over 40 steps with 1,500 updates "
             f"{_share(rows, 'bias_1_40_long')}"
+        ),
+    ),
+    Reproduction(
+        key="forget-bias-far",
+        lesson="06",
+        paper="Tallec & Ollivier 2018",
+        claim="the farther back what counts, the larger the forget bias has to be",
+        reported="about ln T for T steps; no figure for this task",
+        criterion="first of 8 symbols over 100 steps, 32 units, 300 updates: bias 1 never, 3 and 5 always; over 20 "
+        "steps with bias 0, 64 units alone or a rate of .01 alone: less than half of the seeds",
+        seeds=range(10),
+        measure=measure_forget_bias_far,
+        holds=_far_bias_holds,
+        measured=lambda rows: (
+            "100 steps: "
+            + ", ".join(f"{name.replace('_', ' ')} {_share(rows, f'{name}_100')}" for name in FAR)
+            + f"; bias 0 over 20 steps with 64 units {_share(rows, 'bias_0_20_wider')}, with a rate of .01 "
+            f"{_share(rows, 'bias_0_20_larger_rate')}"
         ),
     ),
     Reproduction(

@@ -211,3 +211,50 @@ def draw_lstm_step():
     for x, y, word in ((1.6, 3.2, "keep?"), (3.0, 3.2, "add"), (5.35, 1.72, "show?"), (2.02, 1.82, "let in?")):
         ax.text(x, y, word, ha="center", va="center", fontsize=11.5, color=plotting.MUTED)
     return fig
+
+
+def draw_growing_cell():
+    """Draw the cell of section 1 three times, each with one part more: input gate, forget gate, output gate.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, axes = plt.subplots(1, 3, figsize=(7, 2.5), layout="none")
+    fig.subplots_adjust(0.005, 0.01, 0.995, 0.99, wspace=0.02)
+    top, middle, low = 2.25, 1.3, 0.45
+    cell = plotting.COLORS["cell"]
+    for parts, ax, title, formula in zip(
+        ("i", "if", "ifo"),
+        axes,
+        ("input gate", "and forget gate", "and output gate"),
+        (r"$c_t = c_{t-1} + i_t\,x_t$", r"$c_t = f_t\,c_{t-1} + i_t\,x_t$", r"$h_t = o_t\,c_t$"),
+        strict=True,
+    ):
+        ax.set(xlim=(0, 3.6), ylim=(0, 3.55))
+        ax.axis("off")
+        ax.text(1.8, 3.4, title, ha="center", va="center", fontsize=11.5, color=plotting.MUTED)
+        ax.text(1.8, 2.98, formula, ha="center", va="center", fontsize=12)
+        ax.text(0.05, top, "$c_{t-1}$", ha="left", va="center", fontsize=13)
+        ax.text(3.55, top, "$c_t$", ha="right", va="center", fontsize=13)
+        plotting.draw_arrow(ax, (0.6, top), (1.67, top), color=cell, width=3.5)
+        plotting.draw_arrow(ax, (2.03, top), (3.15, top), color=cell, width=3.5)
+        plotting.draw_operation(ax, 1.85, top, "+")
+        plotting.draw_operation(ax, 1.85, middle, "×")
+        plotting.draw_arrow(ax, (1.85, middle + 0.18), (1.85, top - 0.18))
+        plotting.draw_gate(ax, 1.15, low, "$i_t$", "input_gate")
+        plotting.draw_arrow(ax, (1.39, low), (1.77, low), (1.77, middle - 0.18))
+        ax.text(2.1, low, "$x_t$", ha="left", va="center", fontsize=13)
+        plotting.draw_arrow(ax, (2.05, low), (1.93, low), (1.93, middle - 0.18))
+        if "f" in parts:
+            plotting.draw_operation(ax, 1.05, top, "×")
+            plotting.draw_gate(ax, 1.05, middle, "$f_t$", "forget_gate")
+            plotting.draw_arrow(ax, (1.05, middle + 0.25), (1.05, top - 0.18))
+        if "o" in parts:
+            plotting.draw_arrow(ax, (2.7, top), (2.7, middle + 0.18))
+            plotting.draw_operation(ax, 2.7, middle, "×")
+            plotting.draw_gate(ax, 2.7, low, "$o_t$", "output_gate")
+            plotting.draw_arrow(ax, (2.7, low + 0.25), (2.7, middle - 0.18))
+            plotting.draw_arrow(ax, (2.88, middle), (3.17, middle), color=plotting.COLORS["hidden"], width=2.5)
+            ax.text(3.55, middle, "$h_t$", ha="right", va="center", fontsize=13)
+    return fig
