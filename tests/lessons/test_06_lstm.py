@@ -216,8 +216,8 @@ def test_training_on_adding_stops_where_it_should(monkeypatch):
         ("forget-bias-far", {"bias_1_100": 300}),
         ("forget-bias-far", {"bias_3_100": None}),
         ("forget-bias-far", {"bias_5_100": 325}),
-        ("forget-bias-far", {"bias_0_20_wider": 100}),
-        ("forget-bias-far", {"bias_0_20_larger_rate": 100}),
+        ("lstm-keras-letters", {"epoch_12": 2.02}),
+        ("lstm-keras-letters", {"epoch_2": 2.0}),
         ("lstm-reach", {"lstm_0": 0.011}),
         ("lstm-reach", {"lstm_1": 0.011}),
         ("lstm-reach", {"lstm_3": 0.011}),
@@ -263,6 +263,20 @@ def test_the_lesson_shows_the_recorded_code():
             experiments.learn_adding,
         ],
     )
+
+
+def test_the_lesson_shows_the_recorded_keras_model():
+    from course_lib import keras_models
+
+    lesson_shows(LESSON, [keras_models.letter_model])
+
+
+def test_the_keras_model_has_as_many_weights_as_the_others():
+    from course_lib import keras_models
+
+    model = keras_models.letter_model(77, updates=10)
+    assert model.count_params() == 77 * 32 + 4 * (110 * (32 + 110) + 110) + 77 * 111
+    assert model.predict(np.zeros((2, 3), int), verbose=0).shape == (2, 3, 77)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -585,3 +599,7 @@ def test_6_5_says_what_a_bias_leaves(answer):
 )
 def test_each_measurement_runs(key, toys, monkeypatch):
     measured_at_toy_size(key, monkeypatch, **toys)
+
+
+def test_the_measurement_in_keras_runs(monkeypatch):
+    measured_at_toy_size("lstm-keras-letters", monkeypatch, options={"letters": 800})

@@ -345,12 +345,7 @@ def _bias_holds(rows):
 
 
 def _far_bias_holds(rows):
-    return (
-        reached(rows, "bias_1_100") == 0
-        and _always(rows, "bias_3_100", 300)
-        and _always(rows, "bias_5_100", 300)
-        and all(reached(rows, f"bias_0_20_{name}") < len(rows) / 2 for name in ("wider", "larger_rate"))
-    )
+    return reached(rows, "bias_1_100") == 0 and _always(rows, "bias_3_100", 300) and _always(rows, "bias_5_100", 300)
 
 
 REPRODUCTIONS = (
@@ -484,8 +479,7 @@ REPRODUCTIONS = (
         paper="Tallec & Ollivier 2018",
         claim="the farther back what counts, the larger the forget bias has to be",
         reported="about ln T for T steps; no figure for this task",
-        criterion="first of 8 symbols over 100 steps, 32 units, 300 updates: bias 1 never, 3 and 5 always; over 20 "
-        "steps with bias 0, 64 units alone or a rate of .01 alone: less than half of the seeds",
+        criterion="first of 8 symbols over 100 steps, 32 units, 300 updates: bias 1 never, 3 and 5 always",
         seeds=range(10),
         measure=measure_forget_bias_far,
         holds=_far_bias_holds,

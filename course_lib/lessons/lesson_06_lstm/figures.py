@@ -208,7 +208,7 @@ def draw_lstm_step():
         (6.42, low, "$h_t$", "left"),
     ):
         ax.text(x, y, name, ha=where, va="center", fontsize=15)
-    for x, y, word in ((1.6, 3.2, "keep?"), (3.0, 3.2, "add"), (5.35, 1.72, "show?"), (2.02, 1.82, "let in?")):
+    for x, y, word in ((1.6, 3.2, "keep?"), (3.0, 3.2, "add"), (5.35, 1.72, "show?"), (3.82, 2.12, "let in?")):
         ax.text(x, y, word, ha="center", va="center", fontsize=11.5, color=plotting.MUTED)
     return fig
 
@@ -221,7 +221,7 @@ def draw_growing_cell():
     matplotlib.figure.Figure
     """
     fig, axes = plt.subplots(1, 3, figsize=(7, 2.5), layout="none")
-    fig.subplots_adjust(0.005, 0.01, 0.995, 0.99, wspace=0.02)
+    fig.subplots_adjust(0.005, 0.01, 0.995, 0.99, wspace=0.12)
     top, middle, low = 2.25, 1.3, 0.45
     cell = plotting.COLORS["cell"]
     for parts, ax, title, formula in zip(
