@@ -150,6 +150,20 @@ def test_the_reach_of_a_gradient_through_a_layer_that_is_known():
     np.testing.assert_allclose(reach, 0.5 ** np.arange(9), rtol=1e-6)
 
 
+def test_along_the_cells_alone_the_hidden_state_sends_nothing_back():
+    layer, x = (
+        LSTM(2, 3, rng=np.random.default_rng(0), dtype=np.float64),
+        np.random.default_rng(1).normal(size=(4, 6, 2)),
+    )
+    weights = [w.copy() for w in layer.get_weights()]
+    direct = experiments.direct_reach(layer, x, np.random.default_rng(2))
+    assert all(np.array_equal(old, new) for old, new in zip(weights, layer.get_weights(), strict=True))
+    assert np.abs(direct - experiments.gradient_reach(layer, x, np.random.default_rng(2))).max() > 1e-3
+    layer.recurrent_kernel[...] = 0  # now there is no other path
+    direct = experiments.direct_reach(layer, x, np.random.default_rng(2))
+    assert direct == pytest.approx(experiments.gradient_reach(layer, x, np.random.default_rng(2)), abs=1e-12)
+
+
 def test_rivals_on_letters_have_about_as_many_weights():
     rng, (_, _, vocabulary) = np.random.default_rng(0), load_manual_letters()
     size = len(vocabulary)
