@@ -411,6 +411,13 @@ def _strips_hold(rows):
     )
 
 
+def _one_way_holds(rows):
+    runs = [(row[name], row[f"{name}_later"]) for row in rows for name in ("slow", "fast")]
+    read = [later for wrong, later in runs if wrong < 0.5]
+    silent = [wrong for wrong, _ in runs if wrong > 0.9]
+    return len(read) + len(silent) == len(runs) and 0 < len(read) < len(runs) and max(map(abs, read)) < 2
+
+
 def _captions_hold(rows):
     return all(
         row["attention"] < 0.3
@@ -469,16 +476,16 @@ REPRODUCTIONS = (
         key="ctc-one-way",
         lesson="14",
         paper="In the spirit of Graves et al. 2006",
-        claim="a network in one direction can read with CTC: it answers later",
+        claim="a network in one direction can read with CTC, if training leaves the blank",
         reported="no figure for this task",
-        criterion="the same strips, GRU on raw columns, 400 updates at .005 and at .01: where it reads, it "
-        "names a digit "
-        "more than one column later than a window of 15 does",
+        criterion="the same strips, GRU on raw columns, 400 updates at .005 and at .01: each run has either "
+        "more than "
+        "90 % of the strips wrong or less than 50 %, and both happen; where it reads, it names its digits "
+        "on average less "
+        "than 2 columns before or behind a window of 15",
         seeds=range(4),
         measure=measure_one_way,
-        holds=lambda rows: all(
-            row[f"{name}_later"] > 1 for row in rows for name in ("slow", "fast") if row[name] < 0.5
-        ),
+        holds=_one_way_holds,
         measured=_line,
     ),
     Reproduction(
