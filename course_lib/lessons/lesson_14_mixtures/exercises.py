@@ -329,7 +329,8 @@ FIELD = Exercise(
     title="How far does a stack see?",
     prompt=r"""
 A stack of convolutions is given as a list of pairs `(width, stride)`, first layer first. How many input columns can one
-output of the last layer depend on? Strides are at least 1, there is at least one layer, and the row is long enough.
+output of the last layer depend on? There is at least one layer, no stride is larger than its layer's width, and the row
+is long enough.
 """,
     hints=(
         "One window of 3 sees 3 columns. Draw a second window of 3 over the first layer's outputs.",
