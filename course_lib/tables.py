@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +42,31 @@ class Table(NamedTuple):
     names: tuple[str, ...]
     values: np.ndarray
     left_out: tuple[str, ...] = ()
+
+    def column(self, name: str) -> int:
+        """Give the place of a column.
+
+        Parameters
+        ----------
+        name : str
+            One of `names`.
+
+        Returns
+        -------
+        int
+            Counted from 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column of numbers.
+        """
+        if name not in self.names:
+            words = f"; {', '.join(map(repr, self.left_out))} hold words" if self.left_out else ""
+            raise ValueError(
+                f"Expected a column of numbers {name!r}, but these are {', '.join(map(repr, self.names))}{words}."
+            )
+        return self.names.index(name)
 
     def __repr__(self) -> str:
         missing = int(np.isnan(self.values).sum())
@@ -123,14 +148,14 @@ def load_table(
     if sort:
         order = np.argsort(dates, kind="stable")
         dates, values, lines = dates[order], values[order], [lines[i] for i in order]
+    if (dates == dates.astype("datetime64[D]")).all():
+        dates = dates.astype("datetime64[D]")
     dates, values = _regular(dates, values, lines, gaps)
     if len(dates) < at_least:
         raise ValueError(
             f"Expected at least {at_least:,} rows, but there are {len(dates):,}: too few to learn from, to choose by "
             "and to be tested on. Measure longer or more often, or pass a smaller at_least."
         )
-    if (dates == dates.astype("datetime64[D]")).all():
-        dates = dates.astype("datetime64[D]")
     return Table(dates, tuple(kept), values, tuple(left_out))
 
 
@@ -288,7 +313,7 @@ def _dates(cells, lines, date_format):
                 f"Expected a date {wanted} in line {line}, but got {cell!r}. Say how your dates are written: "
                 'date_format="%d.%m.%Y" for 31.01.2012, "%m/%d/%Y" for 01/31/2012, "%Y" for 2012.'
             ) from None
-        found.append(moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment)
+        found.append(moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment)
     return np.array(found, dtype="datetime64[s]")
 
 
@@ -296,8 +321,8 @@ def _numbers(cells, lines, name, decimal, *, required):
     """Return a column of numbers, or None if none of its cells is one and the column was not asked for by name."""
     plain = [_plain(cell, decimal) for cell in cells]
     if not required and not any(map(_NUMBER.fullmatch, plain)):
-        if any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells):
-            required = True  # decimal commas from top to bottom
+        if any(re.fullmatch(r"[+-]?\d[\d.,]*", cell) for cell in cells):
+            required = True  # commas or separators of thousands from top to bottom
         else:
             return None
     column = []
@@ -323,7 +348,7 @@ def _plain(cell, decimal):
 
 def _regular(dates, values, lines, gaps):
     """Return dates and values that are in order and without gaps, or say where they are not."""
-    steps = np.diff(dates).astype(np.int64)
+    steps = np.diff(dates).astype("timedelta64[s]").astype(np.int64)
     if (late := np.flatnonzero(steps < 0)).size:
         i = int(late[0])
         newest_first = " The newest rows come first." if (steps <= 0).all() else ""
@@ -347,8 +372,8 @@ def _regular(dates, values, lines, gaps):
     if wide.size and gaps == "refuse":
         i = int(wide[0])
         raise ValueError(
-            f"Expected a row for every step in time, but {len(wide)} steps are missing rows, first between {dates[i]} "
-            f'and {dates[i + 1]} (line {lines[i + 1]}). Pass gaps="fill" to put in rows without numbers, or '
+            f"Expected rows equally far apart, but some are missing in {len(wide)} places, first between {dates[i]} and "
+            f'{dates[i + 1]} (line {lines[i + 1]}). Pass gaps="fill" to put in rows without numbers, or '
             'gaps="ignore" if such days never exist, as with trading days.'
         )
     if uneven.size:
@@ -362,8 +387,8 @@ def _regular(dates, values, lines, gaps):
         return dates, values
     all_dates, places = [dates[:1]], [np.zeros(1, int)]
     for i, parts in enumerate(whole.astype(int)):
-        inside = dates[i] + (steps[i] * np.arange(1, parts + 1) // parts).astype("timedelta64[s]")
-        all_dates.append(inside)
+        inside = (steps[i] * np.arange(1, parts + 1) // parts).astype("timedelta64[s]")
+        all_dates.append((dates[i].astype("datetime64[s]") + inside).astype(dates.dtype))
         places.append(np.array([-1] * (parts - 1) + [i + 1]))
     place = np.concatenate(places)
     filled = np.where(place[:, None] < 0, np.nan, values[np.maximum(place, 0)])
