@@ -84,6 +84,7 @@ def load_table(
     delimiter: str | None = None,
     decimal: str = ".",
     date_format: str | None = None,
+    missing: tuple[str, ...] = (),
     sort: bool = False,
     gaps: str = "refuse",
     at_least: int = 100,
@@ -104,6 +105,8 @@ def load_table(
         What stands before the fraction of a number.
     date_format : str, optional
         Of other dates, as in `datetime.strptime`: ``"%d.%m.%Y"`` for 31.01.2012.
+    missing : tuple of str
+        Other codes of a missing cell, as they stand in the file, such as ``("-999",)``.
     sort : bool
         Whether to sort the rows by their dates, instead of refusing a file that is not in order.
     gaps : {"refuse", "fill", "ignore"}
@@ -134,7 +137,7 @@ def load_table(
     kept, left_out, numbers = [], [], []
     for name in names:
         cells = [row[header.index(name)] for row in rows]
-        column = _numbers(cells, lines, name, decimal, required=columns is not None)
+        column = _numbers(cells, lines, name, decimal, missing, required=columns is not None)
         if column is None:
             left_out.append(name)
         else:
@@ -317,7 +320,7 @@ def _dates(cells, lines, date_format):
     return np.array(found, dtype="datetime64[s]")
 
 
-def _numbers(cells, lines, name, decimal, *, required):
+def _numbers(cells, lines, name, decimal, missing, *, required):
     """Return a column of numbers, or None if none of its cells is one and the column was not asked for by name."""
     plain = [_plain(cell, decimal) for cell in cells]
     if not required and not any(map(_NUMBER.fullmatch, plain)):
@@ -327,7 +330,7 @@ def _numbers(cells, lines, name, decimal, *, required):
             return None
     column = []
     for text, cell, line in zip(plain, cells, lines, strict=True):
-        if cell.lower() in MISSING:
+        if cell.lower() in MISSING or cell in missing:
             column.append(np.nan)
         elif _NUMBER.fullmatch(text):
             column.append(float(text))
@@ -372,8 +375,8 @@ def _regular(dates, values, lines, gaps):
     if wide.size and gaps == "refuse":
         i = int(wide[0])
         raise ValueError(
-            f"Expected rows equally far apart, but some are missing in {len(wide)} places, first between {dates[i]} and "
-            f'{dates[i + 1]} (line {lines[i + 1]}). Pass gaps="fill" to put in rows without numbers, or '
+            f"Expected rows equally far apart, but some are missing in {len(wide)} places, first between {dates[i]} "
+            f'and {dates[i + 1]} (line {lines[i + 1]}). Pass gaps="fill" to put in rows without numbers, or '
             'gaps="ignore" if such days never exist, as with trading days.'
         )
     if uneven.size:

@@ -53,13 +53,15 @@ def draw_horizon(ax, actual, forecasts):
     steps, seen = np.arange(1, actual.shape[1] + 1), set()
     for label, (name, forecast) in forecasts.items():
         style = plotting.line_style(name) | {"markevery": 1}
+        if label == "last season":  # the other naive forecast has this colour, too
+            style |= {"linestyle": "--", "marker": "v"}
         ax.plot(
             steps,
             np.abs(forecast - actual).mean(axis=0),
             **style,
-            label=None if name in seen else label.partition(",")[0],
+            label=None if label.partition(",")[0] in seen else label.partition(",")[0],
         )
-        seen.add(name)
+        seen.add(label.partition(",")[0])
     ax.set(xlabel="steps ahead", ylabel="mean absolute error", ylim=(0, None))
     ax.legend(loc="lower right", ncols=2)
 
@@ -78,5 +80,4 @@ def draw_weeks(ax, dates, series, first, forecast, widths, weeks):
         ax.fill_between(ahead, low, high, color=plotting.tint(color, 0.25), linewidth=0, label=label)
         ax.plot(ahead, forecast[i], "--", color=color, label="forecast" if i == 0 else None)
     ax.set(ylabel="target")
-    ax.tick_params(axis="x", rotation=30)
-    ax.legend(loc="upper left", ncols=3)
+    ax.tick_params(axis="x", rotation=20)
