@@ -86,6 +86,8 @@ def test_missing_cells_are_nan_and_columns_can_be_chosen(write):
     table = load_table(write(lines), at_least=1)
     np.testing.assert_array_equal(table.values, [[np.nan, 1], [np.nan, -2000], [np.nan, 0.5], [7, np.nan]])
     assert load_table(write(lines), columns=["b"], at_least=1).names == ("b",)
+    coded = load_table(write(["date,a", "2024-01-01,-999", "2024-01-02,3"]), missing=("-999",), at_least=1)
+    np.testing.assert_array_equal(coded.values, [[np.nan], [3]])
 
 
 REFUSED = {

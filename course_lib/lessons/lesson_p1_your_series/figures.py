@@ -21,7 +21,6 @@ CLAIMS = {
     "last": "last value",
     "linear": "linear",
     "neighbours": "3 nearest\nneighbours",
-    "gru": "GRU, 60 epochs",
     "row_number": "row number\nalone",
 }
 
