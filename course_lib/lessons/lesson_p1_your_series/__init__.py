@@ -2,7 +2,7 @@
 
 title = "project: your series"
 question = "What will my table of measurements do next?"
-minutes = 50  # to read and run
+minutes = 55  # to read and run
 part = "your own data"
 form = 2
 live_seconds = 25  # of the last `make run`
