@@ -119,17 +119,18 @@ def test_figures_are_legible():
     data = forecasting.prepare(values, target, 14, 7)
     _, future, first = data["validation"]
     actual = forecasting.in_units(future, data)
-    fig, axes = plt.subplots(2, 2, figsize=(14, 8))
-    figures.draw_parts(axes[0, 0], table, target, (0.5, 0.25))
-    figures.draw_claims(axes[0, 1], results.recorded("shuffled-split"))
+    fig, axes = plt.subplots(4, figsize=(7, 15.2))
+    figures.draw_parts(axes[0], table, target, (0.5, 0.25))
+    figures.draw_claims(axes[1], results.recorded("shuffled-split"))
     naive = forecasting.last_value(values[:, target], first, 7)
-    figures.draw_horizon(axes[1, 0], actual, {"last value": ("baseline", naive), "GRU, seed 0": ("gru", naive)})
-    figures.draw_weeks(axes[1, 1], table.dates, values[:, target], first, naive, np.ones(7), weeks=3)
+    figures.draw_horizon(axes[2], actual, {"last value": ("baseline", naive), "GRU, seed 0": ("gru", naive)})
+    figures.draw_weeks(axes[3], table.dates, values[:, target], first, naive, np.ones(7), weeks=8)
     check_legible(fig)
     plt.close(fig)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, while it saves
 def test_the_recipe_runs_as_it_stands_on_a_file_with_semicolons_and_decimal_commas(tmp_path, monkeypatch, capsys):
     from course_lib import keras_forecasting
 
