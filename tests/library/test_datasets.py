@@ -53,6 +53,7 @@ def test_every_file_is_intact_small_and_in_the_readme():
         "cmudict.dict.bz2",
         "cmudict-LICENSE",
         "digits.csv",
+        "seattle_weather.csv",
         "sunspots.csv",
         "python_manual_hashes.txt",
     }

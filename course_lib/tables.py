@@ -1,0 +1,398 @@
+"""Tables of measurements: a column of dates, columns of numbers, one row for each step in time.
+
+`load_table` reads a CSV file of your own and refuses what would be silently wrong later: dates out of order, gaps,
+words among numbers, decimal commas. `fill_forward` closes holes without looking ahead. `load_seattle_weather` is the
+table that comes with the course.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from course_lib import datasets
+
+MISSING = frozenset({"", "-", "na", "n/a", "nan", "null", "none"})
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_REGULAR = 0.15  # months have 28 to 31 days: so much may a step differ from the median one
+
+
+class Table(NamedTuple):
+    """Measurements in the order of time, equally far apart.
+
+    Attributes
+    ----------
+    dates : (rows,) array of datetime64
+        In days, or in seconds where a date has a time of day.
+    names : tuple of str
+        Of the columns of numbers.
+    values : (rows, columns) array of float64
+        NaN where a cell is missing.
+    left_out : tuple of str
+        Columns in which no cell is a number.
+    """
+
+    dates: np.ndarray
+    names: tuple[str, ...]
+    values: np.ndarray
+    left_out: tuple[str, ...] = ()
+
+    def column(self, name: str) -> int:
+        """Give the place of a column.
+
+        Parameters
+        ----------
+        name : str
+            One of `names`.
+
+        Returns
+        -------
+        int
+            Counted from 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column of numbers.
+        """
+        if name not in self.names:
+            words = f"; {', '.join(map(repr, self.left_out))} hold words" if self.left_out else ""
+            raise ValueError(
+                f"Expected a column of numbers {name!r}, but these are {', '.join(map(repr, self.names))}{words}."
+            )
+        return self.names.index(name)
+
+    def __repr__(self) -> str:
+        missing = int(np.isnan(self.values).sum())
+        return (
+            f"<table: {len(self.dates):,} rows, {self.dates[0]} to {self.dates[-1]}, columns "
+            f"{', '.join(self.names)}; {missing:,} cells missing>"
+        )
+
+
+def load_table(
+    path: str | os.PathLike,
+    date: str = "date",
+    columns: list[str] | None = None,
+    *,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    date_format: str | None = None,
+    missing: tuple[str, ...] = (),
+    sort: bool = False,
+    gaps: str = "refuse",
+    at_least: int = 100,
+) -> Table:
+    """Load a CSV file of your own: a header, a column of dates, columns of numbers.
+
+    Parameters
+    ----------
+    path : str or path
+        A text file in UTF-8. Its first line names the columns.
+    date : str
+        The column of dates, such as 2012-01-31, 2012/01/31, 2012-01 or 2012-01-31 13:00.
+    columns : list of str, optional
+        The columns of numbers to load; by default all that hold a number.
+    delimiter : str, optional
+        What separates cells; by default the comma, semicolon or tab that the first line has most of.
+    decimal : {".", ","}
+        What stands before the fraction of a number.
+    date_format : str, optional
+        Of other dates, as in `datetime.strptime`: ``"%d.%m.%Y"`` for 31.01.2012.
+    missing : tuple of str
+        Other codes of a missing cell, as they stand in the file, such as ``("-999",)``.
+    sort : bool
+        Whether to sort the rows by their dates, instead of refusing a file that is not in order.
+    gaps : {"refuse", "fill", "ignore"}
+        What to do where dates are missing: refuse the file; put in rows without numbers (NaN); or take the rows as
+        equally far apart, which is right for trading days.
+    at_least : int
+        Fewest rows to accept.
+
+    Returns
+    -------
+    Table
+        Dates, names of the columns, and values; a missing cell (empty, NA, NaN, null or -) is NaN.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If there is no such file.
+    ValueError
+        If the file cannot be read as such a table; the message says where, why, and what to try.
+    """
+    if gaps not in ("refuse", "fill", "ignore"):
+        raise ValueError(f'Expected gaps to be "refuse", "fill" or "ignore", but got {gaps!r}.')
+    if decimal not in (".", ","):
+        raise ValueError(f'Expected decimal to be "." or ",", but got {decimal!r}.')
+    header, lines, rows = _cells(path, delimiter)
+    names = _names(header, rows, date, columns)
+    dates = _dates([row[header.index(date)] for row in rows], lines, date_format)
+    kept, left_out, numbers = [], [], []
+    for name in names:
+        cells = [row[header.index(name)] for row in rows]
+        column = _numbers(cells, lines, name, decimal, missing, required=columns is not None)
+        if column is None:
+            left_out.append(name)
+        else:
+            kept.append(name)
+            numbers.append(column)
+    if not kept:
+        raise ValueError(
+            f"Expected columns of numbers beside {date!r}, but no cell of {', '.join(map(repr, names))} is a number."
+        )
+    values = np.column_stack(numbers)
+    if sort:
+        order = np.argsort(dates, kind="stable")
+        dates, values, lines = dates[order], values[order], [lines[i] for i in order]
+    if (dates == dates.astype("datetime64[D]")).all():
+        dates = dates.astype("datetime64[D]")
+    dates, values = _regular(dates, values, lines, gaps)
+    if len(dates) < at_least:
+        raise ValueError(
+            f"Expected at least {at_least:,} rows, but there are {len(dates):,}: too few to learn from, to choose by "
+            "and to be tested on. Measure longer or more often, or pass a smaller at_least."
+        )
+    return Table(dates, tuple(kept), values, tuple(left_out))
+
+
+def fill_forward(table: Table) -> Table:
+    """Fill each missing cell with the last value before it: what somebody knew on that day.
+
+    A straight line between the neighbours would look better and use the value that comes after: a leak.
+
+    Parameters
+    ----------
+    table : Table
+        With NaN where a cell is missing.
+
+    Returns
+    -------
+    Table
+        Without NaN. Rows at the start go, until every column has had a value.
+
+    Raises
+    ------
+    ValueError
+        If a column has no value at all.
+
+    Examples
+    --------
+    >>> days = np.arange("2020-01-01", "2020-01-05", dtype="datetime64[D]")
+    >>> fill_forward(Table(days, ("t",), np.array([[np.nan], [3.0], [np.nan], [5.0]]))).values.ravel()
+    array([3., 3., 5.])
+    """
+    known = ~np.isnan(table.values)
+    for name, has in zip(table.names, known.any(axis=0), strict=True):
+        if not has:
+            raise ValueError(f"Expected a number somewhere in the column {name!r}, but all its cells are missing.")
+    last = np.maximum.accumulate(np.where(known, np.arange(len(known))[:, None], 0), axis=0)
+    filled = np.take_along_axis(table.values, last, axis=0)
+    start = int(known.argmax(axis=0).max())
+    return table._replace(dates=table.dates[start:], values=filled[start:])
+
+
+def load_seattle_weather() -> Table:
+    """Load the daily weather of Seattle, 2012 to 2015.
+
+    Returns
+    -------
+    Table
+        1,461 days; columns precipitation (mm), temp_max and temp_min (degrees Celsius), wind (m/s). The column weather
+        holds words and is left out.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If the file is missing or damaged; the message says how to mend it.
+
+    References
+    ----------
+    U.S. National Oceanic and Atmospheric Administration, as vega_datasets ships it. See ``datasets/README.md``.
+
+    Examples
+    --------
+    >>> load_seattle_weather()
+    <table: 1,461 rows, 2012-01-01 to 2015-12-31, columns precipitation, temp_max, temp_min, wind; 0 cells missing>
+    """
+    datasets._read("seattle_weather.csv")  # compares it with its checksum
+    return load_table(datasets.FOLDER / "seattle_weather.csv")
+
+
+# --- the steps of load_table ---------------------------------------------------------------------------------------
+
+
+def _cells(path, delimiter):
+    """Return the header, the number of each row's line, and the rows of cells."""
+    if re.match(r"\w+://|www\.", str(path)):
+        raise ValueError(
+            f"Expected the path of a file on this computer, but got the address {path}. Download the file with your "
+            "browser and give the path of the copy."
+        )
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise IsADirectoryError(f"Expected a CSV file, but {path} is a folder. Name one file inside it.")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Expected a CSV file at {path.absolute()}, but there is none. A relative path starts from {Path.cwd()}: "
+            "check the spelling and the ending (.csv), or give the whole path."
+        )
+    content = path.read_bytes()
+    if path.suffix.lower() in (".xls", ".xlsx", ".ods") or content[:4] == b"PK\x03\x04":
+        raise ValueError(
+            f"Expected text in {path.name}, but it is a spreadsheet or an archive. Open it and save the sheet as CSV "
+            "(UTF-8)."
+        )
+    text = datasets._decode(content, path)
+    if not text.strip():
+        raise ValueError(f"Expected a table in {path.name}, but the file is empty. Was it saved?")
+    first = text.lstrip().splitlines()[0]
+    if delimiter is None:
+        delimiter = max(",;\t", key=first.count)
+    if delimiter not in first:
+        raise ValueError(
+            f"Expected a first line with the names of the columns, separated by comma, semicolon or tab, but got "
+            f"{first[:60]!r}. Give another separator with delimiter=..."
+        )
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    lines, rows = [], []
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                lines.append(reader.line_num)
+                rows.append([cell.strip() for cell in row])
+    except csv.Error as error:
+        raise ValueError(f"Expected cells in line {reader.line_num} of {path.name}, but found: {error}.") from error
+    header, rows, lines = rows[0], rows[1:], lines[1:]
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(header):
+            raise ValueError(
+                f"Expected {len(header)} cells in line {line}, as in the first line, but there are {len(row)}. Put "
+                "a cell that holds the separator in quotes, or give another separator with delimiter=..."
+            )
+    return header, lines, rows
+
+
+def _names(header, rows, date, columns):
+    """Return the names of the columns to load."""
+    if number := next((cell for cell in header if _NUMBER.fullmatch(cell)), None):
+        raise ValueError(
+            f"Expected the names of the columns in the first line, but it holds the number {number}. Write a line of "
+            "names above it."
+        )
+    unnamed = [i for i, name in enumerate(header) if not name and any(row[i] for row in rows)]
+    if unnamed:
+        raise ValueError(f"Expected a name for each column, but column {unnamed[0] + 1} has none. Name it.")
+    if twice := next((name for name in header if name and header.count(name) > 1), None):
+        raise ValueError(f"Expected different names, but two columns are called {twice!r}. Rename one.")
+    there = [name for name in header if name]
+    for name in (date, *(columns or ())):
+        if name not in there:
+            raise ValueError(f"Expected a column {name!r}, but the columns are {', '.join(map(repr, there))}.")
+    return [name for name in (there if columns is None else columns) if name != date]
+
+
+def _dates(cells, lines, date_format):
+    """Return the dates in seconds."""
+    found = []
+    for cell, line in zip(cells, lines, strict=True):
+        try:
+            if date_format is not None:
+                moment = datetime.strptime(cell, date_format)
+            else:
+                text = cell.replace("/", "-", 2) if re.match(r"\d{4}/", cell) else cell
+                text = re.sub(r"^(\d{4})-(\d)(?!\d)", r"\1-0\2", text)
+                text = re.sub(r"^(\d{4}-\d\d)-(\d)(?!\d)", r"\1-0\2", text)
+                moment = datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
+        except ValueError:
+            wanted = f"of the form {date_format!r}" if date_format else "such as 2012-01-31"
+            raise ValueError(
+                f"Expected a date {wanted} in line {line}, but got {cell!r}. Say how your dates are written: "
+                'date_format="%d.%m.%Y" for 31.01.2012, "%m/%d/%Y" for 01/31/2012, "%Y" for 2012.'
+            ) from None
+        found.append(moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment)
+    return np.array(found, dtype="datetime64[s]")
+
+
+def _numbers(cells, lines, name, decimal, missing, *, required):
+    """Return a column of numbers, or None if none of its cells is one and the column was not asked for by name."""
+    plain = [_plain(cell, decimal) for cell in cells]
+    if not required and not any(map(_NUMBER.fullmatch, plain)):
+        if any(re.fullmatch(r"[+-]?\d[\d.,]*", cell) for cell in cells):
+            required = True  # commas or separators of thousands from top to bottom
+        else:
+            return None
+    column = []
+    for text, cell, line in zip(plain, cells, lines, strict=True):
+        if cell.lower() in MISSING or cell in missing:
+            column.append(np.nan)
+        elif _NUMBER.fullmatch(text):
+            column.append(float(text))
+        else:
+            advice = "Correct it, leave the cell empty if it is missing, or choose other columns with columns=[...]."
+            if decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", cell):
+                advice = 'If that is a decimal comma, pass decimal=","; if it separates thousands, take it out.'
+            elif decimal == "," and "." in cell:
+                advice = 'Take separators of thousands out, or pass decimal="." if this is a decimal point.'
+            raise ValueError(f"Expected a number in line {line}, column {name!r}, but got {cell!r}. {advice}")
+    return np.array(column)
+
+
+def _plain(cell, decimal):
+    """Return a cell with a decimal point; one that has a point where a comma is due is no number."""
+    return cell if decimal == "." else cell.replace(".", "?").replace(",", ".")
+
+
+def _regular(dates, values, lines, gaps):
+    """Return dates and values that are in order and without gaps, or say where they are not."""
+    steps = np.diff(dates).astype("timedelta64[s]").astype(np.int64)
+    if (late := np.flatnonzero(steps < 0)).size:
+        i = int(late[0])
+        newest_first = " The newest rows come first." if (steps <= 0).all() else ""
+        raise ValueError(
+            f"Expected dates in order, but line {lines[i + 1]} ({dates[i + 1]}) is before line {lines[i]} "
+            f"({dates[i]}).{newest_first} Pass sort=True to have the rows sorted."
+        )
+    if (same := np.flatnonzero(steps == 0)).size:
+        i = int(same[0])
+        raise ValueError(
+            f"Expected one row for each date, but lines {lines[i]} and {lines[i + 1]} have both {dates[i]}. Keep one "
+            "of them; if the file holds several series, one below the other, write each into a file of its own."
+        )
+    if gaps == "ignore" or len(steps) < 2:
+        return dates, values
+    median = float(np.median(steps))
+    ratio = steps / median
+    wide = np.flatnonzero(ratio > 1 + _REGULAR)
+    whole = np.maximum(np.rint(ratio), 1)
+    uneven = np.flatnonzero(np.abs(ratio / whole - 1) > _REGULAR)
+    if wide.size and gaps == "refuse":
+        i = int(wide[0])
+        raise ValueError(
+            f"Expected rows equally far apart, but some are missing in {len(wide)} places, first between {dates[i]} "
+            f'and {dates[i + 1]} (line {lines[i + 1]}). Pass gaps="fill" to put in rows without numbers, or '
+            'gaps="ignore" if such days never exist, as with trading days.'
+        )
+    if uneven.size:
+        i = int(uneven[0])
+        raise ValueError(
+            f"Expected rows equally far apart, but {dates[i]} and {dates[i + 1]} (line {lines[i + 1]}) are "
+            f"{ratio[i]:.2g} times the usual step apart. Average the measurements to one row a day or an hour first, "
+            'or pass gaps="ignore" to take the rows as they come.'
+        )
+    if not wide.size:
+        return dates, values
+    all_dates, places = [dates[:1]], [np.zeros(1, int)]
+    for i, parts in enumerate(whole.astype(int)):
+        inside = (steps[i] * np.arange(1, parts + 1) // parts).astype("timedelta64[s]")
+        all_dates.append((dates[i].astype("datetime64[s]") + inside).astype(dates.dtype))
+        places.append(np.array([-1] * (parts - 1) + [i + 1]))
+    place = np.concatenate(places)
+    filled = np.where(place[:, None] < 0, np.nan, values[np.maximum(place, 0)])
+    return np.concatenate(all_dates), filled
