@@ -313,7 +313,7 @@ WORLDS = (  # (the critic's oracle and test NLL for the first seeds, the answer,
         "a world in which the critic is better than any temperature",
     ),
     ([(1.675, 1.76), (1.70, 1.86), (1.66, 1.85)], None, "a world in which one seed of three is ahead"),
-    ([(1.675, 1.811), (1.70, 1.80), (1.66, 1.819)], None, "a world in which the critic moves along the curve"),
+    ([(1.675, 1.814), (1.70, 1.808), (1.66, 1.819)], None, "a world in which the critic moves along the curve"),
     ([(1.675, 1.85), (1.10, 2.60), (1.66, 1.87)], None, "a world in which one seed ends beyond the ends of the curve"),
     ([(1.675, 1.70), (1.70, 1.70), (1.66, 1.825)], None, "a world in which two seeds are far ahead and one is not"),
 )

@@ -41,7 +41,7 @@ def draw_worlds(axes, models):
         ax.grid(axis="x", visible=False)
         ax.tick_params(axis="x", labelbottom=place == len(models) - 1)
     axes[len(models) // 2].set_ylabel("probability")
-    axes[-1].set_xlabel(f"all {len(EVERY)} sequences, the world's likeliest first")
+    axes[-1].set_xlabel(f"all {len(EVERY)} sequences, likeliest first")
 
 
 def temperature_curves(record):
