@@ -244,7 +244,8 @@ def test_cross_entropy_with_sample_weights_is_reinforce_up_to_the_number_of_step
     writer = keras.Sequential([keras.Input((None, 3)), keras.layers.Dense(4, use_bias=False)])
     writer.compile(keras.optimizers.SGD(1.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     kernel = writer.get_weights()[0].astype(float)
-    exec("# REINFORCE" + recipe()[1], {"writer": writer, "previous": previous, "drawn": drawn, "reward": reward})
+    names = {"np": np, "writer": writer, "previous": previous, "drawn": drawn, "reward": reward}
+    exec("# REINFORCE" + recipe()[1], names)
     p = softmax(previous @ kernel)
     advantages = reward - leave_one_out(reward)
     d_logits = advantages[:, None, None] * (p - one_hot(drawn, 4, float)) / (6 * 5)

@@ -252,7 +252,7 @@ def _alone_holds(rows):
         for row in rows
         for name in ("reinforce", "gumbel")
         if name in row
-    ) and all(row["gumbel_large_variety"] < 3 for row in rows if "gumbel_large_variety" in row)
+    ) and all(row["gumbel_large_variety"] < 8 for row in rows if "gumbel_large_variety" in row)
 
 
 def _plane_holds(rows):
@@ -273,7 +273,7 @@ REPRODUCTIONS = (
         reported="not in the papers, which begin with maximum likelihood or have another task",
         criterion="64 sequences, 200 updates of 128: with either way the critic removes more than 40 % of KL(p || q) "
         "in every run, and maximum likelihood on as many sequences removes more; with a rate of .1 the Gumbel "
-        "generator ends like fewer than 3 sequences",
+        "generator ends like fewer than 8 sequences",
         seeds=range(5),
         measure=measure_critic_alone,
         holds=_alone_holds,
