@@ -31,7 +31,7 @@ def clean(text):
 
 
 def cut(text, fewest=50):
-    """Pieces of a text: its paragraphs; if there are few its lines; else blocks of 500 characters."""
+    """Pieces of a text: paragraphs; if there are few, lines; else blocks of 500 characters."""
     for end in ("\n\n", "\n"):
         pieces = [piece + end for piece in text.split(end) if piece.strip()]
         if len(pieces) >= fewest:
@@ -78,7 +78,7 @@ def table_bits(table, ids, skip=50):
 
 
 def best_table(train, validation, size):
-    """The n-gram with the fewest bits on the validation text; its counts are those of the training text."""
+    """The n-gram, counted on the training text, with the fewest bits on the validation text."""
     longest = int(62 / np.log2(size))
     tables = [
         NGram(n, size, pseudocount, interpolated=True).read(train)
@@ -90,7 +90,7 @@ def best_table(train, validation, size):
 
 
 def windows(ids, length, batch, rng):
-    """Batches of inputs and targets without end; each round through the text starts elsewhere."""
+    """Batches of inputs and targets without end; each round begins elsewhere in the text."""
     while True:
         starts = rng.permutation(np.arange(rng.integers(length), len(ids) - length, length))
         for first in range(0, len(starts) - batch + 1, batch):
@@ -98,7 +98,7 @@ def windows(ids, length, batch, rng):
             yield rows[:, :-1], rows[:, 1:]
 
 
-def build(size, units, rate, updates, dropout=0.0):
+def build(size, units, rate, updates, dropout=0.0, spread=1.0):
     """A GRU that gives each next character a score; Adam, its rate falling to nearly 0."""
     from course_lib.keras_models import keras
 
@@ -106,7 +106,7 @@ def build(size, units, rate, updates, dropout=0.0):
     model = keras.Sequential(
         [
             keras.Input((None,), dtype="int32"),
-            layers.Embedding(size, 64),
+            layers.Embedding(size, 64, embeddings_initializer=keras.initializers.RandomNormal(stddev=spread)),
             layers.GRU(units, return_sequences=True),
             layers.Dropout(dropout),
             layers.Dense(size),
@@ -187,7 +187,7 @@ def longest_copy(passage, text):
 # The measurements
 # ---------------------------------------------------------------------------------------------------------------------
 SHORT = {"units": 192, "rate": 0.01, "length": 64, "epochs": 2, "dropout": 0.0}
-LONG = {"units": 256, "rate": 0.007, "length": 64, "epochs": 16, "dropout": 0.2}
+LONG = {"units": 256, "rate": 0.007, "length": 64, "epochs": 10, "dropout": 0.2}
 
 
 def manual_parts():
@@ -197,16 +197,16 @@ def manual_parts():
     return *(encode(part, alphabet) for part in parts), alphabet
 
 
-def train_network(train, validation, size, seed, units, rate, length, epochs, dropout, batch=32):
-    """A network that has read the text ``epochs`` times, with the weights of its best epoch; the curve in bits."""
+def train_network(train, validation, size, seed, units, rate, length, epochs, dropout, spread=1.0):
+    """A network with the weights of its best epoch, and its two curves in bits a character."""
     from course_lib.keras_models import keras
 
     keras.utils.set_random_seed(seed)
-    updates = len(train) // (length * batch)
-    model = build(size, units, rate, epochs * updates, dropout)
+    updates = len(train) // (length * 32)
+    model = build(size, units, rate, epochs * updates, dropout, spread)
     held_out = rows_of(validation).astype(np.int32)
     history = model.fit(
-        windows(train, length, batch, np.random.default_rng(seed)),
+        windows(train, length, 32, np.random.default_rng(seed)),
         steps_per_epoch=updates,
         epochs=epochs,
         validation_data=(held_out[:, :-1], held_out[:, 1:]),
@@ -219,8 +219,9 @@ def train_network(train, validation, size, seed, units, rate, length, epochs, dr
 
 
 def measure_short(seed, most=None):
-    """What the page runs, with another start."""
-    return measure_budget(seed, most, **SHORT)
+    """What the page runs, on another seed; and the same with an embedding that starts as small as Keras' default."""
+    row = measure_budget(seed, most, **SHORT)
+    return row | {"bits_small": measure_budget(seed, most, spread=0.03, **SHORT)["bits"]}
 
 
 def measure_long(seed, most=None):
@@ -262,10 +263,10 @@ REPRODUCTIONS = (
         claim="a recurrent network predicts characters better than a table of n-grams",
         reported="LSTMs ahead of n-grams of up to 20 characters on two larger texts",
         criterion="Python manual, a GRU of 192 units that reads it twice: behind the best table of up to 8 characters "
-        "on every seed, by more than .2 bit a character",
+        "on every seed, and ahead of the same GRU with an embedding that starts within ±.05",
         seeds=range(3),
         measure=measure_short,
-        holds=lambda rows: all(row["table"] + 0.2 < row["bits"] for row in rows),
+        holds=lambda rows: all(row["table"] < row["bits"] < row["bits_small"] for row in rows),
         measured=_bits,
     ),
     Reproduction(
@@ -274,7 +275,7 @@ REPRODUCTIONS = (
         paper="In the spirit of Karpathy et al. 2015",
         claim="a recurrent network predicts characters better than a table of n-grams",
         reported="LSTMs ahead of n-grams of up to 20 characters on two larger texts",
-        criterion="Python manual, a GRU of 256 units that reads it up to 16 times: ahead of the best table of up to 8 "
+        criterion="Python manual, a GRU of 256 units that reads it up to 10 times: ahead of the best table of up to 8 "
         "characters on every seed",
         seeds=range(2),
         measure=measure_long,
