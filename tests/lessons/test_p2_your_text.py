@@ -19,6 +19,7 @@ from course_lib.lessons.lesson_p2_your_text import experiments as ex
 from course_lib.ngrams import NGram
 
 LESSON = "p2_your_text"
+SAVING = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras with NumPy 2
 ROOT = Path(__file__).parents[2]
 texts = st.text("abc \n\tä̈", max_size=300)
 seeds = st.integers(0, 2**32 - 1)
@@ -215,6 +216,7 @@ def test_the_page_shows_the_recorded_code():
 TEXT = "".join(f"Zeile {n}: {'Übermut tut selten gut. ' * (n % 5 + 1)}\n" for n in range(150))
 
 
+@SAVING
 @pytest.mark.slow
 def test_the_recipe_runs_as_it_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -230,6 +232,7 @@ def test_the_recipe_runs_as_it_stands(tmp_path, monkeypatch):
     assert Path("writer.json").exists()
 
 
+@SAVING
 @pytest.mark.slow
 def test_a_saved_writer_writes_the_same_in_a_fresh_process(tmp_path):
     alphabet = ex.alphabet_of(TEXT)
