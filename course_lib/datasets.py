@@ -431,8 +431,14 @@ def load_text(path: str | os.PathLike, at_least: int = 1_000) -> str:
     FileNotFoundError, IsADirectoryError, PermissionError
         If there is no such file, or it cannot be opened.
     ValueError
-        If the file is empty, is not text, is not UTF-8, or has fewer than `at_least` characters.
+        If it is an address on the web, or the file is empty, is not text, is not UTF-8, or has fewer than `at_least`
+        characters.
     """
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", str(path)):
+        raise ValueError(
+            f"Expected a file on this computer, but {path} is an address on the web. Save what is there as plain text "
+            "(.txt, UTF-8) and give the path of that file."
+        )
     path = Path(path).expanduser()
     if path.is_dir():
         raise IsADirectoryError(f"Expected a text file, but {path} is a folder. Name one file inside it.")

@@ -366,6 +366,12 @@ def test_missing_file(tmp_path, monkeypatch):
         datasets.load_text("bok.txt")
 
 
+@pytest.mark.parametrize("address", ["https://example.org/a.txt", Path("http://example.org/a.txt"), "file:///a.txt"])
+def test_an_address_is_no_file(address):
+    with pytest.raises(ValueError, match="is an address on the web. Save what is there as plain text"):
+        datasets.load_text(address)
+
+
 def test_folder_instead_of_a_file(tmp_path):
     with pytest.raises(IsADirectoryError, match=r"is a folder\. Name one file inside it"):
         datasets.load_text(tmp_path)
