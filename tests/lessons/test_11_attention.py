@@ -21,14 +21,6 @@ LESSON = "11_attention"
 # ---------------------------------------------------------------------------------------------------------------------
 # What is measured
 # ---------------------------------------------------------------------------------------------------------------------
-def test_readers_have_equally_many_parameters():
-    sizes = [
-        sum(w.size for w in experiments.make_reader(name, np.random.default_rng(0)).weights)
-        for name in experiments.READERS
-    ]
-    assert max(sizes) < 1.05 * min(sizes)
-
-
 @pytest.mark.parametrize("backwards", [False, True])
 def test_letters_right_counts_letters_in_their_place(backwards):
     class Oracle:  # writes the cipher, but leaves the last letter out
@@ -170,45 +162,6 @@ def test_the_largest_weight_is_looked_up_in_the_rows_of_the_sounds():
     assert experiments.attended(Looker(), (3, 1, 4), (7, 8)).tolist() == [1, 0]
 
 
-def test_all_readers_are_trained_for_the_same_time_by_turns(monkeypatch):
-    price, clock, order, rates = {"attention": 1.0, "transformer": 3.0}, [0.0], [], {"attention": [], "transformer": []}
-
-    class Reader:
-        def __init__(self, name):
-            self.name = name
-
-        def train_on_batch(self, pairs, y, mask, *, optimizer, clip_norm):
-            assert (len(pairs), clip_norm) == (64, 1.0)
-            np.testing.assert_array_equal(y, pairs.target_out)
-            np.testing.assert_array_equal(mask, pairs.target_mask)
-            clock[0] += price[self.name]
-            order.append(self.name)
-            rates[self.name].append(optimizer.learning_rate / experiments.RATES[self.name])
-
-    monkeypatch.setattr(experiments, "make_reader", lambda name, rng: Reader(name))
-    monkeypatch.setattr(experiments.time, "process_time", lambda: clock[0])
-    found = experiments.train_readers(("attention", "transformer"), 0, 60)
-    assert {name: (model.name, seen) for name, (model, seen) in found.items()} == {
-        "attention": ("attention", 60 * 64),
-        "transformer": ("transformer", 20 * 64),
-    }
-    assert order[:8] == ["attention", "transformer"] + ["attention"] * 3 + ["transformer"] + ["attention"] * 2
-    for name in found:
-        part = np.arange(0, 60, price[name]) / 60
-        np.testing.assert_allclose(rates[name], np.minimum(1, np.minimum(20 * part + 0.05, 2 - 2 * part)))
-
-
-def test_training_learns(monkeypatch):
-    some = experiments.sound_pairs("validation")[:256]
-    monkeypatch.setattr(experiments, "sound_pairs", lambda part: {"train": some}[part])
-    found = experiments.train_readers(experiments.READERS, 0, 0.4)
-    assert list(found) == list(experiments.READERS)
-    for name, (model, seen) in found.items():
-        assert seen % 64 == 0
-        fresh = experiments.make_reader(name, np.random.default_rng(0))
-        assert model.evaluate(some) < fresh.evaluate(some) - 0.3
-
-
 def test_the_cipher_is_measured_in_four_families(monkeypatch):
     trained = []
 
@@ -232,37 +185,6 @@ def test_the_cipher_is_measured_in_four_families(monkeypatch):
         for length in experiments.LENGTHS:
             assert row[f"{name}_{length}"] == (number, length, name == "backwards")
             assert row.get(f"{name}_attends_{length}") == (("attends", number, length) if number < 3 else None)
-
-
-def test_short_middle_and_long_words_are_counted_apart(monkeypatch):
-    words = ["a" * n for n in (1, 6, 7, 9, 10, 20)]
-    accepted = [[("B", "K")]] * 3 + [[("B", "K"), ("AA",)]] * 3
-
-    class Silent:
-        weights = (np.zeros((2, 3)), np.zeros(4))
-
-    def say(model, asked):
-        assert asked == words
-        return [("B", "K"), ("B",), ("B", "K"), ("AA",), ("B", "B"), ("AA",)]  # the second and the fifth are wrong
-
-    monkeypatch.setattr(experiments, "spellings", lambda part: {"test": (words, accepted)}[part])
-    monkeypatch.setattr(experiments, "train_readers", lambda names, seed, seconds: {"attention": (Silent(), seconds)})
-    monkeypatch.setattr(experiments, "say_words", say)
-    row = experiments.measure_sounds(0)
-    assert row == pytest.approx(
-        {
-            "attention": 2 / 6,
-            "attention_phonemes": 2 / 10,
-            "attention_seen": 60,
-            "attention_parameters": 10,
-            "attention_short": 1 / 2,
-            "attention_short_phonemes": 1 / 4,
-            "attention_middle": 0,
-            "attention_middle_phonemes": 0,
-            "attention_long": 1 / 2,
-            "attention_long_phonemes": 1 / 3,
-        }
-    )
 
 
 def test_pointers_are_right_there_or_near(monkeypatch):
@@ -297,7 +219,6 @@ def test_pointers_are_right_there_or_near(monkeypatch):
         ("attention-length", {"without_5": 0.3, "without_20": 0.2}),
         ("attention-same-parameters", {"last_step_20": 0.85, "last_step_5": 1.2}),
         ("attention-same-parameters", {"last_step_5": 0.4, "last_step_20": 0.3}),
-        ("letters-to-sounds", {"attention": 0.53}),
         ("attention-pointers", {"counted_there": 0.1}),
         ("attention-pointers", {"diagonal_there": 0.99}),
     ],
@@ -384,25 +305,6 @@ def test_11_1s_weights_are_those_of_a_shorter_source(seed, target, source):
     np.testing.assert_allclose(weights[..., :source], shorter)
 
 
-def test_11_3s_layers_are_what_they_are_said_to_be():
-    x = np.random.default_rng(5).normal(size=(1, 7, 2))
-    for layer, truth, _ in ex.LAYERS:
-        moved = False
-        for t in range(6):
-            changed = x.copy()
-            changed[:, t + 1] += 0.3
-            moved |= not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1])
-            changed[:, t + 1 :] -= 0.3
-            moved |= not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1])
-        assert moved == truth
-
-
-@given(st.integers(1, 300))
-def test_11_4s_length_makes_both_prices_equal(features):
-    time = ex.length_where_attention_costs_more(features)
-    assert 4 * time * features**2 == 2 * time**2 * features
-
-
 @pytest.mark.parametrize(
     ("number", "attempt", "phrase"),
     [
@@ -413,12 +315,6 @@ def test_11_4s_length_makes_both_prices_equal(features):
         ("11.2", lambda w, t, m: 7.0, "A share lies between"),
         ("11.2", lambda w, t, m: 0.123, "For each target step"),
         ("11.2", lambda w, t, m: w.argmax(axis=-1) == t, "one number"),
-        ("11.3", lambda layer, x: "no", "True or False"),
-        ("11.3", lambda layer, x: bool(layer(x[:, :4]).any()), "Change what comes later instead of cutting it off"),
-        ("11.3", lambda layer, x: False, "misses attention without a mask (and 4 more)"),
-        ("11.3", lambda layer, x: True, "cries out at every layer"),
-        ("11.4", lambda d: 7, "Write down both sides"),
-        ("11.4", lambda d: "2d", "a number, the length T"),
     ],
 )
 def test_the_checks_say_what_is_wrong(number, attempt, phrase, answer):
@@ -456,15 +352,6 @@ def _untrained(train):
         (
             "attention-length",
             {"train_cipher": lambda train: lambda model, key, updates, *others: train(model, key, 1, *others)},
-        ),
-        pytest.param(
-            "letters-to-sounds",
-            {
-                "spellings": _few,
-                "sound_pairs": lambda pairs: lambda part: experiments.spelling_pairs("validation")[np.arange(200)],
-                "train_readers": lambda train: lambda names, seed, seconds: train(names, seed, 0.02),
-            },
-            marks=pytest.mark.slow,
         ),
         pytest.param(
             "attention-pointers",
