@@ -225,7 +225,7 @@ def test_a_readout_that_finds_no_end_says_so():
         ("inside-probes", {"quoted_trained": 0.9}),
         ("inside-probes", {"quoted_untrained": 0.85}),
         ("inside-probes", {"depth_trained": 0.4}),
-        ("inside-probes", {"before_trained": 0.9}),
+        ("inside-probes", {"before_trained": 0.95}),
         ("inside-ablation", {"same_first": 1}),
         ("inside-ablation", {"saliency": 0.99}),
         ("inside-ablation", {"idle_follows": 0.5}),
