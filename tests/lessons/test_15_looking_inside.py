@@ -262,7 +262,6 @@ def test_the_lesson_shows_the_recorded_code():
             experiments.train_acceptor,
             experiments.read_out,
             experiments.minimise,
-            experiments.run_automaton,
         ],
     )
 

@@ -428,8 +428,9 @@ ANSWERS = ("no answer", "not learned", "learned, not used", "used")
 
 def what_it_knows(measure):
     """Return (results, answer): {what: [numbers, one a seed]} and one of the four answers."""
-    results = {what: [measure(what, seed) for seed in range(3)] for what in WHATS}
-    probe, untrained, control, removed, random = (np.array(results[what]) for what in WHATS)
+    whats = ("probe", "untrained", "control", "removed", "random")
+    results = {what: [measure(what, seed) for seed in range(3)] for what in whats}
+    probe, untrained, control, removed, random = (np.array(results[what]) for what in whats)
     if not (probe > control + 0.1).all():
         return results, "no answer"
     if not (probe > untrained + 0.1).all():
