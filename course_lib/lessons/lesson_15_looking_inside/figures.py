@@ -1,0 +1,107 @@
+"""Lesson 15: a text coloured by its cells, states in a plane, cells between two measures, and a small automaton."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from course_lib import plotting
+
+
+def draw_text_with_cells(text, rows):
+    """Draw a text once for each cell, every symbol on the colour of the cell's state after it.
+
+    Parameters
+    ----------
+    text : str
+    rows : dict of str to (len(text),) array
+        A title for each cell, and its states.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, axes = plt.subplots(len(rows), 1, figsize=(7, 0.85 * len(rows) + 0.3))
+    for ax, (title, states) in zip(np.atleast_1d(axes), rows.items(), strict=True):
+        reach = np.abs(states - states.mean()).max()
+        ax.imshow(
+            [states - states.mean()], cmap="PuOr_r", aspect="auto", vmin=-1.6 * reach, vmax=1.6 * reach, alpha=0.85
+        )
+        for place, symbol in enumerate(text):
+            ax.text(place, 0, symbol, ha="center", va="center", family="DejaVu Sans Mono", fontsize=10.5)
+        ax.set_title(title, fontsize=11)
+        ax.set(xticks=[], yticks=[])
+        ax.grid(visible=False)
+        ax.spines[["left", "bottom"]].set_visible(False)
+    return fig
+
+
+def draw_plane(ax, points, depth, quoted, size=12):
+    """Draw states in a plane: colour is the depth, crosses are inside quotes."""
+    for inside, marker in ((False, "o"), (True, "x")):
+        chosen = quoted == inside
+        drawn = ax.scatter(
+            *points[chosen].T, c=depth[chosen], marker=marker, s=size, cmap="viridis", vmin=0, vmax=4, linewidths=1
+        )
+    return drawn
+
+
+def draw_path(ax, points, symbols):
+    """Draw the path of a state through the plane, with the symbol that led to each place."""
+    color = plotting.COLORS["gradient"]
+    ax.plot(*points.T, "-", color=color, linewidth=1.5, zorder=4)
+    ax.plot(*points[1:].T, "o", color=color, markersize=4, zorder=5)
+    for place, symbol in zip(points[1:], symbols, strict=True):
+        ax.annotate(
+            symbol,
+            place,
+            (4, 4),
+            textcoords="offset points",
+            fontsize=12,
+            fontweight="bold",
+            zorder=6,
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": plotting.BACKGROUND, "edgecolor": "none", "alpha": 0.75},
+        )
+
+
+def draw_automaton(ax, following, accepts, colors):
+    """Draw an automaton of up to six states on a circle: a double ring accepts, a short arrow marks the start.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    following : (states, 2) array of int
+        The next state on 0 and on 1.
+    accepts : (states,) array of 0 and 1
+    colors : list
+        One for each state.
+    """
+    angles = 0.75 * np.pi - 2 * np.pi * np.arange(len(accepts)) / len(accepts)
+    places, radius = np.column_stack([np.cos(angles), np.sin(angles)]), 0.24
+    for state, place in enumerate(places):
+        ax.add_patch(plt.Circle(place, radius, facecolor=colors[state], edgecolor=plotting.FOREGROUND, zorder=3))
+        if accepts[state]:
+            ax.add_patch(plt.Circle(place, radius - 0.05, facecolor="none", edgecolor=plotting.FOREGROUND, zorder=4))
+        ax.text(*place, str(state), ha="center", va="center", fontsize=12, zorder=5)
+        for symbol, target in enumerate(following[state]):
+            if target == state:
+                out = place * 1.42
+                ax.add_patch(plt.Circle(place * 1.25, 0.16, facecolor="none", edgecolor=plotting.FOREGROUND, zorder=1))
+                ax.text(*(out * 1.12), str(symbol), ha="center", va="center", fontsize=12)
+                continue
+            way = places[target] - place
+            length = np.hypot(*way)
+            side = np.array([-way[1], way[0]]) / length
+            ax.annotate(
+                "",
+                place + way * (length - radius) / length + 0.05 * side,
+                place + way * radius / length + 0.05 * side,
+                arrowprops={"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.15", "color": plotting.FOREGROUND},
+            )
+            ax.text(*(place + way / 2 + 0.2 * side), str(symbol), ha="center", va="center", fontsize=12)
+    start = places[0] * (1 + radius)
+    ax.annotate(
+        "", start, start + 0.35 * places[0], arrowprops={"arrowstyle": "-|>", "color": plotting.COLORS["gradient"]}
+    )
+    ax.set(xlim=(-1.75, 1.75), ylim=(-1.6, 1.6), aspect="equal")
+    ax.axis("off")
