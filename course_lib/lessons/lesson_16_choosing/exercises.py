@@ -1,4 +1,4 @@
-"""Exercises of lesson 16: one step out of many, counting to three, how much a state can hold, and what a failure says."""
+"""Exercises of lesson 16: one step out of many, counting to three, what a state can hold, and what a failure says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from course_lib.teaching.running import Review, array_of_shape, first_match, lis
 def as_one_step(a, b):
     """The pair (A, B) with h_T = A h_0 + B, of a recurrence with factors a (T,) and inputs b (T,)."""
     A, B = 1.0, 0.0
-    for a_t, b_t in zip(a, b):  # noqa: B905
+    for a_t, b_t in zip(a, b, strict=True):
         A, B = a_t * A, a_t * B + b_t
     return A, B
 
@@ -107,9 +107,9 @@ ONE_STEP = Exercise(
     number="16.1",
     title="A hundred steps as one",
     prompt=r"""
-Equation (16.2) makes one step of two. Make one step of all: for factors `a` and inputs `b`, both of shape `(T,)`, return
-the pair $(A, B)$ with $h_T = A\,h_0 + B$, whatever $h_0$ is. `a[0]` and `b[0]` belong to the first step. The check
-compares both numbers with the recurrence, for five, two and one steps.
+Equation (16.2) makes one step of two. Make one step of all: for factors `a` and inputs `b`, both of shape `(T,)`,
+return the pair $(A, B)$ with $h_T = A\,h_0 + B$, whatever $h_0$ is. `a[0]` and `b[0]` belong to the first step. The
+check compares both numbers with the recurrence, for five, two and one steps.
 """,
     hints=(
         "Before the first step nothing has happened: which pair (A, B) leaves h_0 as it is?",
@@ -117,7 +117,8 @@ compares both numbers with the recurrence, for five, two and one steps.
         "`A, B = a_t * A, a_t * B + b_t` in one line, so that both right sides still see the old values.",
     ),
     solution=as_one_step,
-    why="The pair is all that the rest of the sequence needs to know about these steps. So each of a hundred processors can "
+    why="The pair is all that the rest of the sequence needs to know about these steps. So each of a hundred "
+    "processors can "
     "take its own piece of the sequence, and only pairs have to be exchanged.",
     check=_check_as_one_step,
     misconceptions=WRONG_STEPS,
@@ -167,12 +168,14 @@ def _check_turn(attempt):
         got = np.asarray(attempt(x))
         if got.dtype.kind not in "biufc" or got.shape != x.shape:
             raise Review(
-                f"Expected: a factor for each bit, an array of shape {x.shape}; what came has shape {got.shape} and type "
+                f"Expected: a factor for each bit, an array of shape {x.shape}; what came has shape "
+                f"{got.shape} and type "
                 f"`{got.dtype}`."
             )
         if got.dtype.kind != "c":
             return (
-                "These factors are real numbers. On a line a state can only change its sign, which counts to two. For three "
+                "These factors are real numbers. On a line a state can only change its sign, which counts "
+                "to two. For three "
                 "you need a third of a full turn: a complex number."
             )
         zero, one = got[x == 0], got[x == 1]
@@ -205,9 +208,9 @@ MOD_THREE = Exercise(
 A factor of −1 counts to two. For three, let the state be a complex number, a point in a plane. Multiplying by
 $e^{i\varphi}$ turns it by the angle $\varphi$ and keeps its length.
 
-Return the factors $a_t$, one complex number for each bit in `x`. With $h_0 = 1$ and $b_t = 0$ the angle of $h_t$ must be 0, +120 or
-+240 degrees when the number of ones so far, divided by 3, leaves 0, 1 or 2. A bit of 0 must leave the state as it is, and the
-length of the state must stay 1. The check tries up to 2,000 bits.
+Return the factors $a_t$, one complex number for each bit in `x`. With $h_0 = 1$ and $b_t = 0$ the angle of $h_t$ must
+be 0, 120 or 240 degrees when the number of ones so far, divided by 3, leaves 0, 1 or 2. A bit of 0 must leave the
+state as it is, and the length of the state must stay 1. The check tries up to 2,000 bits.
 """,
     hints=(
         "What should the factor be where the bit is 0? And by which part of a full turn should a 1 move the state?",
@@ -215,8 +218,10 @@ length of the state must stay 1. The check tries up to 2,000 bits.
         "`np.exp(2j * np.pi * x / 3)` is 1 where x is 0.",
     ),
     solution=turn,
-    why="Complex factors count modulo any number. This is why the eigenvalues of a linear recurrence decide what it can count: "
-    "positive ones to one, negative ones to two, complex ones further. The LRU has complex ones; but they do not depend on "
+    why="Complex factors count modulo any number. This is why the eigenvalues of a linear recurrence decide what it "
+    "can count: "
+    "positive ones to one, negative ones to two, complex ones further. The LRU has complex ones; but they "
+    "do not depend on "
     "the input, and here they must.",
     check=_check_turn,
     misconceptions=(
@@ -270,14 +275,16 @@ WRONG_LENGTHS = (
     (_one_symbol_a_unit, "You give each unit one symbol. A unit of many bits can tell many symbols apart."),
     (
         _states_in_place_of_bits,
-        "You divide the bits by the number of symbols. Telling 8 symbols apart takes 3 bits, not 8: the logarithm to base 2.",
+        "You divide the bits by the number of symbols. Telling 8 symbols apart takes 3 bits, not 8: the "
+        "logarithm to base 2.",
     ),
     (_forgot_the_bits, "You count the units only. Each of them has `bits` bits."),
     (_one_bit_a_symbol, "You give each symbol one bit. One bit tells two symbols apart; here there may be more."),
     (_natural_logarithm, "You took the natural logarithm. Bits are counted with the logarithm to base 2."),
     (
         _rounded_up,
-        "You round up. At that length there are more strings than states, so two strings share a state, and one of them is "
+        "You round up. At that length there are more strings than states, so two strings share a state, "
+        "and one of them is "
         "lost: round down.",
     ),
 )
@@ -295,7 +302,8 @@ def _check_longest_copy(attempt):
     case, mine, right = next((c, g, w) for c, g, w in zip(cases, got, wanted, strict=True) if g != w)
     units, bits, symbols = case
     return (
-        f"For {units} units of {bits} bits and {symbols} symbols you say {mine:g}. There are 2^{units * bits} states and "
+        f"For {units} units of {bits} bits and {symbols} symbols you say {mine:g}. There are "
+        f"2^{units * bits} states and "
         f"{symbols}^n strings of length n. " + ("That is too long." if mine > right else "A longer string still fits.")
     )
 
@@ -304,22 +312,26 @@ HOLD = Exercise(
     number="16.3",
     title="How long a string fits into a state?",
     prompt=r"""
-A recurrent network reads a string and must write it down afterwards. Between the two, all it has is its state: `units`
-numbers of `bits` bits each. If there are more strings than states, two strings end in the same state, and one of them comes out wrong.
+A recurrent network reads a string and must write it down afterwards. Between the two, all it has is its state:
+`units` numbers of `bits` bits each. If there are more strings than states, two strings end in the same state, and one
+of them comes out wrong.
 
-Return the length of the longest strings over an alphabet of `symbols` symbols (at least 2) that a state can always hold: the largest whole
-$n$ for which there are at least as many states as strings.
+Return the length of the longest strings over an alphabet of `symbols` symbols (at least 2) that a state can always
+hold: the largest whole $n$ for which there are at least as many states as strings.
 
-Once it passes, ask it about this lesson's GRU: 35 units, 32 bits, 8 symbols. Was it the size of the state that kept it from
-copying 30 symbols?
+Once it passes, ask it about this lesson's GRU: 35 units, 32 bits, 8 symbols. Was it the size of the state that kept
+it from copying 30 symbols?
 """,
     hints=(
         "How many different states are there? How many different strings of length n?",
-        "There are 2 to the power (units × bits) states and symbols to the power n strings. Compare the exponents to base 2.",
-        "n · log₂(symbols) ≤ units · bits. Divide and round down. Python's whole numbers are exact: a loop over n works too.",
+        "There are 2 to the power (units × bits) states and symbols to the power n strings. Compare the "
+        "exponents to base 2.",
+        "n · log₂(symbols) ≤ units · bits. Divide and round down. Python's whole numbers are exact: a "
+        "loop over n works too.",
     ),
     solution=longest_copy,
-    why="This bound is the theorem: beyond it no training helps. Below it the theorem says nothing, and a failure there is one "
+    why="This bound is the theorem: beyond it no training helps. Below it the theorem says nothing, and a failure "
+    "there is one "
     "of training. The GRU of the lesson has room for 373 symbols and copies five.",
     check=_check_longest_copy,
     misconceptions=WRONG_LENGTHS,
@@ -427,7 +439,7 @@ def _above_chance(measure):
 
 
 _ALL = [(s, r) for s in BUDGETS for r in RATES]
-WORLDS = (  # (settings that train, settings that generalise, exceptions {(length, s, r): accuracies}, answer, what it is)
+WORLDS = (  # (settings that train, settings that generalise, exceptions {(length, s, r): accuracies}, answer, its name)
     (_ALL, _ALL, {}, "learned", "a world in which every setting works"),
     (
         [(4, 0.03), (20, 0.03)],
@@ -476,7 +488,8 @@ def _world(trains, generalises, exceptions):
     def measure(length, seconds, rate, seed):
         if length not in LENGTHS or seconds not in BUDGETS or rate not in RATES:
             raise Review(
-                f"`measure(length, seconds, rate, seed)` takes a length of 40 or 200, 4 or 20 seconds and a rate of .001, "
+                f"`measure(length, seconds, rate, seed)` takes a length of 40 or 200, 4 or 20 seconds and "
+                f"a rate of .001, "
                 f".003, .01 or .03; it was asked for `measure({length!r}, {seconds!r}, {rate!r}, {seed!r})`."
             )
         if not isinstance(seed, Integral) or seed < 0:
@@ -501,7 +514,8 @@ def _check_verdict(attempt):
         got = attempt(measure)
         if not isinstance(got, tuple | list) or len(got) != 2 or not isinstance(got[0], dict):
             return (
-                "Expected: a pair `(results, answer)` whose first part is a dict from (length, seconds, rate) to a list of "
+                "Expected: a pair `(results, answer)` whose first part is a dict from (length, seconds, "
+                "rate) to a list of "
                 f"accuracies. What came is of type `{type(got).__name__}`."
             )
         results, answer = got
@@ -523,13 +537,15 @@ def _about_the_runs(results, log):
             return f"At {key!r} you measured {n} seed{'s' if n > 1 else ''}. Take at least three different ones."
     if not any(key[0] == 40 for key in results):
         return (
-            "Nothing was measured at length 40. Whoever fails at 200 may never have learned the task at the lengths it was "
+            "Nothing was measured at length 40. Whoever fails at 200 may never have learned the task at "
+            "the lengths it was "
             "trained on: two different faults."
         )
     for place, name, wanted in ((0, "length", LENGTHS), (1, "budget", BUDGETS), (2, "rate", RATES)):
         if missing := [value for value in wanted if value not in {key[place] for key in results}]:
             return (
-                f"You have not tried the {name} {missing[0]:g}. Before you say that a network did not learn, give it the same "
+                f"You have not tried the {name} {missing[0]:g}. Before you say that a network did not "
+                f"learn, give it the same "
                 f"care as its rivals: every rate, and both budgets."
             )
     if missing := [key for key in ((n, *s) for n in LENGTHS for s in _ALL) if key not in results]:
@@ -542,7 +558,8 @@ def _about_the_answer(results, answer, truth, world):
         return None
     if answer == "cannot":
         return (
-            f"In {world}, your answer is “cannot”. No number of runs shows that: another rate, another start or more time may "
+            f"In {world}, your answer is “cannot”. No number of runs shows that: another rate, another "
+            f"start or more time may "
             "do it. That it cannot takes a proof. What you have measured is that it was not trained."
         )
     if answer not in ANSWERS:
@@ -550,8 +567,10 @@ def _about_the_answer(results, answer, truth, world):
     best = {n: max(results[key] for key in results if key[0] == n) for n in LENGTHS}
     shown = " and ".join(f"{listed(f'{a:.2f}' for a in best[n])} at length {n}" for n in LENGTHS)
     return (
-        f"The conclusion does not follow. In {world}, your answer is {answer!r}, and by the definitions of this exercise it is "
-        f"{truth!r}. The settings with the best seed gave {shown}. A setting counts if *more than half* of its seeds are "
+        f"The conclusion does not follow. In {world}, your answer is {answer!r}, and by the definitions of "
+        f"this exercise it is "
+        f"{truth!r}. The settings with the best seed gave {shown}. A setting counts if *more than half* of "
+        f"its seeds are "
         f"above {GOOD}, and one such setting is enough; length 200 counts at a setting that works at length 40."
     )
 
@@ -560,20 +579,21 @@ DESIGN = Exercise(
     number="16.4",
     title="What does a failure say?",
     prompt=r"""
-A network was trained on sequences of up to 40 steps and fails. Was it not trained, or does it not generalise? You have a measuring device:
-`measure(length, seconds, rate, seed)` trains it and returns its share of right answers at a length of 40 or 200. There are two
-budgets, 4 and 20 seconds, and four rates: .001, .003, .01, .03.
+A network was trained on sequences of up to 40 steps and fails. Was it not trained, or does it not generalise? You
+have a measuring device: `measure(length, seconds, rate, seed)` trains it and returns its share of right answers at a
+length of 40 or 200. There are two budgets, 4 and 20 seconds, and four rates: .001, .003, .01, .03.
 
-Some definitions. A *setting* is a pair of seconds and rate. It *works at a length* if more than half of its seeds are above .95 there.
-The network is
+Some definitions. A *setting* is a pair of seconds and rate. It *works at a length* if more than half of its seeds are
+above .95 there. The network is
 
 - `"not trained"` if no setting works at length 40;
 - `"learned"` if some setting works at both lengths;
 - `"does not generalise"` if some setting works at 40 and none works at both.
 
-Design the experiment. `verdict(measure)` returns a pair `(results, answer)`. `results` is a dict from `(length, seconds, rate)` to the list of
-accuracies, one for each seed. Measure every setting at both lengths with at least three seeds, and report all of them. `answer` is one of the three
-strings. The check hands your experiment devices from worlds in which the answer is known.
+Design the experiment. `verdict(measure)` returns a pair `(results, answer)`. `results` is a dict from `(length,
+seconds, rate)` to the list of accuracies, one for each seed. Measure every setting at both lengths with at least
+three seeds, and report all of them. `answer` is one of the three strings. The check hands your experiment devices
+from worlds in which the answer is known.
 
 Once it passes, *Going further* has a real device to put in.
 """,
@@ -584,7 +604,8 @@ Once it passes, *Going further* has a real device to put in.
         "`any(works(200, *s) for s in trained)`.",
     ),
     solution=verdict,
-    why="“Did not learn it here” and “cannot” are different sentences. The first is measured, with the same care for all; the second "
+    why="“Did not learn it here” and “cannot” are different sentences. The first is measured, with the same care for "
+    "all; the second "
     "is proved. Many papers and most blog posts write the second and have done the first.",
     check=_check_verdict,
     misconceptions=(
