@@ -2,7 +2,7 @@
 
 title = "choosing, and what came after"
 question = "Which one for my sequence?"
-minutes = 60  # to read and run; the exercises take most of that again
+minutes = 50  # to read and run; the exercises take most of that again
 part = "beyond"
 form = 2
-live_seconds = 25  # of the last `make run`
+live_seconds = 8  # of the last `make run`

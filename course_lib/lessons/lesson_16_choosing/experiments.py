@@ -135,10 +135,9 @@ def train(kind, task, rate, rng, part=1.0):
     return model
 
 
-# What is left with each of RATES after the full time, on a seed that is used nowhere else: errors on 500 sequences
-# of their
-# own, bits on the last 10,000 letters of the training text, which no run trains on. np.inf: stopped after more than 10 seconds, when
-# the states had become subnormal numbers, with which a processor is slow.
+# What is left with each of RATES after the full time, on a seed that is used nowhere else: errors on 500 sequences of
+# their own, bits on the last 10,000 letters of the training text, on which no run trains. np.inf: stopped after more
+# than 10 seconds, when numbers had become subnormal, with which a processor is slow.
 PARITY_TRIED = {
     "tanh": (0.4995, 0.4895, 0.522),
     "LSTM": (0.4925, 0.026, 0),
@@ -172,7 +171,14 @@ ADDING_TRIED = {
     "Transformer": (0.1603, 0.05395, 0.1549),
     "minGRU": (0.1579, 0.1515, 0.01389),
 }
-LETTERS_TRIED = {}
+LETTERS_TRIED = {
+    "tanh": (3.83, 3.464, 3.186),
+    "LSTM": (4.565, 4.198, 3.531),
+    "GRU": (4.523, 4.088, 3.438),
+    "Conv1D": (4.489, 4.251, 3.906),
+    "Transformer": (4.59, 4.2, 3.951),
+    "minGRU": (4.345, 3.633, 3.281),
+}
 
 
 def best_of(tried):
@@ -203,18 +209,6 @@ def table_of(task, best, seed):
     return row
 
 
-def measure_adding(seed):
-    return table_of("adding", best_of(ADDING_TRIED), seed)
-
-
-def measure_order(seed):
-    return table_of("order", best_of(ORDER_TRIED), seed)
-
-
-def measure_letters(seed):
-    return table_of("letters", best_of(LETTERS_TRIED), seed)
-
-
 def measure_parity(seed):
     return table_of("parity", best_of(PARITY_TRIED), seed)
 
@@ -231,16 +225,6 @@ TRIED = {
     "copying": COPYING_TRIED,
 }
 BEST = {task: best_of(tried) for task, tried in TRIED.items()}
-MORE = (("parity", "Transformer", 0.01), ("parity", "minGRU", 0.01), ("copying", "GRU", 0.03))
-
-
-def measure_more_time(seed):
-    """Three that failed, with five times the time."""
-    row = {}
-    for task, kind, rate in MORE:
-        model = train(kind, task, rate, np.random.default_rng(seed), part=5.0)
-        row[f"{task} {kind}"] = against_length(task, model, np.random.default_rng(1000 + seed))["right"]
-    return row
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -290,11 +274,6 @@ def measure_scans(seed):
 # ---------------------------------------------------------------------------------------------------------------------
 # Criteria. A live row has but some of the kinds.
 # ---------------------------------------------------------------------------------------------------------------------
-def _all(rows, bounds):
-    """Whether every value lies strictly between the bounds of its name, where it was measured."""
-    return all(low < row[name] < high for row in rows for name, (low, high) in bounds.items() if name in row)
-
-
 def _reproduction(task, measure, paper, claim, reported, criterion, holds):
     return Reproduction(
         key=f"choosing-{task}",
@@ -312,24 +291,25 @@ def _reproduction(task, measure, paper, claim, reported, criterion, holds):
     )
 
 
-def _adding_holds(rows):
-    return bool(rows)
-
-
-def _order_holds(rows):
-    return bool(rows)
-
-
-def _letters_hold(rows):
-    return bool(rows)
+def _between(rows, kinds, low, high):
+    """Whether what these kinds leave lies between the bounds. A live row has but some of the kinds."""
+    return all(low < row[kind] < high for row in rows for kind in kinds if kind in row)
 
 
 def _parity_holds(rows):
-    return bool(rows)
+    """A live row has the accuracies at PLACES of some kinds."""
+    far = [
+        (kind in ("LSTM", "GRU", "linear ±"), row[f"{kind} right"][-1])
+        for row in rows
+        for kind in MILLISECONDS["parity"]
+        if f"{kind} right" in row
+    ]
+    return all(right > 0.9 if tracks else 0.4 < right < 0.6 for tracks, right in far)
 
 
 def _copying_holds(rows):
-    return bool(rows)
+    others = [kind for kind in MILLISECONDS["copying"] if kind != "Transformer"]
+    return _between(rows, ("Transformer",), -1, 0.1) and _between(rows, others, 0.6, 0.9)
 
 
 def _scans_hold(rows):
@@ -347,33 +327,6 @@ def _ratio(rows, size, name):
 
 REPRODUCTIONS = (
     _reproduction(
-        "adding",
-        measure_adding,
-        "Bai et al. 2018",
-        "a convolution adds two marked numbers at least as well as recurrent networks",
-        "a convolution ahead of an LSTM, at T = 200 and 600",
-        "ADDING",
-        _adding_holds,
-    ),
-    _reproduction(
-        "order",
-        measure_order,
-        "In the spirit of Hochreiter & Schmidhuber 1997, task 6a",
-        "which kinds tell in two seconds in which order two symbols came",
-        "solved by an LSTM, with more time",
-        "ORDER",
-        _order_holds,
-    ),
-    _reproduction(
-        "letters",
-        measure_letters,
-        "In the spirit of Karpathy et al. 2015",
-        "with 5,000 weights and a few seconds no kind reaches the n-gram",
-        "not in the paper, whose networks are larger",
-        "LETTERS",
-        _letters_hold,
-    ),
-    _reproduction(
         "parity",
         measure_parity,
         "Grazzi et al. 2025; Delétang et al. 2023",
@@ -381,7 +334,8 @@ REPRODUCTIONS = (
         "with positive ones, "
         "not Transformers",
         "positive eigenvalues cannot; RNN and LSTM reach 100 %, Transformers stay near chance",
-        "PARITY",
+        "trained to 40 steps, 2.5 seconds: at step 200 LSTM, GRU and the linear recurrence with factors "
+        "in (-1, 1) above .9 right; tanh, convolution, Transformer and minGRU between .4 and .6",
         _parity_holds,
     ),
     _reproduction(
@@ -390,22 +344,9 @@ REPRODUCTIONS = (
         "Jelassi et al. 2024",
         "Transformers copy, networks with a state of fixed size hardly",
         "two-layer Transformers copy strings of exponential length; the others are limited by their state",
-        "COPYING",
+        "trained to 40 symbols, 4 seconds: at 20 to 40 symbols the Transformer below 10 % wrong, the "
+        "others above 60 % (guessing: 87.5 %)",
         _copying_holds,
-    ),
-    Reproduction(
-        key="choosing-more-time",
-        lesson="16",
-        paper="A control of this course",
-        claim="five times the time, for three that failed",
-        reported="no paper's figure",
-        criterion="MORE",
-        seeds=range(1),
-        measure=measure_more_time,
-        holds=bool,
-        measured=lambda rows: "; ".join(
-            f"{name} " + " ".join(f"{right:.2f}" for right in rows[0][name]) for name in rows[0] if name != "seed"
-        ),
     ),
     Reproduction(
         key="choosing-scans",
