@@ -209,7 +209,7 @@ HALF, ALL = [0.5] * len(experiments.PLACES), [1.0] * len(experiments.PLACES)
         ("choosing-copying", {"Transformer": 0.2}),
         *(("choosing-copying", {kind: 0.5}) for kind in KINDS if kind != "Transformer"),
         ("choosing-scans", {"1 4096 16 chunked": 1e9}),
-        ("choosing-scans", {"8 16384 64 doubling": 0.0}),
+        ("choosing-scans", {"8 16384 64 doubling": 1e-6}),
         ("choosing-scans", {"step minGRU, loop": 1e9}),
     ],
 )
