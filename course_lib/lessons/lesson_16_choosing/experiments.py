@@ -1,0 +1,718 @@
+"""Lesson 16's reproductions: six kinds of network on five tasks at equal weights, seconds and care; what a scan buys.
+
+Seconds are made equal by numbers of updates: ``MILLISECONDS`` holds the processor time of an update, measured on one
+thread in the order of the table, so that the same command repeats the same numbers. What each run took is recorded.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from time import process_time
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from course_lib import tasks
+from course_lib.attention import causal_mask, positional_encoding
+from course_lib.convolution import Conv1D, Flatten
+from course_lib.layers import Dense, Embedding, LastStep, Layer, LayerNormalization
+from course_lib.linear_recurrence import SCANS, GatedLinearRecurrence, MinGRU, scan_backward
+from course_lib.losses import MeanSquaredError, SoftmaxCrossEntropy
+from course_lib.manual import load_manual_letters
+from course_lib.model import Model
+from course_lib.optimizers import Adam, LinearDecay
+from course_lib.recurrent import GRU, LSTM, SimpleRNN
+from course_lib.sequences import one_hot
+from course_lib.teaching.experiment import Reproduction
+from course_lib.teaching.summaries import spread
+from course_lib.transformer import TransformerBlock
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The kinds of network
+# ---------------------------------------------------------------------------------------------------------------------
+WEIGHTS = 5_000  # of every model, about
+EMBEDDED = 8  # numbers for a letter
+
+
+class Task(NamedTuple):
+    """What goes into a model and what comes out.
+
+    Attributes
+    ----------
+    features, outputs : int
+        Numbers a step; numbers of an answer.
+    answers : {"end", "each", "second half"}
+        Whether the answer is wanted at the end, at each step, or at each step of the second half.
+    letters : int
+        How many letters there are, if the inputs are ids of letters; 0 if they are numbers.
+    steps : int
+        Of a sequence, where all have as many; a convolution over the whole sequence needs it.
+    """
+
+    features: int
+    outputs: int
+    answers: str
+    letters: int = 0
+    steps: int = 0
+
+
+class SecondHalf(Layer):
+    """Keeps the second half of the steps: (batch, 2 n, units) -> (batch, n, units)."""
+
+    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        """Leave out the first half.
+
+        Parameters
+        ----------
+        x : (batch, 2 n, units) array
+            Outputs at every step.
+        training : bool
+            Makes no difference.
+
+        Returns
+        -------
+        (batch, n, units) array
+
+        Raises
+        ------
+        ValueError
+            If the number of steps is odd or 0.
+        """
+        x = np.asarray(x)
+        if x.ndim != 3 or x.shape[1] % 2 or x.shape[1] == 0:
+            raise ValueError(f"SecondHalf takes an even number of steps, (batch, 2 n, units), but got {x.shape}.")
+        self._cache = x.shape
+        return x[:, x.shape[1] // 2 :]
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Backpropagate: the first half gets zeros.
+
+        Parameters
+        ----------
+        dy : (batch, n, units) array
+            ∂L/∂output.
+
+        Returns
+        -------
+        (batch, 2 n, units) array
+            ∂L/∂x.
+        """
+        dx = np.zeros(self._need_forward(), dy.dtype)
+        dx[:, dx.shape[1] // 2 :] = dy
+        return dx
+
+
+class CausalTransformer(Layer):
+    """A small Transformer as one layer: projection, positions, blocks under a causal mask, normalisation.
+
+    Parameters
+    ----------
+    features, units : int
+        Size of x_t and of each position's vector; ``units`` is even and a multiple of ``heads``.
+    hidden, heads, blocks : int
+        As in :class:`course_lib.transformer.Transformer`.
+    restart : bool
+        Whether the positions are counted anew from the middle of the sequence, as a decoder counts its own.
+    rng : numpy.random.Generator
+        Source of the draws.
+    dtype : numpy dtype
+        Of weights and outputs.
+
+    Attributes
+    ----------
+    layers : list of Layer
+        Projection, blocks, normalisation.
+
+    References
+    ----------
+    Vaswani et al. 2017, Attention is all you need; Xiong et al. 2020 for the place of the normalisations.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        units: int,
+        *,
+        hidden: int,
+        heads: int = 2,
+        blocks: int = 2,
+        restart: bool = False,
+        rng: np.random.Generator,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        how = dict(rng=rng, dtype=dtype)
+        self.features, self.units, self.hidden, self.heads, self.blocks = features, units, hidden, heads, blocks
+        self.restart = restart
+        self.layers = [
+            Dense(features, units, **how),
+            *(TransformerBlock(units, heads, hidden, **how) for _ in range(blocks)),
+            LayerNormalization(units, dtype=dtype),
+        ]
+        self.weight_names = tuple(
+            f"{name}_{place}" for place, layer in enumerate(self.layers) for name in layer.weight_names
+        )
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """The parameters themselves, in the order of ``weight_names``."""
+        return [w for layer in self.layers for w in layer.weights]
+
+    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
+        """Run all blocks.
+
+        Parameters
+        ----------
+        x : (batch, time, features) array
+            The sequences; with ``restart`` of an even number of steps.
+        training : bool
+            Makes no difference.
+
+        Returns
+        -------
+        (batch, time, units) array
+            One vector for each position, which depends on no later one.
+        """
+        first, *blocks, norm = self.layers
+        h = first.forward(x)
+        time = h.shape[1]
+        positions = positional_encoding(time, self.units)
+        if self.restart:
+            positions[time // 2 :] = positions[: time - time // 2]
+        h = h + positions.astype(h.dtype)
+        for block in blocks:
+            h = block.forward(h, causal_mask(time))
+        return norm.forward(h)
+
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """Backpropagate through all blocks.
+
+        Parameters
+        ----------
+        dy : (batch, time, units) array
+            ∂L/∂output.
+
+        Returns
+        -------
+        (batch, time, features) array
+            ∂L/∂x.
+        """
+        first, *blocks, norm = self.layers
+        d = norm.backward(dy)
+        for block in reversed(blocks):
+            d, _ = block.backward(d)
+        dx = first.backward(d)
+        self.grads = [g for layer in self.layers for g in layer.grads]
+        return dx
+
+
+def _recurrent(kind):
+    return lambda features, units, task, rng: [kind(features, units, rng=rng)]
+
+
+def _linear(kind, **how):
+    """Two layers: of the first alone, gate and candidate would see a single step."""
+    return lambda features, units, task, rng: [
+        kind(features, units, rng=rng, **how),
+        kind(units, units, rng=rng, **how),
+    ]
+
+
+def _convolution(features, units, task, rng):
+    """Four layers with windows of 5: 17 steps where each step has an answer, all steps where only the end has one."""
+    sizes = [features, *[units] * 4]
+    how = dict(padding="causal") if task.answers != "end" else dict(padding="same", strides=2)
+    layers = [
+        Conv1D(
+            sizes[place],
+            units,
+            5,
+            rng=rng,
+            activation="relu",
+            **(how if place or task.answers != "end" else {"padding": "same"}),
+        )
+        for place in range(4)
+    ]
+    return [*layers, Flatten()] if task.answers == "end" else layers
+
+
+def _transformer(features, units, task, rng):
+    return [CausalTransformer(features, 16, hidden=units, restart=task.answers == "second half", rng=rng)]
+
+
+KINDS = {
+    "tanh": _recurrent(SimpleRNN),
+    "LSTM": _recurrent(LSTM),
+    "GRU": _recurrent(GRU),
+    "Conv1D": _convolution,
+    "Transformer": _transformer,
+    "minGRU": _linear(MinGRU),
+    "linear ±": _linear(GatedLinearRecurrence, negative_eigenvalues=True),
+}
+
+
+def _assemble(kind, task, units, rng):
+    features = EMBEDDED if task.letters else task.features
+    layers: list[Layer] = [Embedding(task.letters, EMBEDDED, rng=rng)] if task.letters else []
+    layers += KINDS[kind](features, units, task, rng)
+    if task.answers == "end" and kind == "Conv1D":
+        width = units * -(-task.steps // 8)  # three strides of 2
+    else:
+        width = 16 if kind == "Transformer" else units
+        layers += {"end": [LastStep()], "second half": [SecondHalf()], "each": []}[task.answers]
+    loss = MeanSquaredError() if task.outputs == 1 else SoftmaxCrossEntropy()
+    return Model([*layers, Dense(width, task.outputs, rng=rng)], loss)
+
+
+@cache
+def units_for(kind: str, task: Task) -> int:
+    """Say how many units bring a model of this kind nearest to ``WEIGHTS`` weights.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``KINDS``.
+    task : Task
+        What goes in and comes out.
+
+    Returns
+    -------
+    int
+        Units of a layer, filters, or the hidden units of the Transformer's feed-forward networks.
+    """
+    rng, best = np.random.default_rng(0), (np.inf, 0)
+    for units in range(1, 200):
+        count = _assemble(kind, task, units, rng).count_params()
+        best = min(best, (abs(count - WEIGHTS), units))
+        if count > 2 * WEIGHTS:
+            break
+    return best[1]
+
+
+def build(kind: str, task: Task, rng: np.random.Generator) -> Model:
+    """Make a model of about ``WEIGHTS`` weights.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``KINDS``.
+    task : Task
+        What goes in and comes out.
+    rng : numpy.random.Generator
+        Draws the weights.
+
+    Returns
+    -------
+    Model
+        With squared error if there is one output, else with cross-entropy.
+
+    Raises
+    ------
+    ValueError
+        If there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"A model is one of {', '.join(KINDS)}, but got {kind!r}.")
+    return _assemble(kind, task, units_for(kind, task), rng)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Budgets
+# ---------------------------------------------------------------------------------------------------------------------
+LETTERS = 77  # of the Python manual
+TASKS = {
+    "adding": Task(2, 1, "end", steps=100),
+    "order": Task(8, 4, "end", steps=60),
+    "letters": Task(0, LETTERS, "each", letters=LETTERS),
+    "parity": Task(1, 2, "each"),
+    "copying": Task(9, 8, "second half"),
+}
+SECONDS = {"adding": 4, "order": 2, "letters": 2.5, "parity": 2.5, "copying": 4}
+MILLISECONDS = {  # of an update of 32 sequences, forward, backward and Adam, one thread
+    "adding": {"tanh": 5.8, "LSTM": 12.5, "GRU": 12.9, "Conv1D": 5.3, "Transformer": 37.5, "minGRU": 12.3},
+    "order": {"tanh": 4.0, "LSTM": 8.3, "GRU": 8.1, "Conv1D": 4.3, "Transformer": 22.3, "minGRU": 7.8},
+    "letters": {"tanh": 6.6, "LSTM": 11.2, "GRU": 10.5, "Conv1D": 10.4, "Transformer": 24.3, "minGRU": 8.8},
+    "parity": {
+        "tanh": 3.8,
+        "LSTM": 6.4,
+        "GRU": 6.7,
+        "Conv1D": 5.7,
+        "Transformer": 14.5,
+        "minGRU": 6.2,
+        "linear ±": 5.6,
+    },
+    "copying": {"tanh": 3.4, "LSTM": 6.4, "GRU": 6.7, "Conv1D": 6.2, "Transformer": 18.0, "minGRU": 6.7},
+}
+RATES = (0.003, 0.01, 0.03)
+LENGTHS = (5, 10, 20, 30, 40, 50, 60)  # of the strings that are copied; up to 40 in training
+PLACES = (5, 10, 15, 20, 25, 30, 35, 40, 50, 60, 80, 100, 130, 160, 200)  # of parity; up to 40 in training
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tasks
+# ---------------------------------------------------------------------------------------------------------------------
+def copying(count, length, rng):
+    """Strings of 8 symbols, then as many blanks; the answers at the blanks are the string."""
+    string = rng.integers(0, 8, (count, length))
+    return one_hot(np.hstack([string, np.full_like(string, 8)]), 9), string
+
+
+def windows(ids, count, rng):
+    """``count`` windows of 64 letters, and the letter after each of them."""
+    places = rng.integers(0, len(ids) - 64, count)[:, None] + np.arange(65)
+    return ids[places[:, :-1]], ids[places[:, 1:]]
+
+
+def batch_of(task, rng, count=32):
+    """A batch to train on."""
+    if task == "adding":
+        return tasks.adding(count, 100, rng)
+    if task == "order":
+        return tasks.temporal_order(count, 60, rng)
+    if task == "letters":
+        return windows(load_letters()[0], count, rng)
+    if task == "parity":
+        return tasks.parity(count, 40, rng)
+    return copying(count, int(rng.integers(5, 41)), rng)
+
+
+_letters = {}
+
+
+def load_letters():
+    """Training, validation and test letters of the Python manual, loaded once."""
+    if not _letters:
+        train, test, vocabulary = load_manual_letters()
+        assert len(vocabulary) == LETTERS
+        _letters["parts"] = train[:-10_000], train[-10_000:], test
+    return _letters["parts"]
+
+
+def right_at(model, time, rng):
+    """Share of right answers on parity at each step, over 200 sequences."""
+    x, y = tasks.parity(200, time, rng)
+    return (model.predict(x).argmax(axis=-1) == y).mean(axis=0)
+
+
+def copied(model, length, rng):
+    """Share of right symbols and of right strings among 100 of one length."""
+    x, y = copying(100, length, rng)
+    right = model.predict(x).argmax(axis=-1) == y
+    return float(right.mean()), float(right.all(axis=1).mean())
+
+
+def score(task, model, rng, final=True):
+    """What is left to improve, 0 at best: squared error, bits, or the share of wrong answers at trained lengths."""
+    if task == "adding":
+        return float(model.evaluate(*tasks.adding(500, 100, rng)))
+    if task == "order":
+        x, y = tasks.temporal_order(500, 60, rng)
+        return float((model.predict(x).argmax(axis=-1) != y).mean())
+    if task == "letters":
+        text = load_letters()[2 if final else 1]
+        pieces = text[: len(text) // 65 * 65].reshape(-1, 65)
+        return float(model.evaluate(pieces[:, :-1], pieces[:, 1:]) / np.log(2))
+    if task == "parity":
+        return float(1 - right_at(model, 40, rng)[30:].mean())
+    return 1 - float(np.mean([copied(model, length, rng)[0] for length in (20, 30, 40)]))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The same care for all
+# ---------------------------------------------------------------------------------------------------------------------
+def train(kind, task, rate, rng, part=1.0):
+    """Train a model for its share of processor time: Adam with a rate that falls to nearly 0, clipped to norm 1."""
+    model = build(kind, TASKS[task], rng)
+    updates = round(part * 1000 * SECONDS[task] / MILLISECONDS[task][kind])
+    adam = Adam(LinearDecay(rate, updates))
+    for _ in range(updates):
+        model.train_on_batch(*batch_of(task, rng), optimizer=adam, clip_norm=1.0)
+    return model
+
+
+# What is left with each of RATES after the full time, on a seed that is used nowhere else: errors on 500 sequences of
+# their own, bits on the last 10,000 letters of the training text, on which no run trains. np.inf: stopped after more
+# than 10 seconds, when numbers had become subnormal, with which a processor is slow.
+PARITY_TRIED = {
+    "tanh": (0.4995, 0.4895, 0.522),
+    "LSTM": (0.4925, 0.026, 0),
+    "GRU": (0.489, 0, 0),
+    "Conv1D": (0.4985, 0.495, 0.4995),
+    "Transformer": (0.489, 0.511, 0.4995),
+    "minGRU": (0.4975, 0.4995, 0.506),
+    "linear ±": (0, 0, np.inf),
+}
+COPYING_TRIED = {
+    "tanh": (0.8253, 0.8822, 0.8746),
+    "LSTM": (0.7798, 0.754, 0.7117),
+    "GRU": (0.7879, 0.7286, 0.6878),
+    "Conv1D": (0.8717, 0.8711, 0.875),
+    "Transformer": (0.7854, 0.02931, 0),
+    "minGRU": (0.7783, 0.7475, 0.7247),
+}
+ORDER_TRIED = {
+    "tanh": (0, 0.758, 0.746),
+    "LSTM": (0.462, 0.63, 0.742),
+    "GRU": (0.744, 0.764, 0),
+    "Conv1D": (0, 0, 0),
+    "Transformer": (0.462, 0.452, 0),
+    "minGRU": (0.778, 0.762, 0.764),
+}
+ADDING_TRIED = {
+    "tanh": (0.1589, 0.159, np.inf),
+    "LSTM": (0.1594, 0.159, 0.1592),
+    "GRU": (0.1584, 0.1512, 0.001217),
+    "Conv1D": (0.008283, 0.001492, 0.003069),
+    "Transformer": (0.1603, 0.05395, 0.1549),
+    "minGRU": (0.1579, 0.1515, 0.01389),
+}
+LETTERS_TRIED = {
+    "tanh": (3.83, 3.464, 3.186),
+    "LSTM": (4.565, 4.198, 3.531),
+    "GRU": (4.523, 4.088, 3.438),
+    "Conv1D": (4.489, 4.251, 3.906),
+    "Transformer": (4.59, 4.2, 3.951),
+    "minGRU": (4.345, 3.633, 3.281),
+}
+
+
+def best_of(tried):
+    """Choose for each kind the rate that left least."""
+    return {kind: RATES[int(np.argmin(scores))] for kind, scores in tried.items()}
+
+
+def against_length(task, model, rng):
+    """Parity: right answers around each of PLACES. Copying: right symbols and right strings at each of LENGTHS."""
+    if task == "parity":
+        right = right_at(model, max(PLACES), rng)
+        return {"right": [float(right[place - 5 : place].mean()) for place in PLACES]}
+    symbols, strings = zip(*(copied(model, length, rng) for length in LENGTHS), strict=True)
+    return {"right": list(symbols), "strings": list(strings)}
+
+
+def table_of(task, best, seed):
+    """Each kind at its best rate; parity and copying also against length."""
+    row = {}
+    for kind in MILLISECONDS[task]:
+        rng, start = np.random.default_rng(seed), process_time()
+        model = train(kind, task, best[kind], rng)
+        row[f"{kind} seconds"] = process_time() - start
+        unseen = np.random.default_rng(1000 + seed)
+        row[kind] = score(task, model, unseen)
+        if task in ("parity", "copying"):
+            row |= {f"{kind} {name}": values for name, values in against_length(task, model, unseen).items()}
+    return row
+
+
+def measure_adding(seed):
+    return table_of("adding", best_of(ADDING_TRIED), seed)
+
+
+def measure_order(seed):
+    return table_of("order", best_of(ORDER_TRIED), seed)
+
+
+def measure_letters(seed):
+    return table_of("letters", best_of(LETTERS_TRIED), seed)
+
+
+def measure_parity(seed):
+    return table_of("parity", best_of(PARITY_TRIED), seed)
+
+
+def measure_copying(seed):
+    return table_of("copying", best_of(COPYING_TRIED), seed)
+
+
+TRIED = {
+    "adding": ADDING_TRIED,
+    "order": ORDER_TRIED,
+    "letters": LETTERS_TRIED,
+    "parity": PARITY_TRIED,
+    "copying": COPYING_TRIED,
+}
+BEST = {task: best_of(tried) for task, tried in TRIED.items()}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What a scan buys on one processor
+# ---------------------------------------------------------------------------------------------------------------------
+SIZES = ((1, 256, 16), (1, 4_096, 16), (1, 65_536, 16), (8, 16_384, 64))  # batch, time, units
+
+
+def milliseconds(function, least=0.1, repeats=3):
+    """Processor time of a call: the smallest of some means, each over at least ``least`` seconds."""
+    function()
+    means = []
+    for _ in range(repeats):
+        start, calls = process_time(), 0
+        while process_time() - start < least:
+            function()
+            calls += 1
+        means.append(1000 * (process_time() - start) / calls)
+    return min(means)
+
+
+def measure_scans(seed):
+    """A scan forward and backward, and a training step of a GRU and of two layers of minGRU."""
+    rng, row = np.random.default_rng(seed), {}
+
+    def both(scan, a, b, d):
+        scan_backward(d, a, scan(a, b), scan=scan)
+
+    for batch, time, units in SIZES:
+        a, b, d = (
+            draw(size=(time, batch, units)).astype(np.float32).transpose(1, 0, 2)  # time first in memory
+            for draw in (rng.uniform, rng.normal, rng.normal)
+        )
+        for name, scan in SCANS.items():
+            row[f"{batch} {time} {units} {name}"] = milliseconds(partial(both, scan, a, b, d))
+    x, y = rng.normal(size=(2, 4096, 32)).astype(np.float32), rng.integers(0, 32, (2, 4096))
+    for name, layers in (
+        ("GRU", [GRU(32, 64, rng=rng)]),
+        ("minGRU, loop", [MinGRU(32, 64, rng=rng), MinGRU(64, 64, rng=rng)]),
+        ("minGRU, chunked", [MinGRU(size, 64, rng=rng, scan="chunked") for size in (32, 64)]),
+    ):
+        model = Model([*layers, Dense(64, 32, rng=rng)], SoftmaxCrossEntropy())
+        row[f"step {name}"] = milliseconds(partial(model.train_on_batch, x, y, optimizer=Adam()))
+    return row
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Criteria. A live row has but some of the kinds.
+# ---------------------------------------------------------------------------------------------------------------------
+def _reproduction(task, measure, paper, claim, reported, criterion, holds):
+    return Reproduction(
+        key=f"choosing-{task}",
+        lesson="16",
+        paper=paper,
+        claim=claim,
+        reported=reported,
+        criterion=criterion,
+        seeds=range(3),
+        measure=measure,
+        holds=holds,
+        measured=lambda rows: "; ".join(
+            f"{kind} {spread(rows, kind, '.3f')}" for kind in MILLISECONDS[task] if kind in rows[0]
+        ),
+    )
+
+
+def _between(rows, kinds, low, high):
+    """Whether what these kinds leave lies between the bounds. A live row has but some of the kinds."""
+    return all(low < row[kind] < high for row in rows for kind in kinds if kind in row)
+
+
+def _adding_holds(rows):
+    return _between(rows, ("Conv1D", "GRU"), -1, 0.05) and _between(rows, ("tanh", "LSTM"), 0.1, 0.2)
+
+
+def _order_holds(rows):
+    return _between(rows, ("Conv1D",), -1, 0.1) and _between(rows, ("minGRU",), 0.5, 1)
+
+
+def _letters_hold(rows):
+    return _between(rows, MILLISECONDS["letters"], 2.5, 5)
+
+
+def _parity_holds(rows):
+    """A live row has the accuracies at PLACES of some kinds."""
+    far = [
+        (kind in ("LSTM", "GRU", "linear ±"), row[f"{kind} right"][-1])
+        for row in rows
+        for kind in MILLISECONDS["parity"]
+        if f"{kind} right" in row
+    ]
+    return all(right > 0.9 if tracks else 0.4 < right < 0.6 for tracks, right in far)
+
+
+def _copying_holds(rows):
+    others = [kind for kind in MILLISECONDS["copying"] if kind != "Transformer"]
+    return _between(rows, ("Transformer",), -1, 0.1) and _between(rows, others, 0.6, 0.9)
+
+
+def _scans_hold(rows):
+    return all(
+        row["1 4096 16 chunked"] < row["1 4096 16 sequential"]
+        and row["8 16384 64 sequential"] < row["8 16384 64 doubling"]
+        and row["step minGRU, loop"] < row["step GRU"]
+        for row in rows
+    )
+
+
+def _ratio(rows, size, name):
+    return spread([{"x": row[f"{size} sequential"] / row[f"{size} {name}"]} for row in rows], "x", ".1f")
+
+
+REPRODUCTIONS = (
+    _reproduction(
+        "adding",
+        measure_adding,
+        "Bai et al. 2018",
+        "a convolution adds two marked numbers at least as well as recurrent networks",
+        "a convolution ahead of an LSTM, at T = 200 and 600",
+        "after 4 seconds convolution and GRU below .05, tanh and LSTM above .1 (always 1: .167)",
+        _adding_holds,
+    ),
+    _reproduction(
+        "order",
+        measure_order,
+        "In the spirit of Hochreiter & Schmidhuber 1997, task 6a",
+        "which kinds tell in two seconds in which order two symbols came",
+        "solved by an LSTM, with more time",
+        "after 2 seconds the convolution below 10 % wrong on every seed, minGRU above 50 % (guessing: 75 %)",
+        _order_holds,
+    ),
+    _reproduction(
+        "letters",
+        measure_letters,
+        "In the spirit of Karpathy et al. 2015",
+        "with 5,000 weights and a few seconds no kind reaches the n-gram",
+        "not in the paper, whose networks are larger",
+        "after 2.5 seconds every kind between 2.5 and 5 bits a letter; the best n-gram has 2.0",
+        _letters_hold,
+    ),
+    _reproduction(
+        "parity",
+        measure_parity,
+        "Grazzi et al. 2025; Delétang et al. 2023",
+        "parity beyond the trained length: recurrences and linear ones with negative factors, not those "
+        "with positive ones, "
+        "not Transformers",
+        "positive eigenvalues cannot; RNN and LSTM reach 100 %, Transformers stay near chance",
+        "trained to 40 steps, 2.5 seconds: at step 200 LSTM, GRU and the linear recurrence with factors "
+        "in (-1, 1) above .9 right; tanh, convolution, Transformer and minGRU between .4 and .6",
+        _parity_holds,
+    ),
+    _reproduction(
+        "copying",
+        measure_copying,
+        "Jelassi et al. 2024",
+        "Transformers copy, networks with a state of fixed size hardly",
+        "two-layer Transformers copy strings of exponential length; the others are limited by their state",
+        "trained to 40 symbols, 4 seconds: at 20 to 40 symbols the Transformer below 10 % wrong, the "
+        "others above 60 % (guessing: 87.5 %)",
+        _copying_holds,
+    ),
+    Reproduction(
+        key="choosing-scans",
+        lesson="16",
+        paper="Martin & Cundy 2018; Feng et al. 2024",
+        claim="a scan makes a linear recurrence fast; on one processor it saves steps, not operations",
+        reported="on a graphics card up to 9 times (2018), 175 times at T = 512 (2024)",
+        criterion="one thread, forward and backward: chunks ahead of the loop at batch 1, T = 4,096, 16 units; the "
+        "loop "
+        "ahead of doubling at batch 8, T = 16,384, 64 units; at T = 4,096 two layers of minGRU ahead of one GRU",
+        seeds=range(3),
+        measure=measure_scans,
+        holds=_scans_hold,
+        measured=lambda rows: (
+            "times as fast as the loop: "
+            + "; ".join(
+                f"{size.replace(' ', ' x ')} {name} {_ratio(rows, size, name)}"
+                for size in (" ".join(map(str, size)) for size in SIZES)
+                for name in ("chunked", "doubling", "blelloch")
+            )
+        ),
+    ),
+)
