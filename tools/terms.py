@@ -38,6 +38,7 @@ ORDINARY = {
     "momentum": "speed that is kept",
     "oracle": "somebody who knows",
     "padding": "room around something",
+    "path": "any way from one place to another",
     "probe": "an instrument that measures",
     "sampling": "taking examples at random, or at a rate",
     "sequence": "things in a row",
