@@ -14,6 +14,7 @@ from course_lib.lessons.lesson_11_attention import exercises as ex
 from course_lib.lessons.lesson_11_attention import experiments, figures, panels
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.seq2seq import EncoderDecoder
+from course_lib.speaker.readers import make_reader
 
 LESSON = "11_attention"
 
@@ -341,9 +342,7 @@ def _known(say_words):
 
 
 def _untrained(train):
-    return lambda names, seed, seconds: {
-        name: (experiments.make_reader(name, np.random.default_rng(seed)), 0) for name in names
-    }
+    return lambda names, seed, seconds: {name: (make_reader(name, np.random.default_rng(seed)), 0) for name in names}
 
 
 @pytest.mark.parametrize(
