@@ -434,8 +434,8 @@ REPRODUCTIONS = (
         paper="Hewitt & Liang 2019",
         claim="a probe's accuracy says little without a control task: a large probe also learns random answers",
         reported="popular probes of part-of-speech tags are not selective",
-        criterion="linear probe on 16 units: quotes above .95 after training and below .8 before it; training adds more "
-        "than .1 for the depth and less than .1 for the symbol before the last",
+        criterion="linear probe on 16 units: quotes above .95 after training and below .8 before it; training adds "
+        "more than .1 for the depth and less than .1 for the symbol before the last",
         seeds=range(0, 5, 2),
         measure=measure_probes,
         holds=_probes_hold,
