@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import generation
 from course_lib.lessons.lesson_p2_your_text import experiments as ex
@@ -172,20 +172,25 @@ def test_known_words_and_different_pairs_leave_out_what_may_be_cut():
     share, different = ex.known_and_different(passages, {"the", "cat", "on"})
     assert share == 6 / 9  # the cat sat on the mat, the cat sat
     assert different == 5 / 7
+    assert ex.judge(passages, {"the", "cat", "on"}) == (share, different)
+    assert ex.judge(["   ", "one two"], {"one"}) == (0, 0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Records and page
 # ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("key", "spoil"), [("text-short", {"bits": 1.0}), ("text-long", {"bits": 3.0})])
+def test_each_criterion_can_fail(key, spoil):
+    criterion_can_fail(key, spoil)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("measure", [ex.measure_short, ex.measure_long])
-def test_each_measurement_runs(measure, monkeypatch):
+@pytest.mark.parametrize("key", ["text-short", "text-long"])
+def test_each_measurement_runs(key, monkeypatch):
     small = {"units": 8, "rate": 0.01, "length": 32, "epochs": 1, "dropout": 0.1}
     monkeypatch.setattr(ex, "SHORT", small)
     monkeypatch.setattr(ex, "LONG", small)
-    row = measure(0, most=10_000)
-    assert 0 < row["table"] < row["bits"]
-    assert len(row["curve"]) == 1
+    measured_at_toy_size(key, monkeypatch, options={"most": 10_000})
 
 
 def test_the_page_shows_the_recorded_code():

@@ -5,4 +5,4 @@ question = "Can it write like my text?"
 minutes = 50  # to read and run
 part = "your own data"
 form = 2
-live_seconds = 40  # of the last `make run`
+live_seconds = 45  # of the last `make run`

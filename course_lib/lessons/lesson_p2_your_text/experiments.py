@@ -15,6 +15,7 @@ import numpy as np
 from course_lib import datasets, generation
 from course_lib.generation import log_softmax
 from course_lib.ngrams import NGram
+from course_lib.teaching.experiment import Reproduction
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
@@ -173,6 +174,12 @@ def known_and_different(passages, known):
     return np.mean(known_ones), len(set(pairs)) / len(pairs)
 
 
+def judge(passages, known):
+    """known_and_different, or (0, 0) where no two words stand side by side."""
+    some = any(len(words_of(passage)) > 1 for passage in passages)
+    return known_and_different(passages, known) if some else (0.0, 0.0)
+
+
 def longest_copy(passage, text):
     """The longest run of characters of a passage that stands in a text."""
     best = ""
@@ -250,4 +257,35 @@ def measure_budget(seed, most, **setting):
     }
 
 
-REPRODUCTIONS = ()  # the measurements above take minutes; nothing is recorded yet
+def _bits(rows):
+    return ", ".join(f"{row['bits']:.2f}" for row in rows) + f" bits; table {rows[0]['table']:.2f}"
+
+
+REPRODUCTIONS = (
+    Reproduction(
+        key="text-short",
+        lesson="p2",
+        paper="In the spirit of Karpathy et al. 2015",
+        claim="a recurrent network predicts characters better than a table of n-grams",
+        reported="LSTMs ahead of n-grams of up to 20 characters on two larger texts",
+        criterion="Python manual, a GRU of 192 units that reads it twice: behind the best table of up to 8 characters "
+        "on every seed, and ahead of the same GRU with an embedding that starts within ±.05",
+        seeds=range(3),
+        measure=measure_short,
+        holds=lambda rows: all(row["table"] < row["bits"] < row["bits_small"] for row in rows),
+        measured=_bits,
+    ),
+    Reproduction(
+        key="text-long",
+        lesson="p2",
+        paper="In the spirit of Karpathy et al. 2015",
+        claim="a recurrent network predicts characters better than a table of n-grams",
+        reported="LSTMs ahead of n-grams of up to 20 characters on two larger texts",
+        criterion="Python manual, a GRU of 256 units that reads it up to 10 times: ahead of the best table of up to 8 "
+        "characters on every seed",
+        seeds=range(2),
+        measure=measure_long,
+        holds=lambda rows: all(row["bits"] < row["table"] for row in rows),
+        measured=_bits,
+    ),
+)
