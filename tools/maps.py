@@ -11,27 +11,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from course_lib.lessons import PARTS, course_map
+from course_lib.lessons import PARTS, written
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def table() -> str:
     """Return the README's map."""
-    lines = ["| # | Lesson | The question | Minutes | |", "|---|---|---|---|---|"]
-    for lesson in course_map():
-        title = f"[{lesson.title}](notebooks/{lesson.stem}.ipynb)" if lesson.stem else lesson.title
-        state = "ready" if lesson.stem else "in preparation"
-        lines.append(f"| {lesson.number} | {title} | {lesson.question} | {lesson.minutes} | {state} |")
+    lines = ["| # | Lesson | The question | Minutes |", "|---|---|---|---|"]
+    for lesson in written():
+        title = f"[{lesson.title}](notebooks/{lesson.stem}.ipynb)"
+        lines.append(f"| {lesson.number} | {title} | {lesson.question} | {lesson.minutes} |")
     return "\n".join(lines)
 
 
 def contents() -> str:
     """Return the lessons in the site's table of contents, one caption a part."""
-    written = [lesson for lesson in course_map() if lesson.stem]
     trees = []
     for part in PARTS:
-        pages = [f"../notebooks/{lesson.stem}" for lesson in written if lesson.part == part]
+        pages = [f"../notebooks/{lesson.stem}" for lesson in written() if lesson.part == part]
         if pages:
             head = ["```{toctree}", ":hidden:", f":caption: {part.capitalize()}", ""]
             trees.append("\n".join([*head, *pages, "```"]))

@@ -30,7 +30,7 @@ class Lesson(NamedTuple):
     part : str
         Which part of the walk it belongs to, one of ``PARTS``.
     stem : str
-        Name of its notebook without the ending, such as ``07_gru``; empty while it is being written.
+        Name of its notebook without the ending, such as ``07_gru``; empty for a draft that has no folder.
     form : int
         2 once the lesson follows the rules on anatomy, terms and numbers that docs/maintainer.md lists, else 1.
     live_seconds : float
@@ -63,17 +63,6 @@ class Lesson(NamedTuple):
         return importlib.import_module(f"{self.package}.{name}")
 
 
-PLANNED = (
-    Lesson("12", "Transformer", "What if there is no recurrence at all?", 60, "reading and writing"),
-    Lesson("13", "generator and discriminator", "Can a critic teach a writer?", 60, "beyond"),
-    Lesson("14", "mixtures", "What if the sequence is an image, a sound, or both?", 60, "beyond"),
-    Lesson("15", "looking inside", "What has it learned?", 60, "beyond"),
-    Lesson("16", "choosing, and what came after", "Which one for my sequence?", 60, "beyond"),
-    Lesson("p1", "project: your series", "What will my table of measurements do next?", 60, "your own data"),
-    Lesson("p2", "project: your text", "Can it write like my text?", 60, "your own data"),
-)
-
-
 def _lesson(stem: str) -> Lesson:
     about = importlib.import_module(f"{__name__}.lesson_{stem}")
     more = {name: getattr(about, name) for name in ("form", "live_seconds") if hasattr(about, name)}
@@ -84,13 +73,6 @@ def written() -> list[Lesson]:
     """The lessons that have a folder, in order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("lesson_"))
     return [_lesson(name.removeprefix("lesson_")) for name in names]
-
-
-def course_map() -> list[Lesson]:
-    """All lessons in order, those that are to be written included."""
-    there = written()
-    numbers = {lesson.number for lesson in there}
-    return sorted([*there, *(lesson for lesson in PLANNED if lesson.number not in numbers)])
 
 
 def find(number: str) -> Lesson:

@@ -24,7 +24,7 @@ def style():
 # The map
 # ---------------------------------------------------------------------------------------------------------------------
 def test_the_map_is_legible_and_has_every_lesson(shown):
-    walk = lessons.course_map()
+    walk = lessons.written()
     fig = figures.draw_course_map(walk)
     check_legible(fig)
     texts = [text.get_text().replace("\n", " ") for text in texts_of(fig)]

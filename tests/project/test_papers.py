@@ -21,7 +21,7 @@ from lesson_guard import CITATION, anchors
 from prose import LINK, without_code
 
 import course_lib
-from course_lib.lessons import PARTS, course_map, find
+from course_lib.lessons import PARTS, find, written
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("datasets/*.md")])
@@ -190,8 +190,8 @@ def test_a_map_is_written_between_its_markers_and_nowhere_else(tmp_path, monkeyp
 
 
 def test_the_map_has_seventeen_lessons_and_two_projects_with_question_and_minutes():
-    assert [lesson.number for lesson in course_map()] == [*(f"{number:02}" for number in range(17)), "p1", "p2"]
-    for lesson in course_map():
+    assert [lesson.number for lesson in written()] == [*(f"{number:02}" for number in range(17)), "p1", "p2"]
+    for lesson in written():
         assert lesson.question.endswith("?"), f"lesson {lesson.number} has no question"
         assert 15 <= lesson.minutes <= 60, f"lesson {lesson.number} reads in up to 60 minutes, not {lesson.minutes}"
         assert lesson.part in PARTS
@@ -201,7 +201,7 @@ def test_the_instructors_table_has_every_lesson_once():
     guide = read("docs/instructor.md")
     rows = [row[0] for row in table(guide.replace("\n### ", "\n## "), "The other lessons")[1:]]
     long = re.search(r"The long timetable below is that of\s+lesson (\d\d)", guide)[1]
-    assert sorted([*rows, long]) == [lesson.number for lesson in course_map() if lesson.stem]
+    assert sorted([*rows, long]) == [lesson.number for lesson in written()]
     assert rows == sorted(rows)
 
 

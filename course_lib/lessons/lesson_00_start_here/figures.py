@@ -154,7 +154,7 @@ def draw_course_map(walk):
     Parameters
     ----------
     walk : sequence of Lesson
-        As :func:`course_lib.lessons.course_map` returns them.
+        As :func:`course_lib.lessons.written` returns them.
 
     Returns
     -------
@@ -246,7 +246,7 @@ def draw_course_map(walk):
 
 def show_course_map():
     """Show the walk through the course."""
-    walk = lessons.course_map()
+    walk = lessons.written()
     parts = "; ".join(
         f"{part}: " + ", ".join(f"{n.number} {n.title}" for n in walk if n.part == part) for part in lessons.PARTS
     )
