@@ -421,7 +421,7 @@ def score(task, model, rng, final=True):
 # The same care for all
 # ---------------------------------------------------------------------------------------------------------------------
 def train(kind, task, rate, rng, part=1.0):
-    """Train a model for its share of processor time: Adam with a rate that falls to nearly 0, clipped to norm 1."""
+    """Train for a share of processor time: Adam, a rate that falls to nearly 0, clipped to norm 1."""
     model = build(kind, TASKS[task], rng)
     updates = round(part * 1000 * SECONDS[task] / MILLISECONDS[task][kind])
     adam = Adam(LinearDecay(rate, updates))
