@@ -166,10 +166,6 @@ def test_12_1s_heads_are_column_blocks(batch, time, heads, size):
         np.testing.assert_array_equal(split[:, head], x[:, :, head * size : (head + 1) * size])
 
 
-def test_12_3s_names_are_the_pictures():
-    assert ex.labels() == figures.NAMES
-
-
 def test_12_2s_layers_are_what_they_are_said_to_be():
     x = np.random.default_rng(5).normal(size=(1, 7, 2))
     for layer, truth, _ in ex.LAYERS:

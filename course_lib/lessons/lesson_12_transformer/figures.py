@@ -6,18 +6,8 @@ import matplotlib.pyplot as plt
 from matplotlib.patches import FancyBboxPatch
 
 from course_lib import plotting
+from course_lib.lessons.lesson_12_transformer.exercises import NAMES
 
-NAMES = {
-    1: "embedding",
-    2: "positional encoding",
-    3: "self-attention",
-    4: "residual connection",
-    5: "layer normalisation",
-    6: "feed-forward network",
-    7: "causal self-attention",
-    8: "cross-attention",
-    9: "softmax",
-}
 _COLORS = {
     1: "input",
     2: "baseline",

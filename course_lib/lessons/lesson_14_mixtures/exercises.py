@@ -6,13 +6,12 @@ Class 0 is the blank, as in the lesson.
 from __future__ import annotations
 
 import inspect
-import itertools
 from numbers import Integral
 
 import numpy as np
 
 from course_lib.teaching.exercise import Exercise, bank
-from course_lib.teaching.running import Review, array_of_shape, first_match, function_from
+from course_lib.teaching.running import NotAttempted, Review, array_of_shape, first_match, function_from
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -20,7 +19,7 @@ from course_lib.teaching.running import Review, array_of_shape, first_match, fun
 # ---------------------------------------------------------------------------------------------------------------------
 def steps_needed(label):
     """The smallest number of steps with which a row can have this label, a list of at least one class id."""
-    return len(label) + sum(a == b for a, b in itertools.pairwise(label))
+    return len(label) + np.count_nonzero(np.diff(label) == 0)
 
 
 def _one_a_symbol(label):
@@ -80,7 +79,7 @@ Return the smallest number of steps for which some path collapses to it. One lin
     hints=(
         "Write down the shortest path for the labels 1 2, then for 1 1.",
         "One step for each symbol, and one more wherever two neighbours are equal.",
-        "`itertools.pairwise(label)` gives the pairs of neighbours; `sum` counts those that are equal.",
+        "`np.diff(label)` is 0 where two neighbours are equal; `np.count_nonzero` counts.",
     ),
     solution=steps_needed,
     why="Strides and pooling shorten a row. If it gets shorter than this, no path is left: TensorFlow returns infinity "
@@ -223,7 +222,6 @@ _keeps_blanks = function_from(MENDED.replace("symbol != 0 and ", ""))
 _each_symbol_once = function_from(MENDED.replace("symbol != before", "symbol not in label"))
 
 READS = (
-    (_as_it_is, "The path 3 0 3 should give 3 3, and yours gives 3. After the blank, what does `before` still hold?"),
     (_never_merges, "The path 3 3 should give 3: repeats without a blank between them are one symbol."),
     (_keeps_blanks, "Blanks are still in your label. They go, after they have kept equal symbols apart."),
     (_each_symbol_once, "The path 3 5 3 should give 3 5 3. A symbol may come back; only a repeat at once is dropped."),
@@ -234,8 +232,16 @@ def _check_read(attempt):
     paths = ([3, 0, 3], [3, 3], [0, 3, 3, 0, 3, 5, 5, 0], [3, 5, 3], [0, 0], [], [1, 1, 0, 0, 1, 2, 2, 0, 2])
     got = [attempt(list(path)) for path in paths]
     for path, label in zip(paths, got, strict=True):
-        if not isinstance(label, list | tuple | np.ndarray):
-            return f"Expected: a list of class ids, but got a value of type `{type(label).__name__}`."
+        if not isinstance(label, list | tuple | np.ndarray) or not all(
+            isinstance(symbol, Integral) for symbol in label
+        ):
+            return f"Expected for {path}: a list of class ids, whole numbers, but got `{label!r:.60}`."
+    if [list(label) for label in got] == [_as_it_is(path) for path in paths]:
+        raise NotAttempted(
+            "It still reads as the code handed out does: the path 3 0 3 should give 3 3, and gives 3. After the blank, "
+            "what does `before` hold?"
+        )
+    for path, label in zip(paths, got, strict=True):
         if list(label) != read_with_a_bug(path):
             known = next((says for wrong, says in READS if [wrong(p) for p in paths] == [list(g) for g in got]), None)
             return known or f"The path {path} should give {read_with_a_bug(path)}, and yours gives {list(label)}."
