@@ -7,6 +7,7 @@ lessons stand on both. Only the modules whose names begin in ``keras_`` import T
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def setup(seed: int) -> np.random.Generator:
     from course_lib import plotting
 
     use_one_thread()
+    explain_interrupts()
     plotting.use_style()
     return np.random.default_rng(seed)
 
@@ -54,3 +56,21 @@ def use_one_thread() -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1, user_api="blas")
+
+
+def explain_interrupts() -> None:
+    """Have a notebook answer its stop button with a sentence in place of a traceback."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+
+        def answer(shell, kind, error, trace, tb_offset=None):
+            print(INTERRUPTED)
+            return []
+
+        shell.set_custom_exc((KeyboardInterrupt,), answer)
+
+
+INTERRUPTED = (
+    "Stopped. A model that was made in a cell above keeps what it has learned; what this cell was to make is not "
+    "there. Run the cell again to train in full, or the next one to go on."
+)

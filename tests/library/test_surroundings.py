@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
+import course_lib
 from course_lib import THREADS
 
 
@@ -71,3 +74,22 @@ def test_an_accounts_matplotlibrc_changes_no_figure(tmp_path):
     (plain, _), (own, backend) = (run(code, tmp_path / name, PYTHONHASHSEED="0") for name in ("plain", "own"))
     assert own == plain
     assert backend == "pdf"  # what draws on the screen is the reader's business
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a process cannot interrupt itself alone")
+def test_the_stop_button_is_answered_with_a_sentence(tmp_path):
+    book = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("import course_lib; rng = course_lib.setup(0); trained = [0]"),
+            nbformat.v4.new_code_cell(
+                "import os, signal, time\nfor step in range(9):\n    trained.append(step)\n"
+                "    if step == 3: os.kill(os.getpid(), signal.SIGINT); time.sleep(30)"
+            ),
+            nbformat.v4.new_code_cell("print(trained)"),
+        ]
+    )
+    NotebookClient(book, timeout=60, allow_errors=True, kernel_name="python3").execute(cwd=str(tmp_path))
+    shown = "".join(str(output.get("text", output.get("traceback"))) for output in book.cells[1].outputs)
+    assert course_lib.INTERRUPTED in shown
+    assert "Traceback" not in shown
+    assert book.cells[2].outputs[0].text == "[0, 0, 1, 2, 3]\n"
