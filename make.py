@@ -343,11 +343,17 @@ def install(wanted):
         course = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         code = uv(["pip", "install", "--python", python_of(VENV), *course])
     if code == 0:
-        settings = VENV / "share" / "jupyter" / "lab" / "settings"
-        settings.mkdir(parents=True, exist_ok=True)
-        write(settings / "overrides.json", json.dumps(LAB_SETTINGS, indent=1).encode("utf-8"))
+        write_settings(VENV)
         write(STAMP, json.dumps(wanted, indent=1).encode("utf-8"))
     return code
+
+
+def write_settings(environment):
+    """Give the JupyterLab of an environment the course's settings, unless it has settings already."""
+    path = Path(environment) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    if environment == VENV or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, json.dumps(LAB_SETTINGS, indent=1).encode("utf-8"))
 
 
 def no_installation(code):
@@ -657,6 +663,17 @@ def cannot_write():
     return None
 
 
+def copies(arguments):
+    """make your own copies of the lessons in my_notebooks/, to open them with a program of your choice"""
+    parser = argparse.ArgumentParser(prog="make.py copies", description=copies.__doc__, allow_abbrev=False)
+    parser.add_argument("--fresh", nargs="+", default=[], metavar="LESSON", help="make these copies anew, such as 04")
+    for message in update_copies(NOTEBOOKS, COPIES, parser.parse_args(arguments).fresh):
+        say(message)
+    with contextlib.suppress(OSError):  # an environment of somebody else's
+        write_settings(sys.prefix)
+    say(f"Your copies of the lessons are in {COPIES.name}; nothing in the course overwrites them.")
+
+
 def lab(arguments):
     """open the course in JupyterLab, on your own copies of the lessons"""
     parser = argparse.ArgumentParser(prog="make.py lab", description=lab.__doc__, allow_abbrev=False)
@@ -667,7 +684,10 @@ def lab(arguments):
     chosen, others = parser.parse_known_args(arguments)
     if chosen.port and not is_free(chosen.port):
         raise SystemExit(f"Port {chosen.port} is taken by another program. Without --port a free one is found.")
-    if not chosen.here:
+    if chosen.here:
+        with contextlib.suppress(OSError):
+            write_settings(sys.prefix)
+    else:
         ensure_environment(may_be_old=True)
     python = sys.executable if chosen.here else python_of(VENV)
     folder = cannot_write()
@@ -790,7 +810,8 @@ def site(arguments):
 
 
 COMMANDS = {
-    command.__name__: command for command in (lab, test, run, reproduce, bench, refresh, reviewed, steady, lock, site)
+    command.__name__: command
+    for command in (lab, copies, test, run, reproduce, bench, refresh, reviewed, steady, lock, site)
 }
 
 

@@ -55,7 +55,7 @@ def test_help_lists_every_command(capsys):
 
 def test_unknown_command_is_named_with_what_there_is(capsys):
     assert make.main(["tests"]) == 2
-    assert "There is no 'tests'. The commands are: lab, test," in capsys.readouterr().err
+    assert "There is no 'tests'. The commands are: lab, copies, test," in capsys.readouterr().err
 
 
 def test_continuous_integration_runs_make_test():
@@ -600,6 +600,23 @@ def test_lab_opens_what_was_made_anew_in_the_environment_that_was_asked_for(desk
     assert not any("originals" in word for word in started[-1][0])
 
 
+def test_copies_are_made_for_any_other_program_and_an_image_begins_with_them(desk, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(make, "NOTEBOOKS", desk.lessons)
+    monkeypatch.setattr(make, "COPIES", desk.copies)
+    monkeypatch.setattr(make.sys, "prefix", str(tmp_path / "environment"))
+    desk.edit(notebook("my answer"))
+    assert not make.main(["copies", "--fresh", "04"])
+    assert desk.mine == notebook("first")
+    assert "your old copy is now" in capsys.readouterr().out
+    settings = tmp_path / "environment" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert json.loads(settings.read_text(encoding="utf-8")) == make.LAB_SETTINGS
+    settings.write_text("{}", encoding="utf-8")  # of somebody else
+    make.main(["copies"])
+    assert settings.read_text(encoding="utf-8") == "{}"
+    assert "python make.py copies" in (ROOT / "postBuild").read_text(encoding="utf-8")
+    assert os.name == "nt" or os.access(ROOT / "postBuild", os.X_OK)
+
+
 def test_lab_says_at_once_that_a_port_is_taken(monkeypatch):
     monkeypatch.setattr(make, "ensure_environment", lambda may_be_old: pytest.fail("builds .venv"))
     with make.socket.socket() as other:
@@ -815,7 +832,8 @@ def test_environment_yml_names_the_same_python_and_the_same_packages():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     python, pip, from_pip = environment["dependencies"]
     assert pip == "pip"
-    assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(PROJECT["project"]["requires-python"])
+    assert python == f"python={make.PYTHONS[0]}"  # one version: Binder reads no range
+    assert f"{make.PYTHONS[0]}.0" in SpecifierSet(PROJECT["project"]["requires-python"])
     # The lock holds what pyproject.toml asks for (tested above); "-e ." then adds the package and nothing else.
     assert from_pip == {"pip": ["-r requirements.lock", "-e ."]}
     assert environment["name"] == PROJECT["project"]["name"]
