@@ -585,7 +585,7 @@ REPRODUCTIONS = (
         key="fused-branch",
         lesson="14",
         paper="In the spirit of Ngiam et al. 2011",
-        claim="what fails when the sound is off is the last layer, not the picture branch",
+        claim="a new last layer on the picture branch wins back part of what is lost with the sound",
         reported="no figure for this task",
         criterion="on every seed: a new last layer on the frozen picture branch of a fused network is wrong less often "
         "than the fused network with its sound off, and on less than 27 %; with another pair's sound more than 50 %",
