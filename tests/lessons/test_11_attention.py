@@ -1,22 +1,126 @@
 """Lesson 11: what is measured, the panel, and the answers of the exercises."""
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
+from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, speaker, tasks
 from course_lib.gradients import check_gradients
 from course_lib.lessons.lesson_11_attention import exercises as ex
 from course_lib.lessons.lesson_11_attention import experiments, figures, panels
 from course_lib.losses import SoftmaxCrossEntropy
-from course_lib.seq2seq import EncoderDecoder
+from course_lib.optimizers import Adam
+from course_lib.seq2seq import EncoderDecoder, teacher_forcing
 from course_lib.speaker.readers import make_reader
 
 LESSON = "11_attention"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The classes of the page
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def page():
+    """What the lesson's cells define, up to the whole model, and its input feeding."""
+    notebook = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells}
+    names = {"np": np, "rng": np.random.default_rng(0)}
+    for cell in ("attend", "attend-backward", "decoder", "model", "whole", "feeding", "feeding-backward"):
+        exec(compile(cells[cell], cell, "exec"), names)
+    return names
+
+
+def twins(page, units=8, bidirectional=False, dtype=np.float64, attention="dot"):
+    """A model of the page's class and one of the library's, made by the same draws."""
+    how = dict(bidirectional=bidirectional, dtype=dtype)
+    return (
+        page["AttentionModel"](26, 28, units, rng=np.random.default_rng(3), **how),
+        EncoderDecoder(26, 28, units, attention=attention, rng=np.random.default_rng(3), **how),
+    )
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_the_pages_model_is_the_librarys_forward_backward_and_step_by_step(page, bidirectional):
+    mine, theirs = twins(page, bidirectional=bidirectional)
+    rng = np.random.default_rng(1)
+    pairs = experiments.cipher_batch(tasks.cipher_key(rng), 5, 3, 7, rng)
+    d_logits = rng.normal(size=(*pairs.target_in.shape, 28)) * pairs.target_mask[..., None]
+    outputs = []
+    for model in (mine, theirs):
+        logits = model.forward(pairs)
+        weights = model.attention_weights.copy()
+        model.backward(d_logits)
+        state = model.encode(pairs.source, pairs.source_mask)
+        steps = []
+        for t in range(3):
+            log_p, state = model.step(pairs.target_in[:, t], state)
+            steps.append(log_p)
+        outputs.append([logits, weights, *steps, *model.weights, *model.grads])
+    for ours, other in zip(*outputs, strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-10, atol=1e-12)
+
+
+def test_the_pages_model_learns_what_the_recorded_one_learns(page):
+    losses = []
+    for model in twins(page, dtype=np.float32):
+        rng, adam = np.random.default_rng(2), Adam(0.005)
+        key = tasks.cipher_key(rng)
+        batches = [experiments.cipher_batch(key, 8, 3, 7, rng) for _ in range(20)]
+        losses.append(
+            [model.train_on_batch(b, b.target_out, b.target_mask, optimizer=adam, clip_norm=1.0)[0] for b in batches]
+        )
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert losses[0][-1] < losses[0][0]
+
+
+def test_the_shipped_weights_run_in_the_pages_class(page):
+    shipped = panels.load_reader()
+    mine = page["AttentionModel"](26, 41, 192, bidirectional=True, rng=np.random.default_rng(0))
+    for array, trained in zip(mine.weights, shipped.weights, strict=True):
+        array[...] = trained
+    words, accepted = experiments.spellings("test")
+    words, accepted = words[:400], accepted[:400]
+    assert speaker.say_words(mine, words) == speaker.say_words(shipped, words)
+    assert speaker.say_words(mine, ["grace", "hopper"]) == [("G", "R", "EY", "S"), ("HH", "AA", "P", "ER")]
+    letters = [experiments.ALPHABET.encode(word) for word in words]
+    sounds = [experiments.SOUNDS.encode(rights[0]) for rights in accepted]
+    pairs = teacher_forcing(letters, sounds, experiments.BEGIN, experiments.END)
+    real = pairs.target_mask
+    np.testing.assert_allclose(mine.forward(pairs)[real], shipped.forward(pairs)[real], atol=1e-5)
+    np.testing.assert_allclose(mine.attention_weights, shipped.attention_weights, atol=1e-5)
+    assert panels.attention_map(mine, "phone")[0] == ("F", "OW", "N")
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 5))
+def test_the_pages_attention_is_an_average_that_ignores_padding(page, seed, target, source):
+    rng = np.random.default_rng(seed)
+    query, memory = rng.normal(size=(2, target, 3)), rng.normal(size=(2, source + 2, 3))
+    real = np.arange(source + 2) < np.array([[source], [source + 1]])
+    context, weights = page["attend"](query, memory, memory, real)
+    assert (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(axis=-1), 1)
+    memory[~real] = 1e3
+    np.testing.assert_allclose(page["attend"](query, memory, memory, real)[0], context)
+
+
+def test_input_feeding_of_the_first_step_is_the_plain_decoder_with_a_zero_beside_it(page):
+    rng = np.random.default_rng(0)
+    plain = page["AttentionDecoder"](6, 4, rng=rng, dtype=np.float64)
+    fed = page["InputFeedingDecoder"](6, 4, rng=rng, dtype=np.float64)
+    for mine, other in zip(fed.layers, plain.layers, strict=True):
+        if mine is not fed.gru:
+            mine.set_weights(other.get_weights())
+    kernel, *rest = plain.gru.get_weights()
+    fed.gru.set_weights([np.concatenate([kernel, rng.normal(size=(4, 12))]), *rest])
+    symbols, s, memory = rng.integers(0, 6, (2, 3)), rng.normal(size=(2, 4)), rng.normal(size=(2, 5, 4))
+    ours, others = fed.forward(symbols, s, memory, None)[0], plain.forward(symbols, s, memory, None)[0]
+    np.testing.assert_allclose(ours[:, 0], others[:, 0])
+    assert np.abs(ours[:, 1:] - others[:, 1:]).min() > 1e-6
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -252,6 +356,16 @@ def test_the_map_is_the_models():
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
 
 
+def test_the_architecture_has_the_standard_names():
+    plotting.use_style()
+    fig = figures.draw_architecture()
+    said = " ".join(text.get_text() for text in fig.axes[0].texts)
+    for name in ("encoder", "decoder", "query", "keys", "values", "scores", "weights", "softmax", "context vector"):
+        assert name in said
+    check_legible(fig)
+    plt.close(fig)
+
+
 def test_the_largest_weight_of_each_row_has_a_dot():
     plotting.use_style()
     weights = np.random.default_rng(0).dirichlet(np.ones(5), 4)
@@ -296,6 +410,17 @@ def test_the_panel_says_what_it_draws(word, says):
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises
 # ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("attention", "leaks", "what"), ex.ATTENTIONS)
+def test_11_3s_attentions_leak_or_not_as_they_say(attention, leaks, what):
+    rng = np.random.default_rng(5)
+    query, memory = rng.normal(size=(3, 4, 5)), rng.normal(size=(3, 6, 5))
+    mask = np.arange(6) < np.array([[6], [4], [2]])
+    contexts = [attention(query, np.where(mask[..., None], memory, other), mask) for other in (0, 1.7, -3)]
+    assert contexts[0].shape == query.shape
+    assert all(np.allclose(contexts[0], other) for other in contexts[1:]) != leaks
+    assert ex.padding_leaks(attention, query, memory * mask[..., None], mask) == leaks
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5))
 def test_11_1s_weights_are_those_of_a_shorter_source(seed, target, source):
     rng = np.random.default_rng(seed)
@@ -313,6 +438,14 @@ def test_11_1s_weights_are_those_of_a_shorter_source(seed, target, source):
         ("11.1", lambda s, m: np.ones(s.shape), "Each row of weights"),
         ("11.1", lambda s, m: np.full(s.shape, 1 / s.shape[-1]), "Compare one row"),
         ("11.1", lambda s, m: s[0], "shape"),
+        ("11.3", lambda a, q, m, mask: 1, "True or False"),
+        ("11.3", lambda a, q, m, mask: True, "equals the given one"),
+        (
+            "11.3",
+            lambda a, q, m, mask: bool(a(q, np.where(mask[..., None], m, 1.7), mask).sum() > 1e9),
+            "Your test misses",
+        ),
+        ("11.3", lambda a, q, m, mask: a(q, np.where(mask[..., None], m, 1.7), mask) is not None, "A false alarm"),
         ("11.2", lambda w, t, m: 7.0, "A share lies between"),
         ("11.2", lambda w, t, m: 0.123, "For each target step"),
         ("11.2", lambda w, t, m: w.argmax(axis=-1) == t, "one number"),
