@@ -1,5 +1,7 @@
 """Lesson 11: what is measured, the panel, and the answers of the exercises."""
 
+import re
+
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, speaker, tasks
+from course_lib.generation import log_softmax
 from course_lib.gradients import check_gradients
 from course_lib.lessons.lesson_11_attention import exercises as ex
 from course_lib.lessons.lesson_11_attention import experiments, figures, panels
@@ -106,6 +109,105 @@ def test_the_pages_attention_is_an_average_that_ignores_padding(page, seed, targ
     np.testing.assert_allclose(weights.sum(axis=-1), 1)
     memory[~real] = 1e3
     np.testing.assert_allclose(page["attend"](query, memory, memory, real)[0], context)
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """What a reader copies from "Use it": the functions of section 5 and the block below them, run on toy pairs."""
+    notebook = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells}
+    names = {"np": np, "teacher_forcing": teacher_forcing}
+    names["sources"] = ["abc", "ca", "b", "abba"] * 10
+    names["targets"] = [source[::-1] + "d" for source in names["sources"]]
+    model = "\n".join(
+        line for line in cells["keras-model"].splitlines() if line.startswith(("from", "L =", "def", " "))
+    )
+    training = cells["keras-train"].partition("keras.utils")[0]
+    (block,) = re.findall(r"```python\n(.*?)```", cells["use-it"], flags=re.DOTALL)
+    for number, source in enumerate((model, training, block.replace("epochs=20", "epochs=2, verbose=0"))):
+        exec(compile(source, f"recipe {number}", "exec"), names)
+    return names
+
+
+def test_the_recipe_trains_and_decodes(recipe):
+    source, target_in = recipe["arrays"](recipe["pairs"])
+    written = recipe["decode"](recipe["model"], source[:3], recipe["start"], 5)
+    assert written.shape == (3, 5)
+    assert written.min() >= 0
+    assert written.max() < len(recipe["number"]) + 2
+    logits = recipe["model"].predict_on_batch([source[:3], target_in[:3]])
+    assert (written[:, 0] == logits[:, 0].argmax(axis=-1)).all()  # the first symbol follows the start symbol
+
+
+def test_the_recipes_masks_reach_attention_and_loss(recipe):
+    model, pairs = recipe["model"], recipe["pairs"][:20]
+    source, target_in = recipe["arrays"](pairs)
+    logits = model.predict_on_batch([source, target_in])
+    wider = model.predict_on_batch([np.pad(source, ((0, 0), (0, 3))), target_in])
+    np.testing.assert_allclose(wider, logits, atol=1e-5)
+    loss = SoftmaxCrossEntropy().forward(logits.astype(float), pairs.target_out, pairs.target_mask)
+    assert model.evaluate([source, target_in], pairs.target_out, verbose=0) == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_pages_input_feeding_is_the_recorded_one(page):
+    rng = np.random.default_rng(0)
+    recorded = experiments.InputFeedingEncoderDecoder(6, 7, 4, attention="dot", rng=rng, dtype=np.float64)
+    mine = page["InputFeedingDecoder"](7, 4, rng=rng, dtype=np.float64)
+    parts = recorded.target_embedding, recorded.decoder, recorded.combine, recorded.output_layer
+    for layer, part in zip(mine.layers, parts, strict=True):
+        layer.set_weights(part.get_weights())
+    pairs = teacher_forcing([[0, 1, 2], [3, 4]], [[0, 1], [2, 3, 1]], start=5, stop=6)
+    logits = recorded.forward(pairs)
+    s, _, memory, real = recorded.encode(pairs.source, pairs.source_mask)
+    np.testing.assert_allclose(mine.forward(pairs.target_in, s, memory, real)[0], logits)
+    d_logits = rng.normal(size=logits.shape)
+    recorded.backward(d_logits)
+    page["feeding_backward"](mine, d_logits)
+    for layer, part in zip(mine.layers, parts, strict=True):
+        for ours, other in zip(layer.grads, part.grads, strict=True):
+            np.testing.assert_allclose(ours, other)
+
+
+def test_the_recorded_input_feeding_has_the_right_gradients_and_steps_as_it_runs():
+    rng = np.random.default_rng(0)
+    model = experiments.InputFeedingEncoderDecoder(6, 7, 4, attention="dot", rng=rng, dtype=np.float64)
+    pairs, loss = teacher_forcing([[0, 1, 2], [3, 4]], [[0, 1], [2, 3, 1]], start=5, stop=6), SoftmaxCrossEntropy()
+
+    def loss_now():
+        return loss.forward(model.forward(pairs), pairs.target_out, pairs.target_mask)
+
+    loss_now()
+    model.backward(loss.backward())
+    names = [f"array {n}" for n in range(len(model.weights))]
+    errors = check_gradients(
+        loss_now, dict(zip(names, model.weights, strict=True)), dict(zip(names, model.grads, strict=True))
+    )
+    assert max(errors.values()) < 1e-6
+    together, state = model.forward(pairs), model.encode(pairs.source, pairs.source_mask)
+    for t in range(pairs.target_in.shape[1]):
+        log_p, state = model.step(pairs.target_in[:, t], state)
+        np.testing.assert_allclose(log_p, log_softmax(together[:, t]))
+
+
+def test_the_arrangements_are_trained_alike(monkeypatch):
+    trained = []
+
+    def train(model, key, updates, rng):
+        trained.append((type(model).__name__, type(model.attention).__name__, model.units, updates))
+        return len(trained)
+
+    monkeypatch.setattr(experiments, "train_cipher", train)
+    monkeypatch.setattr(experiments, "letters_right", lambda model, key, length, rng: (model, length))
+    monkeypatch.setattr(experiments, "attention_right", lambda model, key, length, rng: ("attends", model, length))
+    row = experiments.measure_arrangements(0)
+    assert trained == [
+        ("InputFeedingEncoderDecoder", "DotAttention", 64, 1000),
+        ("BahdanauEncoderDecoder", "DotAttention", 64, 1000),
+    ]
+    for number, name in enumerate(("feeding", "bahdanau_dot"), 1):
+        for length in experiments.LENGTHS:
+            assert row[f"{name}_{length}"] == (number, length)
+            assert row[f"{name}_attends_{length}"] == ("attends", number, length)
 
 
 def test_input_feeding_of_the_first_step_is_the_plain_decoder_with_a_zero_beside_it(page):
@@ -324,6 +426,8 @@ def test_pointers_are_right_there_or_near(monkeypatch):
         ("attention-length", {"without_5": 0.3, "without_20": 0.2}),
         ("attention-same-parameters", {"last_step_20": 0.85, "last_step_5": 1.2}),
         ("attention-same-parameters", {"last_step_5": 0.4, "last_step_20": 0.3}),
+        ("attention-arrangements", {"feeding_20": 0.85}),
+        ("attention-arrangements", {"bahdanau_dot_5": 0.85}),
         ("attention-pointers", {"counted_there": 0.1}),
         ("attention-pointers", {"diagonal_there": 0.99}),
     ],
@@ -483,6 +587,10 @@ def _untrained(train):
     [
         (
             "attention-length",
+            {"train_cipher": lambda train: lambda model, key, updates, *others: train(model, key, 1, *others)},
+        ),
+        (
+            "attention-arrangements",
             {"train_cipher": lambda train: lambda model, key, updates, *others: train(model, key, 1, *others)},
         ),
         pytest.param(
