@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 import numpy as np
 
 from course_lib import speaker, tasks
@@ -79,51 +77,6 @@ def always_the_last_step(model):
 
     model.attention = LastStep()
     return model
-
-
-class InputFeedingEncoderDecoder(BahdanauEncoderDecoder):
-    """Luong's arrangement with input feeding: the vector tanh([s_t, c̄_t] W + b) is also an input of the next step.
-
-    In BahdanauEncoderDecoder the context is an input of the step, and the query is the state before it. Layers and
-    sizes are the same. The cell is a GRU.
-
-    References
-    ----------
-    Luong, Pham and Manning 2015, Effective approaches to attention-based neural machine translation, section 3.3.
-    """
-
-    def _decode(self, embedded, state, context, memory, mask):
-        s, fed = state if isinstance(state, tuple) else (state, np.zeros_like(state))  # a tuple after the first symbol
-        self._steps, outputs, weights = [], [], []
-        for t in range(embedded.shape[1]):
-            layers = attention, decoder, combine = [copy(one) for one in (self.attention, self.decoder, self.combine)]
-            query, s = decoder.forward(np.concatenate([embedded[:, [t]], fed[:, None]], axis=-1), s)
-            attended, weights_t = attention.forward(query, memory, mask)
-            output = combine.forward(np.concatenate([query, attended], axis=-1))
-            fed = output[:, 0]
-            self._steps.append(layers)
-            outputs.append(output)
-            weights.append(weights_t)
-        self._weights = np.concatenate(weights, axis=1)
-        return np.concatenate(outputs, axis=1), (s, fed)
-
-    def _decode_backward(self, dh):
-        shared = self.attention, self.decoder, self.combine
-        for layer in shared:
-            layer.grads = [np.zeros_like(w) for w in layer.weights]
-        d_embedded, d_memory, d_state, d_fed = [], 0, None, 0
-        for t in reversed(range(dh.shape[1])):
-            attention, decoder, combine = self._steps[t]
-            d_query, d_attended = np.split(combine.backward(dh[:, [t]] + d_fed), 2, axis=-1)
-            d_query_too, d_memory_t = attention.backward(d_attended)
-            dx, d_state = decoder.backward(d_query + d_query_too, d_state)
-            dx, d_fed = np.split(dx, [dx.shape[2] - self.units], axis=-1)
-            d_embedded.append(dx)
-            d_memory = d_memory + d_memory_t
-            for layer, step in zip(shared, self._steps[t], strict=True):
-                for total, g in zip(layer.grads, step.grads, strict=True):
-                    total += g
-        return np.concatenate(d_embedded[::-1], axis=1), d_state, d_memory
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -220,6 +173,9 @@ def measure_same_parameters(seed):
 
 def measure_arrangements(seed):
     """The cipher with dot scores in two other arrangements, trained as the one of ``measure_cipher``."""
+    # Imported here, so that the other records do not depend on it.
+    from course_lib.lessons.lesson_11_attention.arrangements import InputFeedingEncoderDecoder
+
     row = {}
     for name, kind in (("feeding", InputFeedingEncoderDecoder), ("bahdanau_dot", BahdanauEncoderDecoder)):
         rng = np.random.default_rng(seed)
@@ -256,7 +212,9 @@ def _same_parameters_holds(rows):
 
 def _arrangements_holds(rows):
     return all(
-        row[f"{name}_{length}"] > 0.9 for row in rows for name in ("feeding", "bahdanau_dot") for length in (5, 20)
+        row[f"feeding_{length}"] > 0.98 and abs(row[f"bahdanau_dot_attends_{length}"] - (1 - 1 / length)) < 0.02
+        for row in rows
+        for length in (5, 20)
     )
 
 
@@ -308,17 +266,21 @@ REPRODUCTIONS = (
         key="attention-arrangements",
         lesson="11",
         paper="Luong et al. 2015, section 3.3, and Bahdanau et al. 2015, section 3.1",
-        claim="with dot scores, three arrangements of attention learn the cipher up to the lengths of the training",
+        claim="with dot scores, input feeding learns the cipher; Bahdanau's arrangement misses one letter a string",
         reported="not reported for such a task",
-        criterion="substitution cipher, 1,000 updates, dot scores: with input feeding, and with the context as an "
-        "input of the decoder's step, above .9 of the letters right at lengths 5 and 20",
+        criterion="substitution cipher, 1,000 updates, dot scores: with input feeding above .98 of the letters right "
+        "at lengths 5 and 20; with the context as an input of the decoder's step the largest weight misses one row a "
+        "string: 4 of 5 rows right, and 19 of 20, within .02",
         seeds=range(3),
         measure=measure_arrangements,
         holds=_arrangements_holds,
         measured=lambda rows: (
-            "letters right at 20, 30, largest weight on the true letter at 30: "
+            "letters right at 20, 30, largest weight on the true letter at 5, 20, 30: "
             + "; ".join(
-                f"{name} " + ", ".join(spread(rows, f"{name}_{what}") for what in ("20", "30", "attends_30"))
+                f"{name} "
+                + ", ".join(
+                    spread(rows, f"{name}_{what}") for what in ("20", "30", "attends_5", "attends_20", "attends_30")
+                )
                 for name in ("feeding", "bahdanau_dot")
             )
         ),
