@@ -16,10 +16,10 @@ from course_lib.generation import log_softmax
 from course_lib.gradients import check_gradients
 from course_lib.lessons.lesson_11_attention import exercises as ex
 from course_lib.lessons.lesson_11_attention import experiments, figures, panels
-from course_lib.lessons.lesson_11_attention.arrangements import InputFeedingEncoderDecoder
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.optimizers import Adam
 from course_lib.seq2seq import EncoderDecoder, teacher_forcing
+from course_lib.seq2seq.input_feeding import InputFeedingEncoderDecoder
 from course_lib.speaker.readers import make_reader
 
 LESSON = "11_attention"

@@ -174,7 +174,7 @@ def measure_same_parameters(seed):
 def measure_arrangements(seed):
     """The cipher with dot scores in two other arrangements, trained as the one of ``measure_cipher``."""
     # Imported here, so that the other records do not depend on it.
-    from course_lib.lessons.lesson_11_attention.arrangements import InputFeedingEncoderDecoder
+    from course_lib.seq2seq.input_feeding import InputFeedingEncoderDecoder
 
     row = {}
     for name, kind in (("feeding", InputFeedingEncoderDecoder), ("bahdanau_dot", BahdanauEncoderDecoder)):

@@ -1,4 +1,4 @@
-"""Lesson 11: Luong's arrangement of attention with input feeding, to be compared with the two of the library."""
+"""Luong's arrangement of attention with input feeding, to be compared with the two of :mod:`course_lib.seq2seq`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from copy import copy
 
 import numpy as np
 
-from course_lib.seq2seq import BahdanauEncoderDecoder
+from course_lib.seq2seq.encoder_decoder import BahdanauEncoderDecoder
 
 
 class InputFeedingEncoderDecoder(BahdanauEncoderDecoder):
@@ -14,6 +14,17 @@ class InputFeedingEncoderDecoder(BahdanauEncoderDecoder):
 
     In BahdanauEncoderDecoder the context is an input of the step, and the query is the state before it. Layers and
     sizes are the same. The cell is a GRU.
+
+    Parameters
+    ----------
+    source_symbols, target_symbols, units : int
+        As for :class:`EncoderDecoder`.
+    rng : numpy.random.Generator
+        Source of the initial weights.
+    attention : {"additive", "dot"}
+        Which score.
+    **how
+        The other parameters of :class:`BahdanauEncoderDecoder`, without ``kind``.
 
     References
     ----------
