@@ -264,3 +264,12 @@ def test_the_licences_are_whole_and_name_their_holder():
 
 
 CC_BY_4 = "fd3a263fe19ed8faa9068b43abaebafc02c77897b0c6fc09abc04bb592e5f16e"
+
+
+@pytest.mark.parametrize("part", ["Letters that serve more than once", "Terms"])
+def test_no_letter_and_no_term_stands_twice(part):
+    rows = re.findall(
+        r"^\| (.+?) \|", read("docs/notation.md").split(f"## {part}\n")[1].split("\n## ")[0], re.MULTILINE
+    )
+    assert len(rows) > 10
+    assert [row for row in rows if rows.count(row) > 1] == []
