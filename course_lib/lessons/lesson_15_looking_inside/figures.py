@@ -9,7 +9,7 @@ from course_lib import plotting
 
 
 def draw_text_with_cells(text, rows):
-    """Draw a text once for each cell, every symbol on the colour of the cell's state after it.
+    """Draw a text once for each cell, every symbol on the colour of the cell's state after it, darker for higher.
 
     Parameters
     ----------
@@ -21,18 +21,19 @@ def draw_text_with_cells(text, rows):
     -------
     matplotlib.figure.Figure
     """
-    fig, axes = plt.subplots(len(rows), 1, figsize=(7, 0.85 * len(rows) + 0.3))
-    for ax, (title, states) in zip(np.atleast_1d(axes), rows.items(), strict=True):
-        reach = np.abs(states - states.mean()).max()
-        ax.imshow(
-            [states - states.mean()], cmap="PuOr_r", aspect="auto", vmin=-1.6 * reach, vmax=1.6 * reach, alpha=0.85
-        )
+    fig, axes = plt.subplots(len(rows), 1, figsize=(7, 0.85 * len(rows) + 0.5))
+    axes = np.atleast_1d(axes)
+    for ax, (title, states) in zip(axes, rows.items(), strict=True):
+        height = (states - states.min()) / np.ptp(states)
+        drawn = ax.imshow([height], cmap="Oranges", aspect="auto", vmin=0, vmax=1.5)  # dark letters stay legible
         for place, symbol in enumerate(text):
             ax.text(place, 0, symbol, ha="center", va="center", family="DejaVu Sans Mono", fontsize=10.5)
         ax.set_title(title, fontsize=11)
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
         ax.spines[["left", "bottom"]].set_visible(False)
+    bar = fig.colorbar(drawn, ax=list(axes), ticks=(0, 1), fraction=0.03, boundaries=np.linspace(0, 1, 65))
+    bar.ax.set_yticklabels(["lowest", "highest"], fontsize=9.5)
     return fig
 
 
@@ -46,19 +47,34 @@ def draw_plane(ax, points, depth, quoted, size=12):
     return drawn
 
 
-def draw_path(ax, points, symbols):
-    """Draw the path of a state through the plane, with the symbol that led to each place."""
+def draw_path(ax, points, symbols, left=0):
+    """Draw the path of a state through the plane, with the symbol that led to each place.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    points : (symbols + 1, 2) array
+        The start, and the place after each symbol.
+    symbols : str
+    left : int
+        So many symbols stand to the left of their places, as the start does; the others to the right.
+    """
     color = plotting.COLORS["gradient"]
     ax.plot(*points.T, "-", color=color, linewidth=1.5, zorder=4)
     ax.plot(*points[1:].T, "o", color=color, markersize=4, zorder=5)
-    for place, symbol in zip(points[1:], symbols, strict=True):
+    ax.plot(*points[0], "o", color=color, markerfacecolor="none", markersize=8, zorder=5)
+    ax.margins(x=0.22)
+    for number, (place, symbol) in enumerate(zip(points, ["start", *symbols], strict=True)):
+        before = number <= left
         ax.annotate(
             symbol,
             place,
-            (4, 4),
+            (-9, 0) if before else (7, 2),
             textcoords="offset points",
-            fontsize=12,
-            fontweight="bold",
+            ha="right" if before else "left",
+            va="center",
+            fontsize=12 if number else 10,
+            fontweight="bold" if number else "normal",
             zorder=6,
             bbox={"boxstyle": "round,pad=0.1", "facecolor": plotting.BACKGROUND, "edgecolor": "none", "alpha": 0.75},
         )
@@ -98,7 +114,9 @@ def draw_automaton(ax, following, accepts, colors):
                 place + way * radius / length + 0.05 * side,
                 arrowprops={"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.15", "color": plotting.FOREGROUND},
             )
-            ax.text(*(place + way / 2 + 0.2 * side), str(symbol), ha="center", va="center", fontsize=12)
+            crosses = len(accepts) > 3 and (target - state) % len(accepts) not in (1, len(accepts) - 1)
+            along = 0.26 if crosses else 0.5  # where two diagonals cross, a label near the tail shows whose it is
+            ax.text(*(place + along * way + 0.2 * side), str(symbol), ha="center", va="center", fontsize=12)
     start = places[0] * (1 + radius)
     ax.annotate(
         "", start, start + 0.35 * places[0], arrowprops={"arrowstyle": "-|>", "color": plotting.COLORS["gradient"]}
