@@ -458,7 +458,16 @@ def _probes_hold(rows):
 
 
 def _ablation_holds(rows):
-    return all(row["same_first"] == 0 and row["scaled"] > row["saliency"] and row["idle_follows"] > 0.6 for row in rows)
+    """A live row has no column of the groups and the removals."""
+    return all(
+        row["same_first"] == 0
+        and row["scaled"] > row["saliency"]
+        and row["idle_follows"] > 0.6
+        and row.get("idle_together", 0) < 0.2 * row.get("costliest", 1)
+        and row.get("letter_removed", 0) < row.get("random_most", 1) < row.get("quoted_removed", 2)
+        and row.get("depth_alone_removed", 0) < 0.5 * row.get("depth_removed", 1)
+        for row in rows
+    )
 
 
 def _automata_hold(rows):
@@ -512,14 +521,23 @@ REPRODUCTIONS = (
         claim="how selective a unit is says little about how much the network needs it",
         reported="class selectivity is a poor predictor of importance, in image classifiers",
         criterion="16 cells: saliency and ablation put different cells first; the gradient times the distance from the "
-        "mean orders them more like ablation; some cell that costs less than a twentieth of the costliest follows "
-        "quotes or depth with a correlation above .6",
+        "mean orders them more like ablation; some cell that costs less than a twentieth of the costliest with its "
+        "property follows it with a correlation above .6; all these cells together cost less than a fifth of the "
+        "costliest; removing the letter costs less than the costliest of 30 random draws, the quotes more; the "
+        "depth costs less than half without its part along the quotes",
         seeds=range(5),
         measure=measure_ablation,
         holds=_ablation_holds,
         measured=lambda rows: (
             f"rank correlation with ablation: saliency {spread(rows, 'saliency')}, gradient times distance "
             f"{spread(rows, 'scaled')}; an idle cell follows with {spread(rows, 'idle_follows')}"
+            + (
+                f"; idle cells held together {spread(rows, 'idle_together', '.3f')} nats, the costliest cell "
+                f"{spread(rows, 'costliest', '.3f')}; removed: letter {spread(rows, 'letter_removed', '.3f')}, quotes "
+                f"{spread(rows, 'quoted_removed', '.3f')}"
+                if "idle_together" in rows[0]
+                else ""
+            )
         ),
     ),
     Reproduction(

@@ -63,7 +63,7 @@ def draw_path(ax, points, symbols, left=0):
     ax.plot(*points.T, "-", color=color, linewidth=1.5, zorder=4)
     ax.plot(*points[1:].T, "o", color=color, markersize=4, zorder=5)
     ax.plot(*points[0], "o", color=color, markerfacecolor="none", markersize=8, zorder=5)
-    ax.margins(x=0.22)
+    ax.margins(x=0.32)
     for number, (place, symbol) in enumerate(zip(points, ["start", *symbols], strict=True)):
         before = number <= left
         ax.annotate(
@@ -115,7 +115,7 @@ def draw_automaton(ax, following, accepts, colors):
                 arrowprops={"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.15", "color": plotting.FOREGROUND},
             )
             crosses = len(accepts) > 3 and (target - state) % len(accepts) not in (1, len(accepts) - 1)
-            along = 0.26 if crosses else 0.5  # where two diagonals cross, a label near the tail shows whose it is
+            along = 0.3 if crosses else 0.5  # where two diagonals cross, a label near the tail shows whose it is
             ax.text(*(place + along * way + 0.2 * side), str(symbol), ha="center", va="center", fontsize=12)
     start = places[0] * (1 + radius)
     ax.annotate(
