@@ -80,6 +80,39 @@ def draw_path(ax, points, symbols, left=0):
         )
 
 
+def draw_probes(record, names):
+    """Draw how often probes are right, a mark for each recorded seed, the two of one network joined by a line.
+
+    Parameters
+    ----------
+    record : course_lib.teaching.experiment.Recorded
+        With columns ``{name}_untrained``, ``{name}_trained`` and ``{name}_majority``, of three seeds.
+    names : dict of str to str
+        A property's name in the columns, and the one to print.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, ax = plt.subplots(figsize=(7, 3.4))
+    apart = np.array([-0.06, 0, 0.06])
+    for place, key in enumerate(names):
+        pairs = np.array([record.column(f"{key}_{when}") for when in ("untrained", "trained")])
+        for when, values, marker, look, shift in zip(
+            ("untrained", "trained"), pairs, "oD", ("baseline", "lstm"), (-0.13, 0.13), strict=True
+        ):
+            label = None if place else f"{when}, recorded"
+            ax.plot(values, place + shift + apart, marker, color=plotting.COLORS[look], alpha=0.7, label=label)
+        ax.plot(pairs, place + np.array([[-0.13], [0.13]]) + apart, "-", color=plotting.MUTED, linewidth=1)
+        label = None if place else "always the commonest answer"
+        majority = record.column(f"{key}_majority").mean()
+        ax.plot(majority, place, "|", color=plotting.FOREGROUND, markersize=22, label=label)
+    ax.set(yticks=range(len(names)), yticklabels=names.values(), ylim=(len(names) - 0.5, -0.5), xlim=(0, 1.03))
+    ax.set_xlabel("probe right on unseen texts")
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9.5)
+    return fig
+
+
 def draw_automaton(ax, following, accepts, colors):
     """Draw an automaton of up to six states on a circle: a double ring accepts, a short arrow marks the start.
 
