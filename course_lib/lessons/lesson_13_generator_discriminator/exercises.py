@@ -192,8 +192,8 @@ def _check_best_baseline(attempt):
         told = first_match(np.array(got), (p, r), WRONG_BASELINES)
         if told is None and abs(got - wanted) < 0.01:
             return (
-                f"Near: your baseline is {got:.7f}, and the best one {wanted:.7f}. A search over a grid comes as near as "
-                "this. Asked is the formula: set the derivative of the variance with respect to b to 0."
+                f"Near: your baseline is {got:.7f}, and the best one {wanted:.7f}. A search over a grid comes as near "
+                "as this. Asked is the formula: set the derivative of the variance with respect to b to 0."
             )
         return told or (
             f"With p = {p.round(2)} and r = {r.round(2)} your baseline is {got:.4f}. The variance there is "
@@ -211,8 +211,9 @@ BASELINE = Exercise(
     title="The lowest point of the parabola",
     prompt=r"""
 In the figure of section 2 the mean reward lies near the lowest point of the parabola and not at it. Find the baseline
-with the least variance by a formula, right to six digits (a search over a grid is too coarse). You get the probabilities `p` and the rewards `r` of the symbols. The variance is that
-of the estimate from one draw, summed over the logits, as `variance(b)` computes it.
+with the least variance by a formula, right to six digits (a search over a grid is too coarse). You get the
+probabilities `p` and the rewards `r` of the symbols. The variance is that of the estimate from one draw, summed over
+the logits, as `variance(b)` computes it.
 """,
     hints=(
         "The mean of the estimates does not depend on b. So it is enough to make the mean of their squared lengths "
