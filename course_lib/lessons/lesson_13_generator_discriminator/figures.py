@@ -77,12 +77,15 @@ def draw_plane(record, live):
             x, y = (record.column(f"{name}_{axis}") for axis in ("oracle", "test"))
             ax.plot(x - start[:, 0], y - start[:, 1], marker, color=plotting.COLORS[color], label=label, zorder=3)
         ax.plot(*live, "s", color=plotting.COLORS["input"], markersize=11, fillstyle="none", label="live", zorder=4)
-        ax.plot(0, 0, "*", color=plotting.FOREGROUND, markersize=13, label="temperature 1", zorder=4)
+        ax.plot(0, 0, "*", color=plotting.FOREGROUND, markersize=13, label="temperature 1", zorder=2)
         ax.set_xlabel("oracle NLL, change\n(left: better quality)")
     axes[0].set(ylabel="test NLL, change\n(down: better diversity)", title="all runs")
     axes[1].set(title="near the curves", xlim=(-0.5, 0.35), ylim=(-0.03, 0.16))
-    for temperature in (0.7, 0.8, 0.9):
+    axes[1].text(-0.48, -0.02, "below its curve: ahead", fontsize=9)
+    axes[1].text(-0.1, 0.09, "above it: behind", fontsize=9)
+    for temperature in (0.8, 0.9):  # on the curve of the first world
         x, y = curves[0, TEMPERATURES.index(temperature)] - start[0]
-        axes[1].annotate(f"{temperature:g}", (x, y), (4, 6), textcoords="offset points", fontsize=9)
+        axes[1].plot(x, y, ".", color=plotting.FOREGROUND)
+        axes[1].annotate(f"{temperature:g}", (x, y), (-6, -14), textcoords="offset points", fontsize=9)
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig
