@@ -458,7 +458,7 @@ def _regular(dates, values, lines, gaps):
         i = int(same[0])
         raise ValueError(
             f"Expected one row for each date, but lines {lines[i]} and {lines[i + 1]} have both {dates[i]}"
-            f"{f', and so in {same.size - 1} other places' if same.size > 1 else ''}. {_twice(dates[i])}"
+            f"{f' (the first of {same.size} places)' if same.size > 1 else ''}. {_twice(dates[i])}"
         )
     if gaps == "ignore" or len(steps) < 2:
         return dates, values

@@ -102,9 +102,9 @@ REFUSED = {
     "no such series": (days(), {"where": {"sales": "x"}}, r"'sales' is 'x', but there it says '0', '1'"),
     "no such column of series": (days(), {"where": {"product": "x"}}, r"a column 'product', but"),
     "an hour twice": (
-        ["date,x", "2022-10-30 01:00,1", "2022-10-30 02:00,1", "2022-10-30 02:00,1"],
+        ["date,x", "2022-10-30 01:00,1", "2022-10-30 02:00,1", "2022-10-30 02:00,1", "2022-10-30 02:00,1"],
         {},
-        r"lines 3 and 4.*Clocks go back.*\+02:00",
+        r"lines 3 and 4.*first of 2 places.*Clocks go back.*\+02:00",
     ),
     "series below each other": (
         [*days(value="{},Tea", header=("date", "sales", "product")), *days(value="{},Coffee")[1:]],
