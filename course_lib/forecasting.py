@@ -92,13 +92,13 @@ def prepare(
     -------
     dict
         "train", "validation" and "test": what `cut` returns, scaled. "mean", "spread": of each column, in the
-        training rows. "target": the column. "ends": the rows at which validation and test begin.
+        training rows. "target": the column. "horizon": the steps.
     """
     a, b = int(shares[0] * len(values)), int(sum(shares) * len(values))
     mean, spread = values[:a].mean(axis=0), values[:a].std(axis=0)
     spread = np.where(spread > 0, spread, 1)
     scaled = (values - mean) / spread
-    data = {"mean": mean, "spread": spread, "target": target, "ends": (a, b)}
+    data = {"mean": mean, "spread": spread, "target": target, "horizon": horizon}
     for part, start, end in (("train", 0, a), ("validation", a, b), ("test", b, len(values))):
         data[part] = cut(scaled, target, window, horizon, start, end)
     return data

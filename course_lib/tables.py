@@ -1,8 +1,8 @@
 """Tables of measurements: a column of dates, columns of numbers, one row for each step in time.
 
 `load_table` reads a CSV file of your own and refuses what would be silently wrong later: dates out of order, gaps,
-words among numbers, decimal commas. `fill_forward` closes holes without looking ahead. `load_seattle_weather` is the
-table that comes with the course.
+words among numbers, decimal commas. `fill_forward` closes holes without looking ahead, and `next_dates` goes on after
+the last row. `load_seattle_weather` is the table that comes with the course.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def load_table(
     *,
     delimiter: str | None = None,
     decimal: str = ".",
+    thousands: str | None = None,
+    where: dict[str, str] | None = None,
     date_format: str | None = None,
     missing: tuple[str, ...] = (),
     sort: bool = False,
@@ -104,6 +106,11 @@ def load_table(
         What separates cells; by default the comma, semicolon or tab that the first line has most of.
     decimal : {".", ","}
         What stands before the fraction of a number.
+    thousands : {".", ",", " ", "'"}, optional
+        What separates thousands: ``"."`` for 54.532,37 (with ``decimal=","``). A cell in which it stands elsewhere is
+        refused.
+    where : dict of str to str, optional
+        Which rows to take, of a file with several series below each other: ``{"product": "Tea B"}``.
     date_format : str, optional
         Of other dates, as in `datetime.strptime`: ``"%d.%m.%Y"`` for 31.01.2012.
     missing : tuple of str
@@ -132,13 +139,20 @@ def load_table(
         raise ValueError(f'Expected gaps to be "refuse", "fill" or "ignore", but got {gaps!r}.')
     if decimal not in (".", ","):
         raise ValueError(f'Expected decimal to be "." or ",", but got {decimal!r}.')
+    if thousands is not None and (thousands not in (".", ",", " ", "'") or thousands == decimal):
+        raise ValueError(
+            f"Expected thousands to be a point, a comma, a space or an apostrophe, and not the decimal {decimal!r}, "
+            f"but got {thousands!r}."
+        )
     header, lines, rows = _cells(path, delimiter)
+    lines, rows = _where(header, lines, rows, where or {})
     names = _names(header, rows, date, columns)
     dates = _dates([row[header.index(date)] for row in rows], lines, date_format)
+    _one_series(header, rows, lines, dates, date)
     kept, left_out, numbers = [], [], []
     for name in names:
         cells = [row[header.index(name)] for row in rows]
-        column = _numbers(cells, lines, name, decimal, missing, required=columns is not None)
+        column = _numbers(cells, lines, name, (decimal, thousands), missing, required=columns is not None)
         if column is None:
             left_out.append(name)
         else:
@@ -158,7 +172,8 @@ def load_table(
     if len(dates) < at_least:
         raise ValueError(
             f"Expected at least {at_least:,} rows, but there are {len(dates):,}: too few to learn from, to choose by "
-            "and to be tested on. Measure longer or more often, or pass a smaller at_least."
+            "and to be tested on. Measure longer or more often, or pass a smaller at_least; then count "
+            "the examples of each part that do not overlap."
         )
     return Table(dates, tuple(kept), values, tuple(left_out))
 
@@ -197,6 +212,40 @@ def fill_forward(table: Table) -> Table:
     filled = np.take_along_axis(table.values, last, axis=0)
     start = int(known.argmax(axis=0).max())
     return table._replace(dates=table.dates[start:], values=filled[start:])
+
+
+def next_dates(dates: np.ndarray, count: int) -> np.ndarray:
+    """Continue dates beyond the last one.
+
+    Parameters
+    ----------
+    dates : (rows,) array of datetime64
+        Two or more, in order, equally far apart. Those on one day of the month, or on the last, go on by the calendar.
+    count : int
+        How many to add.
+
+    Returns
+    -------
+    (count,) array of datetime64
+        As far apart as most of the dates are.
+
+    Raises
+    ------
+    ValueError
+        If there is only one date.
+
+    Examples
+    --------
+    >>> next_dates(np.array(["2023-11-01", "2023-12-01"], "datetime64[D]"), 3).astype(str).tolist()
+    ['2024-01-01', '2024-02-01', '2024-03-01']
+    """
+    if len(dates) < 2:
+        raise ValueError(f"Expected two dates or more, to see how far apart they are, but got {len(dates)}.")
+    ahead = np.arange(1, count + 1)
+    if (calendar := _months(dates)) is not None:
+        month, moment = calendar
+        return moment(month[-1] + int(np.median(np.diff(month).astype(int))) * ahead).astype(dates.dtype)
+    return dates[-1] + np.sort(np.diff(dates))[(len(dates) - 1) // 2] * ahead
 
 
 def load_seattle_weather() -> Table:
@@ -267,6 +316,46 @@ def _cells(path, delimiter):
     return header, lines, rows
 
 
+def _where(header, lines, rows, where):
+    """Return the lines and rows in which each of the columns holds the value that was asked for."""
+    for name, value in where.items():
+        if name not in header:
+            raise ValueError(f"Expected a column {name!r}, but the columns are {', '.join(map(repr, header))}.")
+        place = header.index(name)
+        kept = [i for i, row in enumerate(rows) if row[place] == str(value)]
+        if not kept:
+            there = ", ".join(map(repr, list(dict.fromkeys(row[place] for row in rows))[:5]))
+            raise ValueError(f"Expected rows in which {name!r} is {str(value)!r}, but there it says {there}.")
+        lines, rows = [lines[i] for i in kept], [rows[i] for i in kept]
+    return lines, rows
+
+
+def _one_series(header, rows, lines, dates, date):
+    """Refuse several series below each other, if a column of words tells them apart."""
+    order = np.argsort(dates, kind="stable")
+    twice = np.flatnonzero(np.diff(dates[order]).astype(np.int64) == 0)
+    if not twice.size:
+        return
+    for place, name in enumerate(header):
+        words = [row[place] for row in rows]
+        if name in ("", date) or any(map(_NUMBER.fullmatch, words)):
+            continue
+        kinds = list(dict.fromkeys(words))
+        if len(kinds) <= len(rows) / 2 and len(set(zip(dates.tolist(), words, strict=True))) == len(rows):
+            i, j = order[twice[0]], order[twice[0] + 1]
+            raise ValueError(
+                f"Expected one row for each date, but lines {lines[i]} and {lines[j]} have both {_short(dates[i])}. "
+                f"The column {name!r} tells {len(kinds)} series apart: {', '.join(map(repr, kinds[:3]))}"
+                f"{', ...' * (len(kinds) > 3)}. Choose one with where={{{name!r}: {kinds[0]!r}}}."
+            )
+
+
+def _short(moment):
+    """Return a moment as text, without its time of day where that is midnight."""
+    day = moment.astype("datetime64[D]")
+    return str(day if day == moment else moment)
+
+
 def _names(header, rows, date, columns):
     """Return the names of the columns to load."""
     if number := next((cell for cell in header if _NUMBER.fullmatch(cell)), None):
@@ -308,9 +397,9 @@ def _dates(cells, lines, date_format):
     return np.array(found, dtype="datetime64[s]")
 
 
-def _numbers(cells, lines, name, decimal, missing, *, required):
+def _numbers(cells, lines, name, marks, missing, *, required):
     """Return a column of numbers, or None if none of its cells is one and the column was not asked for by name."""
-    plain = [_plain(cell, decimal) for cell in cells]
+    plain = [_plain(cell, *marks) for cell in cells]
     if not required and not any(map(_NUMBER.fullmatch, plain)):
         if any(re.fullmatch(r"[+-]?\d[\d.,]*", cell) for cell in cells):
             required = True  # commas or separators of thousands from top to bottom
@@ -323,18 +412,36 @@ def _numbers(cells, lines, name, decimal, missing, *, required):
         elif _NUMBER.fullmatch(text):
             column.append(float(text))
         else:
-            advice = "Correct it, leave the cell empty if it is missing, or choose other columns with columns=[...]."
-            if decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", cell):
-                advice = 'If that is a decimal comma, pass decimal=","; if it separates thousands, take it out.'
-            elif decimal == "," and "." in cell:
-                advice = 'Take separators of thousands out, or pass decimal="." if this is a decimal point.'
+            advice = _advice(cell, *marks)
             raise ValueError(f"Expected a number in line {line}, column {name!r}, but got {cell!r}. {advice}")
     return np.array(column)
 
 
-def _plain(cell, decimal):
-    """Return a cell with a decimal point; one that has a point where a comma is due is no number."""
+def _plain(cell, decimal, thousands):
+    """Return a cell as Python writes numbers; a point where a comma is due, or groups not of three, make no number."""
+    if thousands is not None:
+        cell = cell.replace("\u00a0", " ").replace("\u202f", " ")
+        mark = re.escape(thousands)
+        whole, comma, fraction = cell.partition(decimal)
+        if re.fullmatch(rf"[+-]?\d{{1,3}}(?:{mark}\d{{3}})+", whole):
+            cell = whole.replace(thousands, "") + comma + fraction
     return cell if decimal == "." else cell.replace(".", "?").replace(",", ".")
+
+
+def _advice(cell, decimal, thousands):
+    """Say what to do about a cell that is no number."""
+    groups = {",": r"[+-]?\d{1,3}(?:,\d{3})+", ".": r"[+-]?\d{1,3}(?:\.\d{3})+"}
+    if thousands is None and re.fullmatch(rf"{groups['.']},\d+", cell):
+        return 'If points separate thousands and the comma is decimal, pass decimal=",", thousands=".".'
+    if thousands is None and re.fullmatch(rf"{groups[',']}\.\d+", cell):
+        return 'If commas separate thousands and the point is decimal, pass decimal=".", thousands=",".'
+    other = {".": ",", ",": "."}[decimal]
+    name = {".": "point", ",": "comma"}[other]
+    if thousands is None and re.fullmatch(groups[other], cell):
+        return f'If that is a decimal {name}, pass decimal="{other}"; if it separates thousands, thousands="{other}".'
+    if re.fullmatch(rf"[+-]?\d*{re.escape(other)}\d+", cell):
+        return f'If that is a decimal {name}, pass decimal="{other}".'
+    return "Correct it, leave the cell empty if it is missing, or choose other columns with columns=[...]."
 
 
 def _regular(dates, values, lines, gaps):
@@ -350,8 +457,8 @@ def _regular(dates, values, lines, gaps):
     if (same := np.flatnonzero(steps == 0)).size:
         i = int(same[0])
         raise ValueError(
-            f"Expected one row for each date, but lines {lines[i]} and {lines[i + 1]} have both {dates[i]}. Keep one "
-            "of them; if the file holds several series, one below the other, write each into a file of its own."
+            f"Expected one row for each date, but lines {lines[i]} and {lines[i + 1]} have both {dates[i]}"
+            f"{f' (the first of {same.size} places)' if same.size > 1 else ''}. {_twice(dates[i])}"
         )
     if gaps == "ignore" or len(steps) < 2:
         return dates, values
@@ -377,6 +484,13 @@ def _regular(dates, values, lines, gaps):
         )
     if not wide.size:
         return dates, values
+    if (calendar := _months(dates)) is not None:
+        month, moment = calendar
+        grid = np.arange(month[0], month[-1] + 1, int(np.median(np.diff(month).astype(int))))
+        if np.isin(month, grid).all():
+            filled = np.full((len(grid), values.shape[1]), np.nan)
+            filled[np.searchsorted(grid, month)] = values
+            return moment(grid).astype(dates.dtype), filled
     all_dates, places = [dates[:1]], [np.zeros(1, int)]
     for i, parts in enumerate(whole.astype(int)):
         inside = (steps[i] * np.arange(1, parts + 1) // parts).astype("timedelta64[s]")
@@ -385,3 +499,28 @@ def _regular(dates, values, lines, gaps):
     place = np.concatenate(places)
     filled = np.where(place[:, None] < 0, np.nan, values[np.maximum(place, 0)])
     return np.concatenate(all_dates), filled
+
+
+def _months(dates):
+    """Return each row's month and a function from months to dates, or None if dates do not follow the calendar."""
+    moments = dates.astype("datetime64[s]")
+    month = moments.astype("datetime64[M]")
+    after, before = moments - month, (month + 1).astype("datetime64[s]") - moments
+    if (after == after[0]).all() and after[0] < np.timedelta64(28, "D"):  # the same day of each month
+        return month, lambda m: m.astype("datetime64[s]") + after[0]
+    if (before == before[0]).all():  # the last day
+        return month, lambda m: (m + 1).astype("datetime64[s]") - before[0]
+    return None
+
+
+def _twice(moment):
+    """Say what to do about a date that comes twice."""
+    day = moment.astype("datetime64[D]")
+    sunday = int(day.astype(int)) % 7 == 3  # 1 January 1970 was a Thursday
+    hour = int((moment - day) / np.timedelta64(3600, "s"))
+    if sunday and int(moment.astype("datetime64[M]").astype(int)) % 12 in (3, 9, 10) and 1 <= hour <= 3:
+        return (
+            "Clocks go back on such a Sunday, and an hour comes twice. Export the dates in UTC or with their offset "
+            "(2022-10-30T02:00+02:00); or delete one of the two rows."
+        )
+    return "Keep one of them; if the file holds several series, choose one with where={column: value}."

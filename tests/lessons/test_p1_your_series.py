@@ -1,5 +1,7 @@
 """Project p1: the recorded comparisons, the split that leaks, the packing line, and the code on the page."""
 
+import tracemalloc
+
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
@@ -43,6 +45,19 @@ def test_the_row_number_looks_up_the_neighbours():
     rows = np.array([0, 1, 2, 3, 5, 6, 7, 8, 9, 10])[:, None]
     assert experiments.nearest(rows, answers, np.array([[4]]), 2)[0, 0] == 3.5
     assert experiments.nearest(rows, answers, np.array([[100]]), 2)[0, 0] == 8.5
+
+
+def test_nearest_neighbours_are_the_same_block_by_block_and_hourly_data_fit_into_memory():
+    rng = np.random.default_rng(0)
+    known, answers, asked = rng.normal(size=(300, 12)), rng.normal(size=(300, 2)), rng.normal(size=(600, 12))
+    distance = ((asked[:, None] - known[None]) ** 2).sum(axis=2)
+    all_at_once = answers[np.argsort(distance, axis=1)[:, :3]].mean(axis=1)
+    tracemalloc.start()
+    by_blocks = experiments.nearest(known, answers, asked, 3)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(by_blocks, all_at_once)
+    assert most < asked.shape[0] * known.size * 8 / 4, "all distances by numbers would be 17 MB"
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -108,7 +123,10 @@ def test_the_page_defines_what_the_library_holds_and_what_was_recorded():
     lesson_shows(
         LESSON,
         [getattr(forecasting, name) for name in names]
-        + [getattr(keras_forecasting, name) for name in ("linear", "gru", "predict", "evaluate", "fit_and_evaluate")]
+        + [
+            getattr(keras_forecasting, name)
+            for name in ("linear", "gru", "predict", "forecast_with", "evaluate", "fit_and_evaluate", "forecast")
+        ]
         + [experiments.packing_line],
     )
 
@@ -157,4 +175,6 @@ def test_the_recipe_runs_as_it_stands_on_a_file_with_semicolons_and_decimal_comm
     assert said.count("linear") == 4
     assert said.count("GRU") == 3
     assert "coverage" in said
-    assert (tmp_path / "model.keras").exists()
+    assert (tmp_path / "my_forecaster" / "rest.npz").exists()
+    ahead = [line for line in said.splitlines() if line.startswith("2024-01-0")]
+    assert [line[:10] for line in ahead] == [f"2024-01-0{day}" for day in range(1, 8)]

@@ -35,7 +35,8 @@ def test_parts_do_not_share_a_value_to_forecast_and_scaling_does_not_know_later_
     forecast = {part: {row + h for row in data[part][2] for h in range(4)} for part in ("train", "validation", "test")}
     assert max(forecast["train"]) < min(forecast["validation"])
     assert max(forecast["validation"]) < min(forecast["test"])
-    assert data["ends"] == (100, 150)
+    assert (min(forecast["validation"]), min(forecast["test"])) == (100, 150)
+    assert data["horizon"] == 4
     later = values.copy()
     later[100:] += 1000
     other = prepare(later, 0, 5, 4)

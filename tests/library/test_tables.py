@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib import datasets
-from course_lib.tables import Table, fill_forward, load_seattle_weather, load_table
+from course_lib.tables import Table, fill_forward, load_seattle_weather, load_table, next_dates
 
 DAYS = [f"2024-01-{day:02d}" for day in range(1, 32)]
 
@@ -93,7 +93,24 @@ def test_missing_cells_are_nan_and_columns_can_be_chosen(write):
 REFUSED = {
     "words among numbers": (days()[:5] + ["2024-01-05,many"] + days()[6:], {}, r"line 6, column 'sales'.*'many'"),
     "decimal commas": (days(";", "{},5"), {}, r"'0,5'.*decimal=\",\""),
-    "thousands": (days(";", "1.00{}"), {"decimal": ","}, r"'1.000'.*separators of thousands"),
+    "thousands": (days(";", "1.00{}"), {"decimal": ","}, r"'1.000'.*decimal point.*thousands, thousands=\"\.\""),
+    "German thousands": (days(";", "54.53{},37"), {}, r"'54.530,37'.*decimal=\",\", thousands=\".\""),
+    "English thousands": (days(";", "1,000.{}"), {}, r"decimal=\"\.\", thousands=\",\""),
+    "decimal point": (days(";", "1.5{}"), {"decimal": ","}, r"'1.50'. If that is a decimal point"),
+    "groups of two": (days(";", "1.00{}.10,5"), {"decimal": ",", "thousands": "."}, r"got '1.000.10,5'"),
+    "wrong thousands": (days(), {"thousands": "."}, r"not the decimal '\.', but got '\.'"),
+    "no such series": (days(), {"where": {"sales": "x"}}, r"'sales' is 'x', but there it says '0', '1'"),
+    "no such column of series": (days(), {"where": {"product": "x"}}, r"a column 'product', but"),
+    "an hour twice": (
+        ["date,x", "2022-10-30 01:00,1", "2022-10-30 02:00,1", "2022-10-30 02:00,1", "2022-10-30 02:00,1"],
+        {},
+        r"lines 3 and 4.*first of 2 places.*Clocks go back.*\+02:00",
+    ),
+    "series below each other": (
+        [*days(value="{},Tea", header=("date", "sales", "product")), *days(value="{},Coffee")[1:]],
+        {},
+        r"lines 2 and 33 have both 2024-01-01\. The column 'product'.*'Tea', 'Coffee'.*where=\{'product': 'Tea'\}",
+    ),
     "chosen words": (["date,a,b", "2024-01-01,x,1"], {"columns": ["a"]}, r"column 'a', but got 'x'"),
     "no numbers": (["date,a", "2024-01-01,x", "2024-01-02,y"], {}, r"no cell of 'a' is a number"),
     "infinite": (["date,a", "2024-01-01,1", "2024-01-02,inf"], {}, r"got 'inf'"),
@@ -165,6 +182,66 @@ def test_months_and_years_are_regular(write):
     table = load_table(write(["date,x", *(f"{month},1" for month in without)]), gaps="fill")
     assert len(table.dates) == 108
     assert np.isnan(table.values[37, 0])
+
+
+def test_a_missing_month_gets_its_own_first_day_and_last_days_stay_last(write):
+    months = np.arange("2015-01", "2017-01", dtype="datetime64[M]")
+    for days_off, skipped in ((0, 10), (13, 10), (-1, 2)):
+        dates = (months + (days_off < 0)).astype("datetime64[D]") + days_off
+        kept = np.delete(dates, [skipped, skipped + 1])
+        table = load_table(write(["date,x", *(f"{date},1" for date in kept)]), gaps="fill", at_least=1)
+        np.testing.assert_array_equal(table.dates, dates)
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(table.values[:, 0])), [skipped, skipped + 1])
+
+
+@pytest.mark.parametrize(
+    ("dates", "following"),
+    [
+        (["2023-10-01", "2023-11-01", "2023-12-01"], ["2024-01-01", "2024-02-01", "2024-03-01"]),
+        (["2023-11-30", "2023-12-31"], ["2024-01-31", "2024-02-29", "2024-03-31"]),
+        (["2023-03-15", "2023-06-15", "2023-09-15"], ["2023-12-15", "2024-03-15"]),
+        (["2019-01-01", "2020-01-01", "2021-01-01"], ["2022-01-01", "2023-01-01"]),
+        (["2024-02-27", "2024-02-28"], ["2024-02-29", "2024-03-01"]),
+        (["2024-01-01", "2024-01-08", "2024-01-15"], ["2024-01-22"]),
+        (["2023-12-31T22", "2023-12-31T23"], ["2024-01-01T00", "2024-01-01T01"]),
+        (["2024-01-04", "2024-01-05", "2024-01-08", "2024-01-09"], ["2024-01-10"]),
+    ],
+)
+def test_dates_go_on_by_the_calendar_or_by_the_usual_step(dates, following):
+    unit = "datetime64[s]" if "T" in dates[0] else "datetime64[D]"
+    went_on = next_dates(np.array(dates, unit), len(following))
+    assert went_on.dtype == np.dtype(unit)
+    np.testing.assert_array_equal(went_on, np.array(following, unit))
+
+
+def test_one_date_has_no_step():
+    with pytest.raises(ValueError, match="two dates or more"):
+        next_dates(np.array(["2024-01-01"], "datetime64[D]"), 1)
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "number"),
+    [
+        ("54.532,37", {"decimal": ",", "thousands": "."}, 54532.37),
+        ("-1.234.567", {"decimal": ",", "thousands": "."}, -1234567),
+        ("532,5", {"decimal": ",", "thousands": "."}, 532.5),
+        ("1,234.5", {"thousands": ","}, 1234.5),
+        ("1\u202f234,5", {"decimal": ",", "thousands": " "}, 1234.5),
+        ("1'234.5", {"thousands": "'"}, 1234.5),
+    ],
+)
+def test_separators_of_thousands_are_read_on_request(write, cell, options, number):
+    lines = ["day;x", *(f"{day[8:]}.01.2024;{cell}" for day in DAYS)]
+    table = load_table(write(lines), "day", date_format="%d.%m.%Y", at_least=31, **options)
+    np.testing.assert_array_equal(table.values, np.full((31, 1), number))
+
+
+def test_one_series_of_several_is_taken_on_request(write):
+    lines = [*days(value="{},Tea", header=("date", "sales", "product")), *days(value="1{},Coffee")[1:]]
+    table = load_table(write(lines), where={"product": "Coffee"}, at_least=31)
+    np.testing.assert_array_equal(table.values[:3, 0], [10, 11, 12])
+    with pytest.raises(ValueError, match="tells 2 series apart"):
+        load_table(write([lines[0], *sorted(lines[1:])]), at_least=31)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=30))

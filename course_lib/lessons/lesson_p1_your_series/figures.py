@@ -43,7 +43,7 @@ def draw_claims(ax, record):
                 label=f"{LABELS[split]}, recorded" if row == 0 else None,
             )
     ax.set_yticks(range(len(CLAIMS)), CLAIMS.values())
-    ax.set(xlabel="mean absolute error, °C", xlim=(0, 10.5), ylim=(len(CLAIMS) - 0.5, -0.5))
+    ax.set(xlabel="mean absolute error, °C, on the weather of Seattle", xlim=(0, 10.5), ylim=(len(CLAIMS) - 0.5, -0.5))
     ax.legend(loc="upper right")
 
 
