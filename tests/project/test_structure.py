@@ -36,6 +36,7 @@ PARTS_OF_A_LESSON = {
 MOST_LINES = 600
 LONG = {
     "exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together",
+    "course_lib.lessons.lesson_06_lstm.experiments": "a dozen records share their networks and training loops",
     "course_lib.lessons.lesson_16_choosing.experiments": "six networks on five tasks make one table, from one source",
 }
 

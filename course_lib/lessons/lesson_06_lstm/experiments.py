@@ -94,19 +94,6 @@ def gradient_reach(layer, x, rng):
     return norms / norms[0]
 
 
-def direct_reach(layer, x, rng):
-    """As ``gradient_reach``, along the cells alone: going back, the hidden state sends nothing to the gates."""
-    outputs, _ = layer.forward(x)
-    d_outputs = np.zeros_like(outputs)
-    d_outputs[:, -1] = rng.normal(size=outputs[:, -1].shape)
-    recurrent_kernel = layer.recurrent_kernel.copy()
-    layer.recurrent_kernel[...] = 0
-    dx, _ = layer.backward(d_outputs)
-    layer.recurrent_kernel[...] = recurrent_kernel
-    norms = np.sqrt((dx.astype(float) ** 2).sum(axis=2).mean(axis=0))[::-1]
-    return norms / norms[0]
-
-
 def reach_along(layer, x, rng, cells=None, detours=None):
     """As ``gradient_reach`` of an LSTM, on some of the paths back only.
 
