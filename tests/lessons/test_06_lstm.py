@@ -1,12 +1,16 @@
 """Lesson 06: the running total and its gates, the recorded experiments, the panel, and what the exercises answer."""
 
+import ast
+import inspect
+
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
+from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, tasks
 from course_lib.gradients import relative_error
@@ -150,17 +154,47 @@ def test_the_reach_of_a_gradient_through_a_layer_that_is_known():
     np.testing.assert_allclose(reach, 0.5 ** np.arange(9), rtol=1e-6)
 
 
+def _small_lstm():
+    layer = LSTM(2, 3, rng=np.random.default_rng(0), dtype=np.float64)
+    return layer, np.random.default_rng(1).normal(size=(4, 6, 2))
+
+
+def test_the_reach_along_all_paths_is_the_whole_reach():
+    layer, x = _small_lstm()
+    whole = experiments.gradient_reach(layer, x, np.random.default_rng(2))
+    for options in ({}, {"cells": range(3)}, {"detours": 6}, {"cells": [2, 1, 0], "detours": 5}):
+        found = experiments.reach_along(layer, x, np.random.default_rng(2), **options)
+        np.testing.assert_allclose(found, whole, rtol=1e-12)
+
+
+def test_a_cell_that_is_cut_passes_nothing_on_along_the_cells():
+    layer, x = _small_lstm()
+    none = experiments.reach_along(layer, x, np.random.default_rng(2), cells=[], detours=0)
+    np.testing.assert_array_equal(none[1:], 0)
+    layer.set_weights([w * (np.arange(w.shape[-1]) % 3 == 1) for w in layer.get_weights()])  # unit 1 alone has weights
+    whole = experiments.reach_along(layer, x, np.random.default_rng(2), detours=0)
+    only = experiments.reach_along(layer, x, np.random.default_rng(2), cells=[1], detours=0)
+    np.testing.assert_allclose(only, whole, rtol=1e-12)
+    assert whole[1] > 0
+
+
+def test_the_mean_forget_gates_of_a_layer_that_is_known():
+    layer, x = _small_lstm()
+    layer.set_weights([np.zeros((2, 12)), np.zeros((3, 12)), np.repeat([0.0, np.log(4), 0.0, 0.0], 3)])
+    np.testing.assert_allclose(experiments.mean_forget_gates(layer, x), 0.8)
+
+
 def test_along_the_cells_alone_the_hidden_state_sends_nothing_back():
     layer, x = (
         LSTM(2, 3, rng=np.random.default_rng(0), dtype=np.float64),
         np.random.default_rng(1).normal(size=(4, 6, 2)),
     )
     weights = [w.copy() for w in layer.get_weights()]
-    direct = experiments.direct_reach(layer, x, np.random.default_rng(2))
+    direct = experiments.reach_along(layer, x, np.random.default_rng(2), detours=0)
     assert all(np.array_equal(old, new) for old, new in zip(weights, layer.get_weights(), strict=True))
     assert np.abs(direct - experiments.gradient_reach(layer, x, np.random.default_rng(2))).max() > 1e-3
     layer.recurrent_kernel[...] = 0  # now there is no other path
-    direct = experiments.direct_reach(layer, x, np.random.default_rng(2))
+    direct = experiments.reach_along(layer, x, np.random.default_rng(2), detours=0)
     assert direct == pytest.approx(experiments.gradient_reach(layer, x, np.random.default_rng(2)), abs=1e-12)
 
 
@@ -243,6 +277,14 @@ def test_training_on_adding_stops_where_it_should(monkeypatch):
         ("lstm-reach", {"tanh_far": 0.011}),
         ("lstm-reach", {"tanh_slow_far": 0.011}),
         ("lstm-reach", {"tanh_before": [0.0] * len(experiments.STEPS_BACK)}),
+        ("lstm-carousel", {"two_cut": 0.2}),
+        ("lstm-carousel", {"another_cut": 0.1}),
+        ("lstm-carousel", {"forget_after": [0.6] * 15 + [0.89]}),
+        ("lstm-carousel", {"forget_after": [0.9] * 15 + [0.95]}),
+        ("lstm-carousel", {"forget_before": [0.7] * 15 + [0.81]}),
+        ("lstm-recipe", {"class_test": 0.89}),
+        ("lstm-recipe", {"class_table": 0.71}),
+        ("lstm-recipe", {"number_test": 0.3}),
         ("lstm-letters", {"lstm_large": 2.5}),
         ("lstm-letters", {"lstm_small": 2.5}),
         ("lstm-letters", {"lstm_small": 1.9}),
@@ -285,11 +327,61 @@ def test_the_lesson_shows_the_recorded_keras_model():
     lesson_shows(LESSON, [keras_models.letter_model])
 
 
-def test_the_keras_model_has_as_many_weights_as_the_others():
+def test_the_lesson_shows_the_recorded_recipe():
+    """Its page imports Keras in an earlier cell, and otherwise shows what was recorded."""
+    lesson_shows(LESSON, [experiments.padded])
+    notebook = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4)
+    (source,) = [cell.source for cell in notebook.cells if "def run_model" in cell.source]
+    shown, ran = ast.parse(source).body[0], ast.parse(inspect.getsource(experiments.run_model)).body[0]
+    assert isinstance(ran.body[1], ast.ImportFrom)
+    del ran.body[1]
+    assert ast.unparse(shown) == ast.unparse(ran)
+    measured = inspect.getsource(experiments.measure_recipe)
+    for setting in ("patience=5", "epochs=30", "batch_size=64"):
+        assert setting in source
+        assert setting in measured.replace("epochs=epochs", "")
+
+
+@given(seeds, st.integers(1, 20))
+def test_made_up_runs_are_what_they_say(seed, count):
+    runs, first, ago = experiments.sensor_runs(count, np.random.default_rng(seed))
+    assert len(runs) == len(first) == len(ago) == count
+    assert {run.shape[1] for run in runs} == {3}
+    assert all(10 <= len(run) <= 25 for run in runs)
+    for run, sensor, steps in zip(runs, first, ago, strict=True):
+        assert 2 < steps < len(run)  # two other peaks come later, and a peak takes two steps
+        others = [s for s in range(3) if s != sensor]
+        begin = len(run) - 1 - steps
+        level = np.median(run, axis=0)
+        assert run[begin, sensor] - level[sensor] > run[: begin + 1, others].max() - 2.5  # no other peak before it
+    rows = experiments.summaries(runs)
+    assert rows.shape == (count, 20)
+    x = experiments.padded(runs, np.zeros(3), np.ones(3))
+    assert x.shape == (count, max(map(len, runs)), 3)
+    for row, run in zip(x, runs, strict=True):
+        np.testing.assert_allclose(row[: len(run)], run, rtol=1e-6)
+        assert (row[len(run) :] == -10).all()
+        assert (row[: len(run)] != -10).all()
+
+
+def test_the_recipes_model_masks_the_padding_and_starts_with_its_forget_bias():
+    model = experiments.run_model(3, 2, "mse", "mse", units=4)
+    rng = np.random.default_rng(0)
+    run = rng.normal(size=(7, 3))
+    alone = model.predict(experiments.padded([run], np.zeros(3), np.ones(3)), verbose=0)
+    longer = experiments.padded([run, rng.normal(size=(12, 3))], np.zeros(3), np.ones(3))
+    np.testing.assert_allclose(model.predict(longer, verbose=0)[:1], alone, atol=1e-6)
+    assert (model.layers[1].get_weights()[2][4:8] == 3).all()
+
+
+def test_the_keras_model_has_as_many_weights_as_its_record_says():
     from course_lib import keras_models
 
     model = keras_models.letter_model(77, updates=10)
     assert model.count_params() == 77 * 32 + 4 * (110 * (32 + 110) + 110) + 77 * 111
+    size = len(load_manual_letters()[2])
+    weights = keras_models.letter_model(size, updates=10).count_params()
+    assert f"about {round(weights, -3):,} weights" in results.find("lstm-keras-letters").criterion
     assert model.predict(np.zeros((2, 3), int), verbose=0).shape == (2, 3, 77)
 
 
@@ -366,6 +458,21 @@ def test_a_running_total_is_drawn_with_what_it_should_be():
     owed = figures.running_totals(inputs)[inputs[:, 3] > 0]
     assert any(len(line.get_ydata()) == len(owed) and (line.get_ydata() == owed).all() for line in fig.axes[3].lines)
     np.testing.assert_array_equal([bar.get_height() for bar in fig.axes[3].patches], output)
+    plt.close(fig)
+
+
+def test_the_reach_is_drawn_with_every_recorded_seed():
+    plotting.use_style()
+    recorded, carousels = results.recorded("lstm-reach"), results.recorded("lstm-carousel")
+    curve = 0.9 ** np.arange(100)
+    live = {when: {"LSTM": curve, "tanh": curve / 2} for when in ("before", "after")}
+    fig = figures.draw_reach(live, {"a": curve, "b": curve}, recorded, carousels, experiments.STEPS_BACK)
+    before, after, gates = fig.axes
+    seeds = len(recorded.rows)
+    assert (len(before.lines), len(after.lines), len(gates.lines)) == (2 * seeds + 2, 2 * seeds + 4, 2 * seeds)
+    drawn = sorted(x for line in gates.lines for x in line.get_xdata())
+    assert drawn == sorted(f for row in carousels.rows for f in row["forget_before"] + row["forget_after"])
+    check_legible(fig)
     plt.close(fig)
 
 
@@ -469,6 +576,16 @@ def test_6_2_takes_two_names_for_two_gradients(answer):
     assert "PASSED" in answer(ex.check, "6.2", running.function_from(renamed))
 
 
+@pytest.mark.parametrize("back", ["        dc = dc * f\n", ex.CELL_BACK])
+def test_6_2_says_that_a_term_is_counted_twice(back, answer):
+    into_dc = "        dc = dc + dh * slope\n"
+    attempt = ex.MENDED.replace(ex.CELL_BACK, back).replace("        d_i =", into_dc + "        d_i =")
+    assert "counted twice" in answer(ex.check, "6.2", running.function_from(attempt))
+    own_form = ex.MENDED.replace(ex.CELL_BACK, "        dc = dc * f\n").replace("(dc + dh * slope)", "dc")
+    own_form = own_form.replace("        d_i =", into_dc + "        d_i =")
+    assert "PASSED" in answer(ex.check, "6.2", running.function_from(own_form))  # the lesson's own arrangement
+
+
 @given(seeds, st.integers(1, 8))
 def test_6_3s_weights_rebuild_the_cell(seed, time):
     rng = np.random.default_rng(seed)
@@ -492,7 +609,44 @@ def test_6_3_says_where_it_is_wrong(attempt, phrase, answer):
     assert phrase in answer(ex.check, "6.3", attempt)
 
 
-def test_6_4_takes_another_number_of_seeds_and_a_list(answer):
+@pytest.mark.parametrize("seeds", [3, 4, 7])
+def test_6_5_takes_a_design_that_stops_where_the_control_fails(seeds, answer):
+    def gates_needed(measure):
+        results = {"": [measure("", seed) for seed in range(seeds)]}
+        if sum(error < 0.05 for error in results[""]) <= seeds / 2:
+            return results, None
+        results |= {held: [measure(held, seed) for seed in range(seeds)] for held in "ifo"}
+        return results, {gate for gate in "ifo" if not any(error < 0.05 for error in results[gate])}
+
+    assert "PASSED" in answer(ex.check, "6.5", gates_needed)
+
+
+def test_6_5_refuses_a_design_that_stops_where_the_control_works(answer):
+    def gates_needed(measure):
+        return {"": [measure("", seed) for seed in range(3)]}, None
+
+    assert "Nothing was measured with" in answer(ex.check, "6.5", gates_needed)
+
+
+@pytest.mark.parametrize("seeds", [4, 6, 10])
+def test_6_5_refuses_a_control_of_which_half_is_enough(seeds, answer):
+    half = _with_control(lambda learned: sum(learned) >= len(learned) / 2, seeds)
+    assert "on no more than half" in answer(ex.check, "6.5", half)
+
+
+def test_6_4_takes_one_number_in_an_array(answer):
+    assert "PASSED" in answer(ex.check, "6.4", lambda steps, left: np.array([ex.bias_for(steps, left)]))
+    assert "PASSED" in answer(ex.check, "6.4", lambda steps, left: [float(ex.bias_for(steps, left))])
+    assert "one number" in answer(ex.check, "6.4", lambda steps, left: np.array([1.0, 2.0]))
+
+
+def test_6_5s_remark_on_eight_units_is_what_was_recorded():
+    wide = {name: results.recorded("running-total-wide").column(name) for name in ("all", "i", "f", "o")}
+    assert max(column.max() for column in wide.values()) < ex.LEARNED
+    assert (wide["f"] > 3 * wide["all"]).all()
+
+
+def test_6_5_takes_another_number_of_seeds_and_a_list(answer):
     def gates_needed(measure):
         results = {held: [measure(held, seed) for seed in (3, 1, 4, 5)] for held in ("o", "f", "i", "")}
         learned = {held: [error < 0.05 for error in errors] for held, errors in results.items()}
@@ -503,7 +657,7 @@ def test_6_4_takes_another_number_of_seeds_and_a_list(answer):
 
 @pytest.mark.parametrize("seeds", [3, 4, 5, 10, 15])
 @pytest.mark.parametrize("enough", [0.5, 0.6])  # of the control, if more than that part learns
-def test_6_4_takes_a_control_most_of_whose_seeds_learn(seeds, enough, answer):
+def test_6_5_takes_a_control_most_of_whose_seeds_learn(seeds, enough, answer):
     def gates_needed(measure):
         results = {held: [measure(held, seed) for seed in range(seeds)] for held in ("", "i", "f", "o")}
         learned = {held: np.mean([error < 0.05 for error in errors]) for held, errors in results.items()}
@@ -534,11 +688,11 @@ def _with_control(read, seeds):
         (lambda learned: learned[0], "on no more than half"),
     ],
 )
-def test_6_4_refuses_a_control_that_asks_too_much_or_too_little(read, seeds, phrase, answer):
+def test_6_5_refuses_a_control_that_asks_too_much_or_too_little(read, seeds, phrase, answer):
     assert phrase in answer(ex.check, "6.5", _with_control(read, seeds))
 
 
-def test_6_4s_rule_agrees_with_what_section_4_recorded():
+def test_6_5s_rule_agrees_with_what_section_4_recorded():
     """One of ten recorded seeds got stuck with all gates: the check's own rule still draws a conclusion there."""
     rows = results.recorded("running-total-gates").rows
     for start in range(len(rows)):  # whichever three seeds in a row the reader might take
@@ -570,17 +724,17 @@ def test_6_4s_rule_agrees_with_what_section_4_recorded():
         ),
     ],
 )
-def test_6_4_says_what_is_wrong(attempt, phrase, answer):
+def test_6_5_says_what_is_wrong(attempt, phrase, answer):
     assert phrase in answer(ex.check, "6.5", attempt)
 
 
 @given(st.integers(1, 2000), st.floats(0.01, 0.99))
-def test_6_5s_bias_leaves_what_was_asked_for(steps, left):
+def test_6_4s_bias_leaves_what_was_asked_for(steps, left):
     gate = 1 / (1 + np.exp(-ex.bias_for(steps, left)))
     assert gate**steps == pytest.approx(left, rel=1e-6)
 
 
-def test_6_5_says_what_a_bias_leaves(answer):
+def test_6_4_says_what_a_bias_leaves(answer):
     shown = answer(ex.check, "6.4", lambda steps, left: ex.bias_for(steps, left) + 1)
     assert "For 20 steps and 0.5 left your bias is 4.345" in shown
     assert "after 20 steps." in shown
@@ -607,6 +761,7 @@ def test_6_5_says_what_a_bias_leaves(answer):
             for key in ("forget-bias", "forget-bias-far")
         ),
         ("lstm-adding", {"learn_adding": {"most": 2000}}),
+        ("lstm-carousel", {"learn_adding": {"most": 2000}}),
         ("lstm-temporal-order", {"sequences_until_ordered": {"most": 64}}),
         ("lstm-embedded-reber", {"strings_until_solved": {"most": 64}}),
     ],
@@ -617,3 +772,7 @@ def test_each_measurement_runs(key, toys, monkeypatch):
 
 def test_the_measurement_in_keras_runs(monkeypatch):
     measured_at_toy_size("lstm-keras-letters", monkeypatch, options={"letters": 800})
+
+
+def test_the_measurement_of_the_recipe_runs(monkeypatch):
+    measured_at_toy_size("lstm-recipe", monkeypatch, options={"count": 40, "epochs": 1})

@@ -153,6 +153,56 @@ def draw_trained_unit(model, inputs):
     return draw_running_total(inputs[0].astype(float), gates, lstm.cell_states[0, :, 0], output)
 
 
+def draw_reach(live, paths, recorded, carousels, back):
+    """Draw how far back the gradient reaches, before and after training, and below it the forget gates of 16 units.
+
+    Parameters
+    ----------
+    live : dict of str to dict of str to (T,) array
+        "before" and "after": the reach of "LSTM" and "tanh".
+    paths : dict of str to (T,) array
+        More curves of the trained LSTM, by their label.
+    recorded, carousels : Recorded
+        "lstm-reach" and "lstm-carousel".
+    back : sequence of int
+        The steps back of the recorded curves.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig, panes = plt.subplot_mosaic([["before", "after"], ["gates", "gates"]], figsize=(7, 5.6), height_ratios=(3, 2))
+    for when, curves in live.items():
+        for name, key, kind in (("LSTM", "lstm_1", "lstm"), ("tanh", "tanh", "rnn")):
+            style = plotting.line_style(kind) | {"marker": None}
+            thin = style | {"linewidth": 1, "alpha": 0.4}
+            for curve in recorded.column(f"{key}_{when}"):
+                panes[when].semilogy(back, np.maximum(curve, 1e-12), **thin)
+            panes[when].semilogy(np.maximum(curves[name], 1e-12), label=name, **style | {"linewidth": 2.5})
+        panes[when].set(title=f"{when} training", xlabel="steps back", ylim=(1e-10, 5))
+    for dashes, (label, curve) in zip((":", "--"), paths.items(), strict=True):
+        color = plotting.COLORS["forget_gate"]
+        panes["after"].semilogy(np.maximum(curve, 1e-12), dashes, color=color, linewidth=2, label=label)
+    panes["before"].set_ylabel("gradient at the input,\nshare of that at the last input")
+    looks = {"before": (-0.12, "o", plotting.MUTED), "after": (0.12, "D", plotting.COLORS["forget_gate"])}
+    for when, (shift, marker, color) in looks.items():
+        for seed, gates in enumerate(carousels.column(f"forget_{when}")):
+            label = None if seed else f"{when} training"
+            at = np.full(len(gates), seed + shift)
+            panes["gates"].plot(gates, at, marker, markersize=5, alpha=0.6, color=color, label=label)
+    seeds = len(carousels.rows)
+    panes["gates"].set(
+        xlabel="forget gate, mean of each of the 16 units",
+        ylabel="recorded seed",
+        xlim=(0.15, 1.02),
+        yticks=range(seeds),
+        ylim=(seeds - 0.5, -0.5),
+    )
+    panes["gates"].legend(loc="lower left")
+    fig.legend(*panes["after"].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return fig
+
+
 def draw_lstm_step():
     """Draw one step of an LSTM: the cell state on top, three gates and a candidate below it.
 
