@@ -537,7 +537,7 @@ WRONG_BIASES = (
 
 def _one_number(value):
     """A float, also where it came in an array of its own."""
-    if isinstance(value, np.ndarray) and value.size == 1 or isinstance(value, list) and len(value) == 1:
+    if (isinstance(value, np.ndarray) and value.size == 1) or (isinstance(value, list) and len(value) == 1):
         value = value[0] if isinstance(value, list) else value.reshape(())
     return float(array_of_shape(value, (), "a bias, one number"))
 
