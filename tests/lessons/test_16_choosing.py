@@ -15,13 +15,14 @@ from course_lib import plotting
 from course_lib.gradients import check_gradients
 from course_lib.lessons import find
 from course_lib.lessons.lesson_16_choosing import exercises as ex
-from course_lib.lessons.lesson_16_choosing import experiments, figures
+from course_lib.lessons.lesson_16_choosing import experiments, figures, models
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
+from course_lib.teaching import experiment
 
 LESSON = "16_choosing"
 seeds = st.integers(0, 2**32 - 1)
-KINDS = [kind for kind in experiments.KINDS if kind != "linear ±"]
+KINDS = [kind for kind in models.KINDS if kind != "linear ±"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -31,8 +32,8 @@ KINDS = [kind for kind in experiments.KINDS if kind != "linear ±"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_model_has_about_as_many_weights_and_answers_where_it_is_asked(task, kind):
     rng = np.random.default_rng(0)
-    model = experiments.build(kind, experiments.TASKS[task], rng)
-    assert model.count_params() == pytest.approx(experiments.WEIGHTS, rel=0.07)
+    model = models.build(kind, experiments.TASKS[task], rng)
+    assert model.count_params() == pytest.approx(models.WEIGHTS, rel=0.07)
     x, y = experiments.batch_of(task, rng, count=3)
     outputs = model.predict(x)
     assert outputs.shape[: y.ndim] == y.shape[: outputs.ndim]
@@ -41,13 +42,13 @@ def test_every_model_has_about_as_many_weights_and_answers_where_it_is_asked(tas
 
 def test_a_kind_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="A model is one of tanh"):
-        experiments.build("RNN", experiments.TASKS["parity"], np.random.default_rng(0))
+        models.build("RNN", experiments.TASKS["parity"], np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in experiments.KINDS if kind != "Conv1D"])
+@pytest.mark.parametrize("kind", [kind for kind in models.KINDS if kind != "Conv1D"])
 def test_no_answer_depends_on_a_later_step(kind):
     rng = np.random.default_rng(0)
-    model = experiments.build(kind, experiments.TASKS["parity"], rng)
+    model = models.build(kind, experiments.TASKS["parity"], rng)
     x = rng.normal(size=(2, 12, 1)).astype(np.float32)
     later = x.copy()
     later[:, 7:] += 1
@@ -58,7 +59,7 @@ def test_no_answer_depends_on_a_later_step(kind):
 
 def test_the_convolution_sees_17_steps_and_no_more():
     rng = np.random.default_rng(0)
-    model = experiments.build("Conv1D", experiments.TASKS["parity"], rng)
+    model = models.build("Conv1D", experiments.TASKS["parity"], rng)
     x = rng.normal(size=(1, 40, 1)).astype(np.float32)
     moved = x.copy()
     moved[:, 10] += 10
@@ -71,7 +72,7 @@ def test_the_convolution_sees_17_steps_and_no_more():
 @settings(max_examples=10)
 def test_gradients_of_the_transformer(seed, restart, time):
     rng = np.random.default_rng(seed)
-    layer = experiments.CausalTransformer(3, 4, hidden=5, blocks=1, restart=restart, rng=rng, dtype=np.float64)
+    layer = models.CausalTransformer(3, 4, hidden=5, blocks=1, restart=restart, rng=rng, dtype=np.float64)
     for w in layer.weights:
         w[...] = rng.normal(size=w.shape)
     x, d = rng.normal(size=(2, time, 3)), rng.normal(size=(2, time, 4))
@@ -85,7 +86,7 @@ def test_gradients_of_the_transformer(seed, restart, time):
 
 def test_positions_restart_in_the_middle():
     rng = np.random.default_rng(0)
-    layer = experiments.CausalTransformer(2, 4, hidden=3, blocks=1, restart=True, rng=rng)
+    layer = models.CausalTransformer(2, 4, hidden=3, blocks=1, restart=True, rng=rng)
     same = np.ones((1, 6, 2), np.float32)
     for block in layer.layers[1:-1]:  # without attention each position sees itself alone
         for w in block.self_attention.weights:
@@ -97,7 +98,7 @@ def test_positions_restart_in_the_middle():
 @given(seeds, st.integers(1, 5))
 def test_the_second_half_and_its_gradient(seed, n):
     rng = np.random.default_rng(seed)
-    layer, x, d = experiments.SecondHalf(), rng.normal(size=(2, 2 * n, 3)), rng.normal(size=(2, n, 3))
+    layer, x, d = models.SecondHalf(), rng.normal(size=(2, 2 * n, 3)), rng.normal(size=(2, n, 3))
     np.testing.assert_array_equal(layer.forward(x), x[:, n:])
     check_gradients(lambda: float((layer.forward(x) * d).sum()), {"x": x}, {"x": layer.backward(d)})
 
@@ -105,7 +106,7 @@ def test_the_second_half_and_its_gradient(seed, n):
 @pytest.mark.parametrize("shape", [(2, 3, 4), (2, 0, 4), (2, 4)])
 def test_the_second_half_of_what_has_none_is_refused(shape):
     with pytest.raises(ValueError, match="an even number of steps"):
-        experiments.SecondHalf().forward(np.zeros(shape))
+        models.SecondHalf().forward(np.zeros(shape))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -161,7 +162,7 @@ def test_an_untrained_model_is_as_good_as_guessing(task):
         "parity": 0.5,
         "copying": 7 / 8,
     }
-    model = experiments.build("GRU", experiments.TASKS[task], np.random.default_rng(0))
+    model = models.build("GRU", experiments.TASKS[task], np.random.default_rng(0))
     model.layers[-1].set_weights([np.zeros_like(w) for w in model.layers[-1].weights])
     if task == "adding":
         model.layers[-1].bias[...] = 1
@@ -184,12 +185,38 @@ def test_training_takes_its_share_of_the_time(monkeypatch):
     assert rates[-1] < 0.001
 
 
-def test_the_best_rate_is_the_one_with_the_smallest_error():
-    for task, kinds in experiments.TRIED.items():
-        assert list(kinds) == list(experiments.MILLISECONDS[task])
-        for kind, scores in kinds.items():
-            assert len(scores) == len(experiments.RATES)
-            assert scores[experiments.RATES.index(experiments.BEST[task][kind])] == min(scores)
+def test_the_best_rate_leaves_least_on_the_mean_and_is_the_smaller_of_equal_ones(monkeypatch):
+    monkeypatch.setattr(experiments, "RATES", (0.1, 0.2, 0.3))
+    monkeypatch.setattr(experiments, "MILLISECONDS", {"parity": {"GRU": 1, "LSTM": 1}})
+    rows = [
+        {"parity GRU": [0.5, 0.0, 0.2], "parity LSTM": [0.4, 0.1, 0.0]},
+        {"parity GRU": [0.5, 0.5, 0.2], "parity LSTM": [0.4, 0.0, 0.1]},
+    ]
+    assert experiments.best_rates(rows) == {"parity": {"GRU": 0.3, "LSTM": 0.2}}
+
+
+def test_the_rates_of_the_table_are_the_recorded_best():
+    rows = experiment.recorded("choosing-rates").rows
+    assert experiments.best_rates(rows) == experiments.RATE
+    assert all(len(left) == len(experiments.RATES) for row in rows for name, left in row.items() if name != "seed")
+
+
+def test_the_rates_are_chosen_on_seeds_that_no_table_uses():
+    used = {seed for r in experiments.REPRODUCTIONS if r.key != "choosing-rates" for seed in r.seeds}
+    assert used.isdisjoint(experiment.find("choosing-rates").seeds)
+
+
+def test_a_rate_is_tried_on_letters_that_the_table_does_not_use(monkeypatch):
+    parts = {name: np.full(130, place) for place, name in enumerate(("training", "validation", "test"))}
+    monkeypatch.setattr(experiments, "load_letters", lambda: tuple(parts.values()))
+
+    class Reads:
+        def evaluate(self, x, y):
+            return np.log(2) * x.mean()
+
+    rng = np.random.default_rng(0)
+    assert experiments.score("letters", Reads(), rng, final=False) == pytest.approx(1)
+    assert experiments.score("letters", Reads(), rng) == pytest.approx(2)
 
 
 def test_a_call_is_timed_at_least_once():

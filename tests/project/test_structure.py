@@ -30,14 +30,12 @@ PARTS_OF_A_LESSON = {
     "exercises.py",
     "experiments.py",
     "figures.py",
+    "models.py",
     "panels.py",
     "records",
 }
 MOST_LINES = 600
-LONG = {
-    "exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together",
-    "course_lib.lessons.lesson_16_choosing.experiments": "six networks on five tasks make one table, from one source",
-}
+LONG = {"exercises": "a lesson's prompts, hints, solutions and wrong attempts with their answers are read together"}
 
 
 def imports(node: ast.AST, inside_functions: bool = True) -> Iterator[str]:
