@@ -9,7 +9,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting
 from course_lib.gradients import check_gradients
@@ -193,6 +193,12 @@ def test_the_best_rate_leaves_least_on_the_mean_and_is_the_smaller_of_equal_ones
         {"parity GRU": [0.5, 0.5, 0.2], "parity LSTM": [0.4, 0.0, 0.1]},
     ]
     assert experiments.best_rates(rows) == {"parity": {"GRU": 0.3, "LSTM": 0.2}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [f"choosing-{name}" for name in ("rates", *experiments.TASKS)])
+def test_each_measurement_at_toy_size(key, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, train={"part": 0.004})
 
 
 def test_the_rates_of_the_table_are_the_recorded_best():
