@@ -7,6 +7,7 @@ on purpose: a Python too old for the course can still read this file and say wha
 
 import argparse
 import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -54,10 +55,12 @@ UV_PROGRESS = re.compile(
     r" *([+~-] |Audited|Build|Built|Download|Installed|Prepared|Resolved|Uninstalled|Using Python)"
 )
 
-# JupyterLab's own settings where they do not suit a course: no question about news, a .md link opens as a page.
+# JupyterLab's own settings where they do not suit a course: no question about news, a .md link opens as a page, a
+# panel still shows its picture on the next day.
 LAB_SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},  # a panel's last picture, in the saved lesson
 }
 
 
@@ -76,19 +79,22 @@ def python_of(venv):
     return str(folder_of_programs(venv) / ("python.exe" if os.name == "nt" else "python"))
 
 
-def variables(headless=False, one_thread=False):
+def variables(headless=False, one_thread=False, here=False):
     """Return the environment variables of a command that runs inside .venv.
 
     Parameters
     ----------
+    here : bool
+        The command runs in the environment of this Python instead.
     headless : bool
         Nobody looks on: panels show their static picture, training shows no bar.
     one_thread : bool
         Numerical libraries use one thread each, unless the caller's own variables say otherwise.
     """
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    env["VIRTUAL_ENV"] = str(VENV)
-    env["PATH"] = str(folder_of_programs(VENV)) + os.pathsep + env.get("PATH", "")
+    if not here:
+        env["VIRTUAL_ENV"] = str(VENV)
+        env["PATH"] = str(folder_of_programs(VENV)) + os.pathsep + env.get("PATH", "")
     env["PYTHONUTF8"] = "1"  # the same letters in every terminal and log, on Windows too
     if headless:
         env["COURSE_STATIC"] = "1"
@@ -337,11 +343,17 @@ def install(wanted):
         course = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         code = uv(["pip", "install", "--python", python_of(VENV), *course])
     if code == 0:
-        settings = VENV / "share" / "jupyter" / "lab" / "settings"
-        settings.mkdir(parents=True, exist_ok=True)
-        write(settings / "overrides.json", json.dumps(LAB_SETTINGS, indent=1).encode("utf-8"))
+        write_settings(VENV)
         write(STAMP, json.dumps(wanted, indent=1).encode("utf-8"))
     return code
+
+
+def write_settings(environment):
+    """Give the JupyterLab of an environment the course's settings, unless it has settings already."""
+    path = Path(environment) / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    if environment == VENV or not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(path, json.dumps(LAB_SETTINGS, indent=1).encode("utf-8"))
 
 
 def no_installation(code):
@@ -371,8 +383,48 @@ def ensure_environment(may_be_old=False):
         If there is no suitable Python or the packages cannot be installed.
     """
     command, version = choose_python(candidates())
-    wanted, found = wanted_stamp(version), read_json(STAMP)
-    todo, reason = what_to_do(wanted, found, VENV.exists(), lambda: bool(probe([python_of(VENV)])))
+    wanted = wanted_stamp(version)
+
+    def state():
+        found = read_json(STAMP)
+        return (found, *what_to_do(wanted, found, VENV.exists(), lambda: bool(probe([python_of(VENV)]))))
+
+    if state()[1] != "nothing":
+        with alone():
+            bring_about(*state(), command, version, wanted, may_be_old)
+
+
+@contextlib.contextmanager
+def alone():
+    """Let one command at a time install into .venv; another one says that it waits, and waits."""
+    name = "course-{}.lock".format(hashlib.sha256(str(ROOT).encode("utf-8")).hexdigest()[:16])
+    with open(os.path.join(tempfile.gettempdir(), name), "a+b") as file:  # the system lets go when a process ends
+        if not try_lock(file):
+            say("Another command is installing the course's packages; this one goes on when that is done.")
+            while not try_lock(file):
+                time.sleep(1)
+        yield
+
+
+def try_lock(file):
+    """Lock an open file for this process and say whether that worked."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def bring_about(found, todo, reason, command, version, wanted, may_be_old):
+    """Do to .venv what `what_to_do` said."""
     if todo == "nothing":
         return
     begin = time.time()
@@ -471,9 +523,19 @@ def update_copies(lessons, copies, fresh=()):
             edited = False
         else:
             edited = cells_hash(mine) not in (made_from.get("cells"), origin["cells"])
+        wanted_anew = any(name.startswith(beginning) for beginning in fresh)
+        if mine is not None and not cells_hash(mine) and not wanted_anew:
+            why = "it is empty" if not mine.strip() else "it was cut short or is damaged"
+            if b"\n<<<<<<< " in mine and b"\n>>>>>>> " in mine:
+                why = "a merge left its conflict marks in it"
+            messages.append(
+                f"{name}: your copy cannot be opened, {why}. `make lab FRESH={name[:2]}` or `python make.py lab "
+                f"--fresh {name[:2]}` makes it anew and puts this one aside."
+            )
+            continue
         if mine is None:
             write(copy, lesson)
-        elif any(name.startswith(beginning) for beginning in fresh):
+        elif wanted_anew:
             if mine != lesson:
                 aside = unused(copies, copy.stem + time.strftime(".%Y-%m-%d-%H%M%S"))
                 os.replace(str(copy), str(aside))
@@ -502,16 +564,22 @@ def update_copies(lessons, copies, fresh=()):
 # --- the commands --------------------------------------------------------------------------------------------------
 
 
+def is_free(port):
+    """Say whether a server can listen on a port of this machine."""
+    with socket.socket() as attempt:
+        if os.name != "nt":
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def free_port(first=8888):
     """Return the first free port of this machine, from ``first`` on."""
     for port in range(first, first + 50):
-        with socket.socket() as attempt:
-            if os.name != "nt":
-                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if is_free(port):
             return port
     raise SystemExit(f"No free port from {first} to {first + 49}; name one with --port.")
 
@@ -529,9 +597,9 @@ def has_browser(env=os.environ):
     return True
 
 
-def lab_command(lesson, port, root_user, browser):
+def lab_command(python, lesson, port, root_user, browser):
     """Return the command that serves JupyterLab: this machine only, opened at one lesson."""
-    command = [python_of(VENV), "-m", "jupyterlab", "--ip=localhost", f"--port={port}"]
+    command = [python, "-m", "jupyterlab", "--ip=localhost", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}"]  # from ROOT, so that ../docs opens
     command += ["--LabApp.default_url=/lab/tree/" + quote(lesson), "--log-level=WARN"]
     if root_user:
@@ -541,28 +609,121 @@ def lab_command(lesson, port, root_user, browser):
     return command
 
 
+def runtime_folder(env=os.environ):
+    """Return the folder in which Jupyter notes the servers that run."""
+    if env.get("JUPYTER_RUNTIME_DIR"):
+        return Path(env["JUPYTER_RUNTIME_DIR"])
+    data = env.get("JUPYTER_DATA_DIR")
+    if not data and os.name == "nt":
+        data = os.path.join(env.get("APPDATA", ""), "jupyter")
+    if not data and sys.platform == "darwin":
+        data = os.path.expanduser("~/Library/Jupyter")
+    if not data:
+        data = os.path.join(env.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "jupyter")
+    return Path(data) / "runtime"
+
+
+def running_here():
+    """Return the addresses of the servers that serve this course already: noted by Jupyter, and their port taken."""
+    servers = [read_json(path) for path in runtime_folder().glob("jpserver-*.json")]
+    return [
+        server["url"] + "lab"
+        for server in servers
+        if {"url", "port", "root_dir"} <= set(server)
+        and same_folder(server["root_dir"], ROOT)
+        and not is_free(server["port"])
+    ]
+
+
+def edited_originals():
+    """Return the names of lessons in notebooks/ that differ from the course's; none where there is no git to ask."""
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(ROOT), "status", "--porcelain", "--", NOTEBOOKS.name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = asked.stdout.decode("utf-8", "replace").splitlines() if asked.returncode == 0 else []
+    return [line[3:].strip('"').split("/")[-1] for line in lines if line[1:2] == "M" and line.endswith(".ipynb")]
+
+
+def cannot_write():
+    """Return the first folder in which Jupyter keeps its files and may not write, or None."""
+    home = os.path.expanduser("~")
+    for folder in (os.environ.get("JUPYTER_RUNTIME_DIR"), os.environ.get("JUPYTER_DATA_DIR"), home):
+        if folder:
+            while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+                folder = os.path.dirname(folder)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                return folder
+    return None
+
+
+def copies(arguments):
+    """make your own copies of the lessons in my_notebooks/, to open them with a program of your choice"""
+    parser = argparse.ArgumentParser(prog="make.py copies", description=copies.__doc__, allow_abbrev=False)
+    parser.add_argument("--fresh", nargs="+", default=[], metavar="LESSON", help="make these copies anew, such as 04")
+    for message in update_copies(NOTEBOOKS, COPIES, parser.parse_args(arguments).fresh):
+        say(message)
+    with contextlib.suppress(OSError):  # an environment of somebody else's
+        write_settings(sys.prefix)
+    say(f"Your copies of the lessons are in {COPIES.name}; nothing in the course overwrites them.")
+
+
 def lab(arguments):
     """open the course in JupyterLab, on your own copies of the lessons"""
     parser = argparse.ArgumentParser(prog="make.py lab", description=lab.__doc__, allow_abbrev=False)
     parser.add_argument("--fresh", nargs="+", default=[], metavar="LESSON", help="make these copies anew, such as 04")
     parser.add_argument("--port", type=int, help="the port to serve on; default: the first free one from 8888 on")
+    parser.add_argument("--here", action="store_true", help="use the Python that runs this, as in a conda environment")
+    parser.add_argument("--originals", action="store_true", help="let JupyterLab save in notebooks/, for maintainers")
     chosen, others = parser.parse_known_args(arguments)
-    ensure_environment(may_be_old=True)
+    if chosen.port and not is_free(chosen.port):
+        raise SystemExit(f"Port {chosen.port} is taken by another program. Without --port a free one is found.")
+    if chosen.here:
+        with contextlib.suppress(OSError):
+            write_settings(sys.prefix)
+    else:
+        ensure_environment(may_be_old=True)
+    python = sys.executable if chosen.here else python_of(VENV)
+    folder = cannot_write()
+    if folder:
+        raise SystemExit(
+            f"Jupyter may not write in {folder}, where it keeps its files. Set the variable HOME (on Windows "
+            "USERPROFILE) to a folder that you may write to, then run this again."
+        )
     for message in update_copies(NOTEBOOKS, COPIES, chosen.fresh):
         say(message)
+    names = [] if chosen.originals else edited_originals()
+    if names:
+        say(
+            f"Edited in notebooks/, where the next `git pull` will stop at it: {', '.join(names)}. To keep your work, "
+            f"copy the file into {COPIES.name}/ under another name; then `git checkout -- notebooks/{names[0]}`."
+        )
+    for url in running_here():
+        say(f"JupyterLab is already running for this course, at {url}. Ctrl-C in its terminal stops it.")
     lessons = sorted(path.name for path in NOTEBOOKS.glob("[0-9p][0-9]_*.ipynb"))
-    opened = COPIES.name + ("/" + lessons[0] if lessons else "")
+    first = next((name for name in lessons if chosen.fresh and name.startswith(chosen.fresh[0])), None)
+    opened = "/".join([COPIES.name, *[first or name for name in lessons[:1]]])
     port, token = chosen.port or free_port(), secrets.token_hex(16)
     browser = has_browser() and "--no-browser" not in others
     url = f"http://localhost:{port}/lab/tree/{quote(opened)}?token={token}"
     say(f"Your copies of the lessons are in {COPIES.name}; nothing in the course overwrites them.")
     when = "If no page opens by itself" if browser else "In a few seconds"
     say(f"JupyterLab is starting. {when}, open this address in a browser:\n\n    {url}\n")
+    say("Close tabs of an earlier start: they ask for a password that is no longer valid.")
     say("To stop it: Ctrl-C here, twice.")
     # JUPYTER_PREFER_ENV_PATH: the kernel of .venv, even if the user has registered another one of the same name.
-    env = dict(variables(), JUPYTER_TOKEN=token, JUPYTER_PREFER_ENV_PATH="1")
+    env = dict(variables(here=chosen.here), JUPYTER_TOKEN=token, JUPYTER_PREFER_ENV_PATH="1")
     root_user = hasattr(os, "getuid") and os.getuid() == 0
-    return become(lab_command(opened, port, root_user, browser) + others, env=env)
+    command = lab_command(python, opened, port, root_user, browser)
+    if not chosen.originals:
+        command.append("--FileContentsManager.pre_save_hook=course_lib.teaching.originals.refuse")
+    return become(command + others, env=env)
 
 
 def test(arguments):
@@ -649,7 +810,8 @@ def site(arguments):
 
 
 COMMANDS = {
-    command.__name__: command for command in (lab, test, run, reproduce, bench, refresh, reviewed, steady, lock, site)
+    command.__name__: command
+    for command in (lab, copies, test, run, reproduce, bench, refresh, reviewed, steady, lock, site)
 }
 
 

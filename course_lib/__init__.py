@@ -6,6 +6,8 @@ lessons stand on both. Only the modules whose names begin in ``keras_`` import T
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,10 +17,14 @@ __version__ = "0.1.0"
 
 
 def setup(seed: int) -> np.random.Generator:
-    """Begin a lesson: turn on the course's figure style and return the lesson's source of randomness.
+    """Begin a lesson: one thread, the course's figure style, and the lesson's source of randomness.
 
     There is no global seed. Every random choice in the course takes a generator, so a cell's numbers
     depend on the generator it is given and on nothing else.
+
+    The matrices of a lesson are small. For these one thread is as fast as several, and where another program works
+    beside the lesson, several wait for each other and take many times as long. Whoever sets ``OMP_NUM_THREADS`` or a
+    variable of its kind before Python starts has chosen otherwise.
 
     Parameters
     ----------
@@ -35,5 +41,36 @@ def setup(seed: int) -> np.random.Generator:
 
     from course_lib import plotting
 
+    use_one_thread()
+    explain_interrupts()
     plotting.use_style()
     return np.random.default_rng(seed)
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def use_one_thread() -> None:
+    """Have NumPy's matrix products run on one thread, unless a variable of ``THREADS`` says otherwise."""
+    if not any(os.environ.get(name) for name in THREADS):
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1, user_api="blas")
+
+
+def explain_interrupts() -> None:
+    """Have a notebook answer its stop button with a sentence in place of a traceback."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+
+        def answer(shell, kind, error, trace, tb_offset=None):
+            print(INTERRUPTED)
+            return []
+
+        shell.set_custom_exc((KeyboardInterrupt,), answer)
+
+
+INTERRUPTED = (
+    "Stopped. A model that was made in a cell above keeps what it has learned; what this cell was to make is not "
+    "there. Run the cell again to train in full, or the next one to go on."
+)

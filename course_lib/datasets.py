@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from course_lib.user_files import user_folder
+from course_lib.user_files import read_user_file, user_folder
 
 
 def _folder() -> Path:
@@ -428,32 +428,13 @@ def load_text(path: str | os.PathLike, at_least: int = 1_000) -> str:
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError, PermissionError
-        If there is no such file, or it cannot be opened.
+    TypeError, FileNotFoundError, IsADirectoryError, PermissionError
+        If `path` is no path, if there is no such file, or if it cannot be opened.
     ValueError
-        If it is an address on the web, or the file is empty, is not text, is not UTF-8, or has fewer than `at_least`
-        characters.
+        If it is something else than a path, such as an address on the web or the text itself; or if the file is empty,
+        is not text, is not UTF-8, or has fewer than `at_least` characters.
     """
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+:/", str(path)):
-        raise ValueError(
-            f"Expected a file on this computer, but {path} is an address on the web. Save what is there as plain text "
-            "(.txt, UTF-8) and give the path of that file."
-        )
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise IsADirectoryError(f"Expected a text file, but {path} is a folder. Name one file inside it.")
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected a text file at {path.absolute()}, but there is none. A relative path starts from "
-            f"{Path.cwd()}: check the spelling and the ending (.txt), or give the whole path."
-        )
-    try:
-        content = path.read_bytes()
-    except PermissionError as error:
-        raise PermissionError(
-            f"Expected to read {path}, but the system does not allow it. Check who owns the file, and whether another "
-            "program keeps it open; a copy in your own folder often helps."
-        ) from error
+    content, path = read_user_file(path), Path(path)
     text = _decode(content, path).replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise ValueError(f"Expected text in {path}, but the file is empty. Was it saved?")

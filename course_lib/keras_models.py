@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import os
 
-# Read once, by TensorFlow, while it is being imported: no messages below errors, no search for a graphics card, and no
-# reordered sums (the last digits then depend less on the machine). A variable that is set already is left alone.
+# Read once, while TensorFlow and Keras are being imported: no messages below errors, no search for a graphics card, no
+# reordered sums (the last digits then depend less on the machine), one thread (the models are small; see
+# course_lib.setup). A variable that is set already is left alone.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+# But not these: the course is about Keras 3 on TensorFlow, whatever other work of this account needs.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.pop("TF_USE_LEGACY_KERAS", None)
 
 from typing import Any
 
@@ -34,6 +39,14 @@ except ImportError as error:
     ) from error
 
 keras = tf.keras
+if keras.__version__.startswith("2.") or keras.config.backend() != "tensorflow":
+    raise ImportError(
+        f"This lesson needs Keras 3 on TensorFlow, but Keras {keras.__version__} was imported before it, by other "
+        "settings. Restart the kernel and run the lesson from the top: its first cells choose the right one."
+    )
+keras.config.set_floatx("float32")  # and not what the account's keras.json says
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
 tf.get_logger().setLevel("ERROR")  # or a lesson that builds many small models is told, each time, that it does
 
 

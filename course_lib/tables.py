@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from course_lib import datasets
+from course_lib.user_files import read_user_file
 
 MISSING = frozenset({"", "-", "na", "n/a", "nan", "null", "none"})
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -122,8 +123,8 @@ def load_table(
 
     Raises
     ------
-    FileNotFoundError, IsADirectoryError
-        If there is no such file.
+    TypeError, FileNotFoundError, IsADirectoryError, PermissionError
+        If `path` is no path, if there is no such file, or if it cannot be opened.
     ValueError
         If the file cannot be read as such a table; the message says where, why, and what to try.
     """
@@ -230,20 +231,7 @@ def load_seattle_weather() -> Table:
 
 def _cells(path, delimiter):
     """Return the header, the number of each row's line, and the rows of cells."""
-    if re.match(r"\w+://|www\.", str(path)):
-        raise ValueError(
-            f"Expected the path of a file on this computer, but got the address {path}. Download the file with your "
-            "browser and give the path of the copy."
-        )
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise IsADirectoryError(f"Expected a CSV file, but {path} is a folder. Name one file inside it.")
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected a CSV file at {path.absolute()}, but there is none. A relative path starts from {Path.cwd()}: "
-            "check the spelling and the ending (.csv), or give the whole path."
-        )
-    content = path.read_bytes()
+    content, path = read_user_file(path, "CSV file", ".csv"), Path(path)
     if path.suffix.lower() in (".xls", ".xlsx", ".ods") or content[:4] == b"PK\x03\x04":
         raise ValueError(
             f"Expected text in {path.name}, but it is a spreadsheet or an archive. Open it and save the sheet as CSV "
@@ -375,7 +363,8 @@ def _regular(dates, values, lines, gaps):
     if wide.size and gaps == "refuse":
         i = int(wide[0])
         raise ValueError(
-            f"Expected rows equally far apart, but some are missing in {len(wide)} places, first between {dates[i]} "
+            f"Expected rows equally far apart, but some are missing in {len(wide)} "
+            f"place{'s' * (len(wide) > 1)}, first between {dates[i]} "
             f'and {dates[i + 1]} (line {lines[i + 1]}). Pass gaps="fill" to put in rows without numbers, or '
             'gaps="ignore" if such days never exist, as with trading days.'
         )

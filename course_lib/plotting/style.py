@@ -89,6 +89,7 @@ _SHORTEST_ALT = 30
 
 def use_style() -> None:
     """Give every figure from here on the course's style. A lesson's ``course_lib.setup(seed)`` calls this."""
+    plt.rcdefaults()  # an account's matplotlibrc may ask for LaTeX, or cut figures
     plt.rcParams.update(
         {
             "figure.figsize": (7, 3.6),

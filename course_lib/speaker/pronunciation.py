@@ -125,7 +125,12 @@ def words_of(text: str) -> list[str]:
     >>> words_of("José O'Brien")
     ['jose', 'obrien']
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    # Lm: modifier letters such as the ʻ of Hawaiian and the ʿ of transcribed Arabic, which are written like accents
+    plain = "".join(
+        c
+        for c in unicodedata.normalize("NFKD", text.lower())
+        if not unicodedata.combining(c) and unicodedata.category(c) != "Lm"
+    )
     plain = plain.translate(
         str.maketrans(
             {
@@ -138,6 +143,15 @@ def words_of(text: str) -> list[str]:
                 "þ": "th",
                 "ł": "l",
                 "ı": "i",
+                "ħ": "h",
+                "ŋ": "ng",
+                "ə": "a",
+                "ŧ": "t",
+                "ɓ": "b",
+                "ɗ": "d",
+                "ƙ": "k",
+                "ɛ": "e",
+                "ɔ": "o",
                 **dict.fromkeys("-‐‑‒–—", " "),
             }
         )

@@ -7,13 +7,14 @@ it is used, and its absence is one more finding. Each check returns a list of :c
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +25,10 @@ PYTHONS = ((3, 11), (3, 13))  # the oldest and the newest version, both included
 MEMORY = 2.0  # GiB that the largest lesson needs, with TensorFlow, a browser beside it
 DISK = 1.0  # GiB, for figures, pages and what notebooks leave behind
 
-# What lessons import. Not TensorFlow: importing it takes longer than all other checks together.
+# What lessons import. TensorFlow has a check of its own, which takes longer than all others together.
 IMPORTED = ("numpy", "matplotlib", "IPython", "ipykernel", "ipywidgets", "jupyterlab", "tqdm", "pooch")
+
+_NO_LIMIT = float("inf")
 
 REBUILD = "Delete the folder .venv and run `make lab` (or `python make.py lab`), which builds it anew."
 
@@ -146,7 +149,7 @@ def check_packages(lock: Path = LOCK) -> list[Finding]:
     except ImportError as error:
         return [Finding(f"The packages cannot be compared with the lock: {error}.", REBUILD)]
     except OSError as error:
-        return [Finding(f"The list of packages cannot be read: {error}.", "`git checkout -- requirements.lock`")]
+        return [Finding(f"The list of packages cannot be read: {error}.", restored("requirements.lock"))]
     findings = []
     for name, version in packages.items():
         try:
@@ -192,29 +195,216 @@ def check_imports(names: Sequence[str] = IMPORTED) -> list[Finding]:
     return [Finding(f"{name} is installed but cannot be imported: {reason}", REBUILD)]
 
 
+def check_tensorflow() -> list[Finding]:
+    """Import TensorFlow and Keras as the lessons do, in another process, because a wrong build may end it.
+
+    Returns
+    -------
+    list of Finding
+        One: their versions, or why they cannot be imported.
+    """
+    code = "from course_lib.keras_models import keras, tf; print(tf.__version__, keras.__version__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False
+    )
+    if done.returncode == 0:
+        tensorflow, keras = done.stdout.split()[-2:]
+        return [Finding(f"TensorFlow {tensorflow} and Keras {keras} can be imported")]
+    reason = (done.stderr.strip().splitlines() or [f"the process ended with code {done.returncode}"])[-1]
+    if done.returncode in (-4, 132, 3221225501):  # SIGILL, in a shell's words, in Windows' words
+        return [
+            Finding(
+                "TensorFlow ends the process: this processor lacks instructions (AVX) that its builds need.",
+                "Lessons without Keras run. For the others use another machine, or Binder.",
+            )
+        ]
+    return [Finding(f"TensorFlow cannot be imported: {reason}", REBUILD)]
+
+
+def memory_limits(cgroups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> dict[str, float]:
+    """Find how much memory this process may still take, by each limit that is set.
+
+    Parameters
+    ----------
+    cgroups, own : Path
+        Where Linux shows its control groups, and to which ones this process belongs.
+
+    Returns
+    -------
+    dict of str to float
+        What sets the limit -> GiB that are left.
+
+    Raises
+    ------
+    ImportError
+        If the package ``psutil`` is missing.
+    """
+    import psutil
+
+    left = {"this machine": psutil.virtual_memory().available / 2**30}
+    names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+    try:
+        groups = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        groups = []
+    for _, controllers, path in groups:
+        top = cgroups / "memory" if controllers else cgroups
+        folder = top / path.lstrip("/")
+        for place in (folder, *folder.parents):
+            for limit, used in names:
+                try:
+                    room = int((place / limit).read_text()) - int((place / used).read_text())
+                except (OSError, ValueError):  # no such file, or "max": no limit
+                    continue
+                left["the container or service"] = min(room / 2**30, left.get("the container or service", _NO_LIMIT))
+            if place == top:
+                break
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            left["ulimit -v"] = (limit - psutil.Process().memory_info().vms) / 2**30
+    except ImportError:  # Windows
+        pass
+    return left
+
+
 def check_memory(available: float | None = None) -> list[Finding]:
-    """Check the free memory.
+    """Check the memory that this process may still take.
 
     Parameters
     ----------
     available : float, optional
-        In GiB; by default, this machine's at this moment.
+        In GiB; by default, the smallest of what :func:`memory_limits` finds.
 
     Returns
     -------
     list of Finding
         One, with the amount.
     """
+    limit = "this machine"
     if available is None:
         try:
-            import psutil
+            left = memory_limits()
         except ImportError as error:
             return [Finding(f"The free memory cannot be measured: {error}.", REBUILD)]
-        available = psutil.virtual_memory().available / 2**30
-    text = f"{available:.1f} GiB of memory free"
+        limit = min(left, key=left.get)
+        available = left[limit]
+    text = f"{available:.1f} GiB of memory free" + (f" within the limit of {limit}" if limit != "this machine" else "")
     if available >= MEMORY:
         return [Finding(text)]
-    return [Finding(f"{text}; the largest lessons need {MEMORY:g}.", "Close other programs and unused notebooks.")]
+    mend = "Close other programs and unused notebooks."
+    if limit != "this machine":
+        mend = "Close unused notebooks, or ask whoever runs this machine for a higher limit."
+    return [Finding(f"{text}; the largest lessons need {MEMORY:g}.", mend)]
+
+
+def check_folders() -> list[Finding]:
+    """Check that Jupyter's folders and the course's own can be written.
+
+    Returns
+    -------
+    list of Finding
+        One for each folder that cannot, or one if all can.
+    """
+    try:
+        from jupyter_core import paths
+
+        from course_lib.user_files import user_folder
+
+        folders = {"Jupyter keeps its files": paths.jupyter_data_dir(), "your progress is kept": user_folder()}
+        folders["Jupyter notes what runs"] = paths.jupyter_runtime_dir()
+    except (ImportError, RuntimeError) as error:
+        return [Finding(f"The folders of this account cannot be found: {error}.", REBUILD)]
+    findings = []
+    for use, folder in folders.items():
+        place = Path(folder)
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not os.access(place, os.W_OK | os.X_OK):
+            mend = "Set HOME (on Windows USERPROFILE) to a folder that you may write to."
+            if "progress" in use:
+                mend = "Set COURSE_HOME to a folder that you may write to."
+            findings.append(Finding(f"{folder}, where {use}, cannot be written.", mend))
+    return findings or [Finding("the folders of Jupyter and of the course can be written")]
+
+
+def check_surroundings(
+    variables: Mapping[str, str] = os.environ, lessons: Path = ROOT / "my_notebooks"
+) -> list[Finding]:
+    """Check for what reaches into the lessons from outside: variables, and files that hide a package.
+
+    Parameters
+    ----------
+    variables : mapping of str to str
+        The environment.
+    lessons : Path
+        The folder of the reader's copies.
+
+    Returns
+    -------
+    list of Finding
+        One for each, or one if there is none.
+    """
+    findings = []
+    effects = {
+        "PYTHONPATH": "packages from there are imported in place of the course's",
+        "PYTHONHOME": "Python looks for its own library there",
+        "COURSE_STATIC": "panels show a picture without controls",
+    }
+    for name, effect in effects.items():
+        if variables.get(name):
+            findings.append(
+                Finding(f"{name} is set to {variables[name]!r}: {effect}.", f"Unset {name}, then start anew.")
+            )
+    hidden = sys.stdlib_module_names | set(IMPORTED) | {"tensorflow", "keras", "course_lib", "scipy", "pandas"}
+    for file in sorted(lessons.glob("*.py")):
+        if file.stem in hidden:
+            findings.append(
+                Finding(f"{file} hides the package {file.stem} from every lesson beside it.", "Give it another name.")
+            )
+    return findings or [Finding("nothing reaches into the lessons from outside")]
+
+
+def check_originals() -> list[Finding]:
+    """Check that nobody edited the lessons in ``notebooks/``, where edits stop the next update.
+
+    Returns
+    -------
+    list of Finding
+        One; without git it cannot be asked, and says so.
+    """
+    if not (ROOT / ".git").exists():
+        return [Finding("the course is an archive, without git: whether lessons were edited is not known")]
+    specification = importlib.util.spec_from_file_location("course_make", ROOT / "make.py")
+    make = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(make)
+    names = make.edited_originals()
+    if not names:
+        return [Finding("the lessons in notebooks/ are as the course has them")]
+    mend = (
+        f"Copy it into my_notebooks/ under another name to keep your work; then `git checkout -- notebooks/{names[0]}`."
+    )
+    return [Finding(f"Edited in notebooks/, where the next `git pull` stops at it: {', '.join(names)}.", mend)]
+
+
+def restored(path: str) -> str:
+    """Say how to get a file of the course back.
+
+    Parameters
+    ----------
+    path : str
+        From the course's folder.
+
+    Returns
+    -------
+    str
+        A command where there is git, else what to do with the archive.
+    """
+    if (ROOT / ".git").exists():
+        return f"`git checkout -- {path}`"
+    return f"Take {path} from a fresh copy of the course's archive."
 
 
 def check_disk(free: float | None = None) -> list[Finding]:
@@ -265,12 +455,14 @@ def check_datasets() -> list[Finding]:
     problems = datasets.verify()
     if not problems:
         return [Finding("the data files are intact")]
-    return [Finding(problem, "`git checkout -- datasets` does so for all of them.") for problem in problems]
+    return [Finding(problem, f"For all of them: {restored('datasets')}") for problem in problems]
 
 
 Check = Callable[[], list[Finding]]
 FIRST = (check_python, check_checkout)
-THEN = (check_packages, check_imports, check_memory, check_disk, check_kernel, check_datasets)
+# What a lesson may ask: quick, and about nothing that a maintainer's work or a test's settings decide.
+QUICK = (check_packages, check_imports, check_memory, check_disk, check_kernel, check_folders, check_datasets)
+THEN = (*QUICK, check_surroundings, check_originals, check_tensorflow)
 
 
 def examine(first: Sequence[Check] = FIRST, then: Sequence[Check] = THEN) -> list[Finding]:

@@ -191,6 +191,9 @@ def message(text: str) -> Figure:
     return fig
 
 
+AGAIN = "<small>If the controls do not answer, run this cell again: they need a running kernel.</small>"
+
+
 def panel(
     draw: Callable[..., tuple[Figure, str]],
     controls: Mapping[str, Slider | Choice | TextBox],
@@ -222,9 +225,14 @@ def panel(
     def redraw(_change=None):
         drawn = plotting.Picture(*draw(**{name: control.value for name, control in made.items()}))
         # a live region: a screen reader speaks the new alt text when a control has changed
-        picture.value = f'<div role="status" aria-live="polite">{drawn.html}</div>'
+        picture.value = f'<div role="status" aria-live="polite">{drawn.html}</div>{AGAIN}'
+        return drawn
 
-    redraw()
+    first = redraw()
     for control in made.values():
         control.observe(redraw, names="value")
-    display(widgets.VBox([*made.values(), picture]))
+    box = widgets.VBox([*made.values(), picture])
+    bundle = box._repr_mimebundle_
+    # the picture goes along, for pages that cannot show a widget, such as an exported lesson
+    box._repr_mimebundle_ = lambda **how: {**bundle(**how), "text/html": first.html + AGAIN, "text/plain": first.alt}
+    display(box)

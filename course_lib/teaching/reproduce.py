@@ -19,6 +19,7 @@ import json
 import math
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import sys
@@ -65,7 +66,8 @@ def disagreements(row: Row, rows: Sequence[Row]) -> list[str]:
 
     A number agrees if it lies between the smallest and the largest of its column, widened on each side by half their
     distance; where all are equal, to 1e-9 of its size. What is no number (None, NaN, a truth value, text), or is
-    missing, agrees if it occurs among the recorded ones. Lists are compared place by place.
+    missing, agrees if it occurs among the recorded ones. Lists are compared place by place. A column whose name is
+    "seconds" or ends in it is the machine's, not the result's: it has to be there, and any positive number agrees.
 
     Parameters
     ----------
@@ -85,7 +87,9 @@ def disagreements(row: Row, rows: Sequence[Row]) -> list[str]:
     for name in names:
         value, before = new.get(name, ...), [columns.get(name, ...) for columns in old]
         numbers = [v for v in before if _is_number(v)]
-        if _is_number(value):
+        if _is_number(value) and re.search(r"(^|[_ ])seconds$", name):
+            agrees = bool(numbers) and value > 0
+        elif _is_number(value):
             agrees = bool(numbers) and _within(value, min(numbers), max(numbers))
         else:
             agrees = _shown(value) in map(_shown, before)

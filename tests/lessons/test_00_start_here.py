@@ -99,12 +99,24 @@ def test_nothing_to_draw():
 # The panel
 # ---------------------------------------------------------------------------------------------------------------------
 def test_a_name_is_said_word_by_word(shown):
-    figures.say("Ada O'Brien-Łukasz")
+    assert figures.say("Ada O'Brien-Łukasz") == ["ada", "obrien", "lukasz"]
     (picture,) = shown
     for word in ("ada, said", "obrien, said", "lukasz, said"):
         assert word in picture.alt
-    with pytest.raises(ValueError, match="Latin letters"):
-        figures.say("李雷")
+
+
+@pytest.mark.parametrize("name", ["李雷", "", "  ", "42", "a" * 41, 7])
+def test_a_name_that_cannot_be_said_gets_a_sentence_and_the_lesson_goes_on(name, shown, capsys):
+    assert figures.say(name) == ["grace", "hopper"]
+    said = capsys.readouterr().out
+    assert said.startswith("The network takes ")
+    assert said.endswith("Until then: Grace Hopper.\n")
+    assert len(said.splitlines()) == 1
+
+
+def test_of_a_long_name_the_first_words_are_said(shown, capsys):
+    assert figures.say("Anne Marie Louise de Bourbon") == ["anne", "marie", "louise", "de"]
+    assert "The first 4 of 5 words" in capsys.readouterr().out
 
 
 def test_the_static_panel_shows_three_words(shown):

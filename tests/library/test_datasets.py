@@ -368,7 +368,7 @@ def test_missing_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("address", ["https://example.org/a.txt", Path("http://example.org/a.txt"), "file:///a.txt"])
 def test_an_address_is_no_file(address):
-    with pytest.raises(ValueError, match=r"is an address on the web\. Save what is there as plain text"):
+    with pytest.raises(ValueError, match=r"is an address on the web\. Save what is there"):
         datasets.load_text(address)
 
 

@@ -167,6 +167,10 @@ def test_certainty_is_the_probability_of_what_is_said_and_then_of_the_end(shippe
         ("Søren Ærø", ["soren", "aero"]),
         ("  X Æ A-12 ", ["x", "ae", "a"]),
         ("Nguyễn", ["nguyen"]),
+        ("Nguye\u0302\u0303n", ["nguyen"]),
+        ("ʻIolani ʿAlī", ["iolani", "ali"]),
+        ("Għaxaq Ŋgũgĩ", ["ghaxaq", "nggugi"]),
+        ("Əliyev Ɗanladi", ["aliyev", "danladi"]),
     ],
 )
 def test_a_name_becomes_words_of_letters(text, words):

@@ -102,7 +102,7 @@ REFUSED = {
     "out of order": ([*days()[:3], "2023-01-01,4"], {}, r"line 4 \(2023.*before line 3.*sort=True"),
     "newest first": ([days()[0], *days()[:0:-1]], {}, r"newest rows come first"),
     "twice": ([*days()[:3], days()[2]], {}, r"lines 3 and 4 have both 2024-01-02"),
-    "gap": (days()[:4] + days()[6:], {}, r"missing in 1 places, first between 2024-01-03 and 2024-01-06"),
+    "gap": (days()[:4] + days()[6:], {}, r"missing in 1 place, first between 2024-01-03 and 2024-01-06"),
     "uneven": ([*days(), "2024-02-01 09:00,1"], {"gaps": "fill"}, r"1.4 times the usual step"),
     "too short": (days(), {"at_least": 100}, r"at least 100 rows, but there are 31"),
     "no such column": (days(), {"date": "day"}, r"a column 'day', but the columns are 'date', 'sales'"),
@@ -131,7 +131,7 @@ def test_what_is_no_table_at_all(tmp_path, write):
         load_table(tmp_path / "nowhere.csv")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         load_table(tmp_path)
-    with pytest.raises(ValueError, match="the address https://"):
+    with pytest.raises(ValueError, match="is an address on the web"):
         load_table("https://example.org/t.csv")
     (tmp_path / "book.xlsx").write_bytes(b"PK\x03\x04rest")
     with pytest.raises(ValueError, match="spreadsheet"):

@@ -30,7 +30,9 @@ def test_a_fine_environment(monkeypatch):
     # Memory and disk are this machine's business of the moment; everything else must be fine where tests run.
     monkeypatch.setattr(doctor, "MEMORY", 0.0)
     monkeypatch.setattr(doctor, "DISK", 0.0)
-    findings = doctor.examine()
+    # Edits of lessons and variables such as COURSE_STATIC are a maintainer's and a test's business.
+    monkeypatch.setattr(doctor, "THEN", (*doctor.QUICK, doctor.check_tensorflow))
+    findings = doctor.examine(then=doctor.THEN)
     assert [finding for finding in findings if finding.mend] == []
     assert len(findings) == len(doctor.FIRST + doctor.THEN)
     shown = text_of(findings)
@@ -151,6 +153,99 @@ def test_too_little_memory_or_disk(check, needed):
     assert not enough.mend
     assert f"{limit - 0.25:.1f} GiB" in short.text
     assert short.mend
+
+
+def test_the_memory_of_a_container_counts(tmp_path, monkeypatch):
+    own = tmp_path / "cgroup"
+    for text, folder in (
+        ("0::/system/hub\n", "system/hub"),
+        ("0::/system/hub\n", "system"),
+        ("3:memory:/a\n", "memory/a"),
+    ):
+        place = tmp_path / folder.replace("/", "-") / folder
+        place.mkdir(parents=True)
+        limit, used = (
+            ("memory.max", "memory.current") if text[0] == "0" else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        )
+        (place / limit).write_text(f"{3 * 2**30}\n", encoding="utf-8")
+        (place / used).write_text(f"{2 * 2**30}\n", encoding="utf-8")
+        own.write_text(text, encoding="utf-8")
+        left = doctor.memory_limits(tmp_path / folder.replace("/", "-"), own)
+        assert left["the container or service"] == pytest.approx(1)
+    own.write_text("0::/\n", encoding="utf-8")
+    (tmp_path / "memory.max").write_text("max\n", encoding="utf-8")
+    assert "the container or service" not in doctor.memory_limits(tmp_path, own)
+    assert "the container or service" not in doctor.memory_limits(tmp_path, tmp_path / "not there")
+    monkeypatch.setattr(doctor, "memory_limits", lambda: {"this machine": 9.0, "ulimit -v": 0.5})
+    [finding] = doctor.check_memory()
+    assert finding.text.startswith("0.5 GiB of memory free within the limit of ulimit -v; the largest lessons need ")
+    assert "higher limit" in finding.mend
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux counts")
+def test_a_limit_of_the_shell_counts():
+    code = "from course_lib.teaching import doctor; print(doctor.memory_limits()['ulimit -v'])"
+    command = f'ulimit -v 4000000; exec "{sys.executable}" -c "{code}"'
+    done = subprocess.run(["sh", "-c", command], cwd=doctor.ROOT, capture_output=True, text=True, check=False)
+    assert 0 < float(done.stdout) < 4000000 / 2**20, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "said", "mend"),
+    [
+        (
+            1,
+            "Traceback\nImportError: DLL load failed",
+            "TensorFlow cannot be imported: ImportError: DLL load",
+            doctor.REBUILD,
+        ),
+        (-4, "", "this processor lacks instructions (AVX)", "Lessons without Keras run."),
+        (-9, "", "the process ended with code -9", doctor.REBUILD),
+    ],
+)
+def test_why_tensorflow_fails_is_quoted(code, stderr, said, mend, monkeypatch):
+    answer = subprocess.CompletedProcess([], code, stdout="", stderr=stderr)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *_, **__: answer)
+    [finding] = doctor.check_tensorflow()
+    assert said in finding.text
+    assert finding.mend.startswith(mend)
+
+
+def test_folders_that_cannot_be_written_are_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "course"))
+    monkeypatch.setattr(doctor.os, "access", lambda place, how: place != tmp_path)
+    [finding] = doctor.check_folders()
+    assert finding.text == f"{tmp_path / 'course'}, where your progress is kept, cannot be written."
+    assert finding.mend.startswith("Set COURSE_HOME")
+
+
+def test_what_reaches_into_lessons_is_named(tmp_path):
+    assert [finding.mend for finding in doctor.check_surroundings({}, tmp_path)] == [""]
+    for name in ("numpy.py", "random.py", "my_helpers.py"):
+        (tmp_path / name).touch()
+    findings = doctor.check_surroundings({"PYTHONPATH": "/elsewhere", "COURSE_STATIC": "1", "HOME": "x"}, tmp_path)
+    shown = text_of(findings)
+    assert len(findings) == 4
+    for words in (
+        "PYTHONPATH is set to '/elsewhere'",
+        "COURSE_STATIC",
+        "numpy.py hides the package numpy",
+        "random.py",
+    ):
+        assert words in shown
+    assert "my_helpers" not in shown
+
+
+def test_an_edited_original_is_named_with_the_way_out(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    assert "an archive, without git" in doctor.check_originals()[0].text
+    assert "fresh copy of the course's archive" in doctor.restored("datasets")
+    (tmp_path / ".git").mkdir()
+    for names, mend in (("[]", ""), ("['03_rnn.ipynb']", "`git checkout -- notebooks/03_rnn.ipynb`")):
+        (tmp_path / "make.py").write_text(f"def edited_originals():\n    return {names}\n", encoding="utf-8")
+        [finding] = doctor.check_originals()
+        assert mend in finding.mend
+        assert bool(mend) == bool(finding.mend)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -19,8 +20,10 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from tornado.web import HTTPError
 
 from course_lib.teaching import doctor
+from course_lib.teaching.originals import refuse
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +55,7 @@ def test_help_lists_every_command(capsys):
 
 def test_unknown_command_is_named_with_what_there_is(capsys):
     assert make.main(["tests"]) == 2
-    assert "There is no 'tests'. The commands are: lab, test," in capsys.readouterr().err
+    assert "There is no 'tests'. The commands are: lab, copies, test," in capsys.readouterr().err
 
 
 def test_continuous_integration_runs_make_test():
@@ -476,11 +479,23 @@ def test_a_lost_or_damaged_list_of_copies_costs_no_edit(desk, content):
 
 
 @pytest.mark.parametrize("damaged", ["", "not JSON", "{}", '{"cells": [3]}', "[1]"])
-def test_a_damaged_copy_counts_as_edited(desk, damaged):
+def test_a_damaged_copy_is_noticed_and_kept_until_it_is_made_anew(desk, damaged):
     desk.edit(damaged)
-    desk.publish(notebook("first, corrected"))
-    assert "stays as it is" in desk.update()[0]
-    assert desk.mine == damaged
+    for publish in (None, notebook("first, corrected")):
+        if publish:
+            desk.publish(publish)
+        [message] = desk.update()
+        assert f"your copy cannot be opened, it {'was cut short' if damaged else 'is empty'}" in message
+        assert "--fresh 04" in message
+        assert desk.mine == damaged
+    desk.update("04")
+    assert desk.mine == notebook("first, corrected")
+    assert [path.read_text(encoding="utf-8") for path in desk.aside()] == [damaged]
+
+
+def test_a_copy_with_the_marks_of_a_conflict_is_noticed(desk):
+    desk.edit(notebook("first") + "\n<<<<<<< mine\n=======\n>>>>>>> theirs\n")
+    assert "a merge left its conflict marks in it" in desk.update()[0]
 
 
 def test_a_copy_edited_back_to_the_course_follows_it_again(desk):
@@ -533,14 +548,14 @@ def test_no_order_of_events_loses_what_the_reader_wrote(tmp_path_factory, steps)
 
 
 def test_lab_stays_on_this_machine_and_passes_allow_root_only_to_root():
-    command = make.lab_command("my_notebooks/04_bptt.ipynb", 8890, root_user=True, browser=False)
+    command = make.lab_command("python", "my_notebooks/04_bptt.ipynb", 8890, root_user=True, browser=False)
     assert "--ip=localhost" in command
     assert "--port=8890" in command
     assert f"--ServerApp.root_dir={make.ROOT}" in command
     assert "--LabApp.default_url=/lab/tree/my_notebooks/04_bptt.ipynb" in command
     assert {"--allow-root", "--no-browser"} <= set(command)
     assert not any("token" in word for word in command)  # other users of the machine can read a command line
-    command = make.lab_command("my_notebooks", 8888, root_user=False, browser=True)
+    command = make.lab_command("python", "my_notebooks", 8888, root_user=False, browser=True)
     assert not {"--allow-root", "--no-browser"} & set(command)
 
 
@@ -551,6 +566,8 @@ def test_lab_prints_the_address_and_gives_the_same_token_to_the_server(desk, mon
     monkeypatch.setattr(make, "ensure_environment", lambda may_be_old: None)
     monkeypatch.setattr(make, "has_browser", lambda: False)
     monkeypatch.setattr(make, "become", lambda command, env: started.append((command, env)) or 0)
+    monkeypatch.setattr(make, "running_here", lambda: ["http://localhost:8888/lab"])
+    monkeypatch.setattr(make, "edited_originals", lambda: ["05_long.ipynb"])
     desk.edit(notebook("my answer"))
     assert make.main(["lab", "--fresh", "04", "--port", "9123", "--debug"]) == 0
     [(command, env)] = started
@@ -561,7 +578,119 @@ def test_lab_prints_the_address_and_gives_the_same_token_to_the_server(desk, mon
     assert command[-1] == "--debug"
     assert "--no-browser" in command
     assert "your old copy is now" in shown
+    assert "already running for this course, at http://localhost:8888/lab" in shown
+    assert "`git checkout -- notebooks/05_long.ipynb`" in shown
     assert desk.mine == notebook("first")
+
+
+def test_lab_opens_what_was_made_anew_in_the_environment_that_was_asked_for(desk, monkeypatch, capsys):
+    started = []
+    monkeypatch.setattr(make, "NOTEBOOKS", desk.lessons)
+    monkeypatch.setattr(make, "COPIES", desk.copies)
+    monkeypatch.setattr(make, "ensure_environment", lambda may_be_old: pytest.fail("builds .venv"))
+    monkeypatch.setattr(make, "become", lambda command, env: started.append((command, env)) or 0)
+    monkeypatch.setattr(make, "running_here", list)
+    assert make.main(["lab", "--here", "--fresh", "05", "--no-browser"]) == 0
+    [(command, env)] = started
+    assert command[0] == sys.executable
+    assert "my_notebooks/05_long.ipynb?token=" in capsys.readouterr().out
+    assert any(word.endswith("originals.refuse") for word in command)
+    assert env.get("VIRTUAL_ENV") == os.environ.get("VIRTUAL_ENV")
+    make.main(["lab", "--here", "--originals", "--no-browser"])
+    assert not any("originals" in word for word in started[-1][0])
+
+
+def test_copies_are_made_for_any_other_program_and_an_image_begins_with_them(desk, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(make, "NOTEBOOKS", desk.lessons)
+    monkeypatch.setattr(make, "COPIES", desk.copies)
+    monkeypatch.setattr(make.sys, "prefix", str(tmp_path / "environment"))
+    desk.edit(notebook("my answer"))
+    assert not make.main(["copies", "--fresh", "04"])
+    assert desk.mine == notebook("first")
+    assert "your old copy is now" in capsys.readouterr().out
+    settings = tmp_path / "environment" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert json.loads(settings.read_text(encoding="utf-8")) == make.LAB_SETTINGS
+    settings.write_text("{}", encoding="utf-8")  # of somebody else
+    make.main(["copies"])
+    assert settings.read_text(encoding="utf-8") == "{}"
+    assert "python make.py copies" in (ROOT / "postBuild").read_text(encoding="utf-8")
+    assert os.name == "nt" or os.access(ROOT / "postBuild", os.X_OK)
+
+
+def test_lab_says_at_once_that_a_port_is_taken(monkeypatch):
+    monkeypatch.setattr(make, "ensure_environment", lambda may_be_old: pytest.fail("builds .venv"))
+    with make.socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit, match=f"Port {port} is taken by another program"):
+            make.main(["lab", "--port", str(port)])
+
+
+def test_a_server_of_this_course_that_runs_already_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(make, "runtime_folder", lambda: tmp_path)
+    with make.socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        here = {"url": "http://localhost:1/", "port": other.getsockname()[1], "root_dir": str(make.ROOT)}
+        notes = {"1": here, "2": {**here, "root_dir": str(tmp_path)}, "3": {**here, "port": make.free_port()}, "4": {}}
+        for name, note in notes.items():
+            (tmp_path / f"jpserver-{name}.json").write_text(json.dumps(note), encoding="utf-8")
+        (tmp_path / "jpserver-5.json").write_text("{", encoding="utf-8")
+        assert make.running_here() == ["http://localhost:1/lab"]
+
+
+def test_jupyters_runtime_folder_is_known():
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    assert make.runtime_folder() == Path(jupyter_runtime_dir())
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="where everything may be written")
+def test_lab_says_in_a_sentence_that_jupyter_cannot_write(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody" / "home"))
+    tmp_path.chmod(0o500)
+    with pytest.raises(SystemExit, match=r"Jupyter may not write in .*Set the variable HOME"):
+        make.main(["lab", "--here"])
+
+
+def test_an_edited_original_is_noticed(tmp_path, monkeypatch):
+    lessons = tmp_path / "notebooks"
+    lessons.mkdir()
+    for name in ("03_rnn.ipynb", "04_bptt.ipynb"):
+        (lessons / name).write_text(notebook("first"), encoding="utf-8")
+    monkeypatch.setattr(make, "ROOT", tmp_path)
+    monkeypatch.setattr(make, "NOTEBOOKS", lessons)
+    assert make.edited_originals() == []  # no git here
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    assert make.edited_originals() == []
+    (lessons / "04_bptt.ipynb").write_text(notebook("my answer"), encoding="utf-8")
+    (lessons / "notes.ipynb").write_text(notebook("mine"), encoding="utf-8")
+    assert make.edited_originals() == ["04_bptt.ipynb"]
+
+
+def test_one_installs_and_the_other_waits(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(make.tempfile, "tempdir", str(tmp_path))
+    held = make.alone()
+    held.__enter__()
+    monkeypatch.setattr(make.time, "sleep", lambda seconds: held.__exit__(None, None, None))
+    assert capsys.readouterr().out == ""
+    with make.alone():
+        assert "Another command is installing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", ["notebooks/03_rnn.ipynb", "/notebooks/03_rnn.ipynb"])
+def test_an_original_is_not_saved(path):
+    with pytest.raises(HTTPError, match=r"Your copy: my_notebooks/03_rnn\.ipynb") as refused:
+        refuse(path=path, model={}, contents_manager=None)
+    assert refused.value.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["my_notebooks/03_rnn.ipynb", "notebooks/notes.txt", "other/notebooks/03_rnn.ipynb"])
+def test_everything_else_is_saved(path):
+    assert refuse(path=path, model={}, contents_manager=None) is None
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there a screen is announced by a variable")
@@ -703,7 +832,8 @@ def test_environment_yml_names_the_same_python_and_the_same_packages():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     python, pip, from_pip = environment["dependencies"]
     assert pip == "pip"
-    assert SpecifierSet(python.removeprefix("python")) == SpecifierSet(PROJECT["project"]["requires-python"])
+    assert python == f"python={make.PYTHONS[0]}"  # one version: Binder reads no range
+    assert f"{make.PYTHONS[0]}.0" in SpecifierSet(PROJECT["project"]["requires-python"])
     # The lock holds what pyproject.toml asks for (tested above); "-e ." then adds the package and nothing else.
     assert from_pip == {"pip": ["-r requirements.lock", "-e ."]}
     assert environment["name"] == PROJECT["project"]["name"]

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from nbconvert import HTMLExporter
 
 from course_lib import plotting
 
@@ -76,13 +78,15 @@ def write_stored(path):
 class Server(NamedTuple):
     address: str
     token: str
+    root: Path
 
     def lesson(self, name):
         return f"{self.address}/lab/tree/{name}?token={self.token}&reset"
 
-    def ask(self, path):
-        with urllib.request.urlopen(f"{self.address}/api/{path}?token={self.token}", timeout=5) as answer:
-            return json.load(answer)
+    def ask(self, path, method="GET"):
+        request = urllib.request.Request(f"{self.address}/api/{path}?token={self.token}", method=method)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return json.loads(answer.read() or "null")
 
 
 def wait_for_kernel(server, page):
@@ -148,14 +152,14 @@ def server(tmp_path_factory):
             address, end = f"http://127.0.0.1:{port}", time.monotonic() + SECONDS
             while True:
                 try:
-                    Server(address, token).ask("status")
+                    Server(address, token, root).ask("status")
                     break
                 except OSError:
                     said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
                     assert process.poll() is None, f"JupyterLab stopped before it answered:\n{said}"
                     assert time.monotonic() < end, f"JupyterLab did not answer within {SECONDS} s:\n{said}"
                     time.sleep(0.2)
-            yield Server(address, token)
+            yield Server(address, token, root)
         finally:
             process.terminate()
             try:
@@ -217,6 +221,27 @@ def test_a_lesson_lives(server, page):
     page.keyboard.press("ArrowLeft")
     panel.locator('img[alt*="up to exponent 11."]').wait_for()
     assert panel.locator("img").count() == 1
+
+    # saved, closed, and opened the next day with another kernel: the last picture, and what makes it move
+    page.locator(".jp-Cell").nth(1).locator(".jp-OutputArea-output img").click()
+    page.keyboard.press("Control+s")
+    lesson, end = server.root / "lesson.ipynb", time.monotonic() + SECONDS
+    while "widget-state+json" not in lesson.read_text(encoding="utf-8"):
+        assert time.monotonic() < end, "the state of the panel was not saved: see LAB_SETTINGS in make.py"
+        page.wait_for_timeout(200)
+    for session in server.ask("sessions"):
+        server.ask(f"sessions/{session['id']}", method="DELETE")
+    page.goto(server.lesson("lesson.ipynb"))
+    panel.locator('img[alt*="weight 1.1, up to exponent 11."]').wait_for()
+    assert panel.get_by_text("run this cell again").is_visible()
+    assert page.get_by_text("model not found").count() == 0
+
+    # exported without the state: the first picture stands in the panel's place
+    book = nbformat.read(lesson, as_version=4)
+    del book.metadata["widgets"]
+    exported, _ = HTMLExporter().from_notebook_node(book)
+    assert "The powers of weight 1, up to exponent 12." in exported
+    assert "VBox(" not in exported
 
     assert page.locator("[data-mime-type*=stderr], [data-mime-type*=error]").count() == 0
     assert [text for text in page.complaints if not HARMLESS.search(text)] == []

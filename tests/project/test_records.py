@@ -436,6 +436,13 @@ def test_a_column_too_many_or_too_few_does_not_agree():
     assert reproduce.disagreements({"seed": 0, "x": 1.0, "y": 1}, rows) == ["y: recorded missing, now 1"]
 
 
+def test_seconds_are_the_machines_and_have_to_be_there():
+    rows = [{"seed": 0, "x": 1.0, "seconds": 9.0, "GRU seconds": 2.0}]
+    assert reproduce.disagreements({"seed": 0, "x": 1.0, "seconds": 300.0, "GRU seconds": 0.1}, rows) == []
+    assert len(reproduce.disagreements({"seed": 0, "x": 1.0, "seconds": 0.0}, rows)) == 2
+    assert len(reproduce.disagreements({"seed": 0, "x": 1.1, "seconds": 9.0, "GRU seconds": 2.0}, rows)) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "measured"),
     [([], "abc"), (["b", "a", "b"], "ba"), (["--stale"], "c"), (["--confirm"], "abc"), (["--confirm", "--stale"], "c")],

@@ -14,6 +14,7 @@ from course_lib import lessons, plotting
 from course_lib.speaker import load_speaker, respell, words_of
 
 MOST_WORDS = 4  # that a picture has room for
+INSTEAD = "Grace Hopper"  # is said where a name cannot be
 
 _load_once = cache(load_speaker)
 
@@ -40,19 +41,27 @@ def draw_words(words):
 
 
 def say(text):
-    """Show how the network says the words of a text.
+    """Show how the network says the words of a text, or a sentence and another name if it cannot read it.
 
     Parameters
     ----------
     text : str
         Such as a name. Accents are dropped, spaces and hyphens part words; the first four words are shown.
 
-    Raises
-    ------
-    ValueError
-        If there is no letter from a to z in it, or a word is too long.
+    Returns
+    -------
+    list of str
+        The words that were said.
     """
-    plotting.show(*draw_words(words_of(text)))
+    try:
+        words = words_of(str(text))
+    except ValueError as error:
+        print(f"{error} Until then: {INSTEAD}.")
+        words = words_of(INSTEAD)
+    if len(words) > MOST_WORDS:
+        print(f"The first {MOST_WORDS} of {len(words)} words:")
+    plotting.show(*draw_words(words))
+    return words[:MOST_WORDS]
 
 
 def rows_of(spoken, most):
