@@ -806,7 +806,10 @@ def site(arguments):
     env = variables(headless=True, one_thread=True)
     options = ["-b", "html", "--fail-on-warning", "--keep-going", "--quiet", *arguments]
     # The source is the whole project: a link from a lesson to docs/ is the same on the site and in JupyterLab.
-    return module("sphinx", *options, "-c", "docs", ".", str(BUILD / "site"), env=env)
+    code = module("sphinx", *options, "-c", "docs", ".", str(BUILD / "site"), env=env)
+    if code == 0:
+        say("The site is in {}; open {}.".format(BUILD / "site", (BUILD / "site" / "index.html").as_uri()))
+    return code
 
 
 COMMANDS = {

@@ -1,22 +1,229 @@
 """Lesson 11: what is measured, the panel, and the answers of the exercises."""
 
+import re
+
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from figure_checks import check_legible
 from hypothesis import given
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
+from results_checks import NOTEBOOKS, criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting, speaker, tasks
+from course_lib.generation import log_softmax
 from course_lib.gradients import check_gradients
 from course_lib.lessons.lesson_11_attention import exercises as ex
 from course_lib.lessons.lesson_11_attention import experiments, figures, panels
 from course_lib.losses import SoftmaxCrossEntropy
-from course_lib.seq2seq import EncoderDecoder
+from course_lib.optimizers import Adam
+from course_lib.seq2seq import EncoderDecoder, teacher_forcing
+from course_lib.seq2seq.input_feeding import InputFeedingEncoderDecoder
 from course_lib.speaker.readers import make_reader
 
 LESSON = "11_attention"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The classes of the page
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def page():
+    """What the lesson's cells define, up to the whole model, and its input feeding."""
+    notebook = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells}
+    names = {"np": np, "rng": np.random.default_rng(0)}
+    for cell in ("attend", "attend-backward", "decoder", "model", "whole", "feeding", "feeding-backward"):
+        exec(compile(cells[cell], cell, "exec"), names)
+    return names
+
+
+def twins(page, units=8, bidirectional=False, dtype=np.float64, attention="dot"):
+    """A model of the page's class and one of the library's, made by the same draws."""
+    how = dict(bidirectional=bidirectional, dtype=dtype)
+    return (
+        page["AttentionModel"](26, 28, units, rng=np.random.default_rng(3), **how),
+        EncoderDecoder(26, 28, units, attention=attention, rng=np.random.default_rng(3), **how),
+    )
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_the_pages_model_is_the_librarys_forward_backward_and_step_by_step(page, bidirectional):
+    mine, theirs = twins(page, bidirectional=bidirectional)
+    rng = np.random.default_rng(1)
+    pairs = experiments.cipher_batch(tasks.cipher_key(rng), 5, 3, 7, rng)
+    d_logits = rng.normal(size=(*pairs.target_in.shape, 28)) * pairs.target_mask[..., None]
+    outputs = []
+    for model in (mine, theirs):
+        logits = model.forward(pairs)
+        weights = model.attention_weights.copy()
+        model.backward(d_logits)
+        state = model.encode(pairs.source, pairs.source_mask)
+        steps = []
+        for t in range(3):
+            log_p, state = model.step(pairs.target_in[:, t], state)
+            steps.append(log_p)
+        outputs.append([logits, weights, *steps, *model.weights, *model.grads])
+    for ours, other in zip(*outputs, strict=True):
+        np.testing.assert_allclose(ours, other, rtol=1e-10, atol=1e-12)
+
+
+def test_the_pages_model_learns_what_the_recorded_one_learns(page):
+    losses = []
+    for model in twins(page, dtype=np.float32):
+        rng, adam = np.random.default_rng(2), Adam(0.005)
+        key = tasks.cipher_key(rng)
+        batches = [experiments.cipher_batch(key, 8, 3, 7, rng) for _ in range(20)]
+        losses.append(
+            [model.train_on_batch(b, b.target_out, b.target_mask, optimizer=adam, clip_norm=1.0)[0] for b in batches]
+        )
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert losses[0][-1] < losses[0][0]
+
+
+def test_the_shipped_weights_run_in_the_pages_class(page):
+    shipped = panels.load_reader()
+    mine = page["AttentionModel"](26, 41, 192, bidirectional=True, rng=np.random.default_rng(0))
+    for array, trained in zip(mine.weights, shipped.weights, strict=True):
+        array[...] = trained
+    words, accepted = experiments.spellings("test")
+    words, accepted = words[:400], accepted[:400]
+    assert speaker.say_words(mine, words) == speaker.say_words(shipped, words)
+    assert speaker.say_words(mine, ["grace", "hopper"]) == [("G", "R", "EY", "S"), ("HH", "AA", "P", "ER")]
+    letters = [experiments.ALPHABET.encode(word) for word in words]
+    sounds = [experiments.SOUNDS.encode(rights[0]) for rights in accepted]
+    pairs = teacher_forcing(letters, sounds, experiments.BEGIN, experiments.END)
+    real = pairs.target_mask
+    np.testing.assert_allclose(mine.forward(pairs)[real], shipped.forward(pairs)[real], atol=1e-5)
+    np.testing.assert_allclose(mine.attention_weights, shipped.attention_weights, atol=1e-5)
+    assert panels.attention_map(mine, "phone")[0] == ("F", "OW", "N")
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 5))
+def test_the_pages_attention_is_an_average_that_ignores_padding(page, seed, target, source):
+    rng = np.random.default_rng(seed)
+    query, memory = rng.normal(size=(2, target, 3)), rng.normal(size=(2, source + 2, 3))
+    real = np.arange(source + 2) < np.array([[source], [source + 1]])
+    context, weights = page["attend"](query, memory, memory, real)
+    assert (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(axis=-1), 1)
+    memory[~real] = 1e3
+    np.testing.assert_allclose(page["attend"](query, memory, memory, real)[0], context)
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """What a reader copies from "Use it": the functions of section 5 and the block below them, run on toy pairs."""
+    notebook = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells}
+    names = {"np": np, "teacher_forcing": teacher_forcing}
+    names["sources"] = ["abc", "ca", "b", "abba"] * 10
+    names["targets"] = [source[::-1] + "d" for source in names["sources"]]
+    model = "\n".join(
+        line for line in cells["keras-model"].splitlines() if line.startswith(("from", "L =", "def", " "))
+    )
+    training = cells["keras-train"].partition("keras.utils")[0]
+    (block,) = re.findall(r"```python\n(.*?)```", cells["use-it"], flags=re.DOTALL)
+    for number, source in enumerate((model, training, block.replace("epochs=20", "epochs=2, verbose=0"))):
+        exec(compile(source, f"recipe {number}", "exec"), names)
+    return names
+
+
+def test_the_recipe_trains_and_decodes(recipe):
+    source, target_in = recipe["arrays"](recipe["pairs"])
+    written = recipe["decode"](recipe["model"], source[:3], recipe["start"], 5)
+    assert written.shape == (3, 5)
+    assert written.min() >= 0
+    assert written.max() < len(recipe["number"]) + 2
+    logits = recipe["model"].predict_on_batch([source[:3], target_in[:3]])
+    assert (written[:, 0] == logits[:, 0].argmax(axis=-1)).all()  # the first symbol follows the start symbol
+
+
+def test_the_recipes_masks_reach_attention_and_loss(recipe):
+    model, pairs = recipe["model"], recipe["pairs"][:20]
+    source, target_in = recipe["arrays"](pairs)
+    logits = model.predict_on_batch([source, target_in])
+    wider = model.predict_on_batch([np.pad(source, ((0, 0), (0, 3))), target_in])
+    np.testing.assert_allclose(wider, logits, atol=1e-5)
+    loss = SoftmaxCrossEntropy().forward(logits.astype(float), pairs.target_out, pairs.target_mask)
+    assert model.evaluate([source, target_in], pairs.target_out, verbose=0) == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_pages_input_feeding_is_the_recorded_one(page):
+    rng = np.random.default_rng(0)
+    recorded = InputFeedingEncoderDecoder(6, 7, 4, attention="dot", rng=rng, dtype=np.float64)
+    mine = page["InputFeedingDecoder"](7, 4, rng=rng, dtype=np.float64)
+    parts = recorded.target_embedding, recorded.decoder, recorded.combine, recorded.output_layer
+    for layer, part in zip(mine.layers, parts, strict=True):
+        layer.set_weights(part.get_weights())
+    pairs = teacher_forcing([[0, 1, 2], [3, 4]], [[0, 1], [2, 3, 1]], start=5, stop=6)
+    logits = recorded.forward(pairs)
+    s, _, memory, real = recorded.encode(pairs.source, pairs.source_mask)
+    np.testing.assert_allclose(mine.forward(pairs.target_in, s, memory, real)[0], logits)
+    d_logits = rng.normal(size=logits.shape)
+    recorded.backward(d_logits)
+    page["feeding_backward"](mine, d_logits)
+    for layer, part in zip(mine.layers, parts, strict=True):
+        for ours, other in zip(layer.grads, part.grads, strict=True):
+            np.testing.assert_allclose(ours, other)
+
+
+def test_the_recorded_input_feeding_has_the_right_gradients_and_steps_as_it_runs():
+    rng = np.random.default_rng(0)
+    model = InputFeedingEncoderDecoder(6, 7, 4, attention="dot", rng=rng, dtype=np.float64)
+    pairs, loss = teacher_forcing([[0, 1, 2], [3, 4]], [[0, 1], [2, 3, 1]], start=5, stop=6), SoftmaxCrossEntropy()
+
+    def loss_now():
+        return loss.forward(model.forward(pairs), pairs.target_out, pairs.target_mask)
+
+    loss_now()
+    model.backward(loss.backward())
+    names = [f"array {n}" for n in range(len(model.weights))]
+    errors = check_gradients(
+        loss_now, dict(zip(names, model.weights, strict=True)), dict(zip(names, model.grads, strict=True))
+    )
+    assert max(errors.values()) < 1e-6
+    together, state = model.forward(pairs), model.encode(pairs.source, pairs.source_mask)
+    for t in range(pairs.target_in.shape[1]):
+        log_p, state = model.step(pairs.target_in[:, t], state)
+        np.testing.assert_allclose(log_p, log_softmax(together[:, t]))
+
+
+def test_the_arrangements_are_trained_alike(monkeypatch):
+    trained = []
+
+    def train(model, key, updates, rng):
+        trained.append((type(model).__name__, type(model.attention).__name__, model.units, updates))
+        return len(trained)
+
+    monkeypatch.setattr(experiments, "train_cipher", train)
+    monkeypatch.setattr(experiments, "letters_right", lambda model, key, length, rng: (model, length))
+    monkeypatch.setattr(experiments, "attention_right", lambda model, key, length, rng: ("attends", model, length))
+    row = experiments.measure_arrangements(0)
+    assert trained == [
+        ("InputFeedingEncoderDecoder", "DotAttention", 64, 1000),
+        ("BahdanauEncoderDecoder", "DotAttention", 64, 1000),
+    ]
+    for number, name in enumerate(("feeding", "bahdanau_dot"), 1):
+        for length in experiments.LENGTHS:
+            assert row[f"{name}_{length}"] == (number, length)
+            assert row[f"{name}_attends_{length}"] == ("attends", number, length)
+
+
+def test_input_feeding_of_the_first_step_is_the_plain_decoder_with_a_zero_beside_it(page):
+    rng = np.random.default_rng(0)
+    plain = page["AttentionDecoder"](6, 4, rng=rng, dtype=np.float64)
+    fed = page["InputFeedingDecoder"](6, 4, rng=rng, dtype=np.float64)
+    for mine, other in zip(fed.layers, plain.layers, strict=True):
+        if mine is not fed.gru:
+            mine.set_weights(other.get_weights())
+    kernel, *rest = plain.gru.get_weights()
+    fed.gru.set_weights([np.concatenate([kernel, rng.normal(size=(4, 12))]), *rest])
+    symbols, s, memory = rng.integers(0, 6, (2, 3)), rng.normal(size=(2, 4)), rng.normal(size=(2, 5, 4))
+    ours, others = fed.forward(symbols, s, memory, None)[0], plain.forward(symbols, s, memory, None)[0]
+    np.testing.assert_allclose(ours[:, 0], others[:, 0])
+    assert np.abs(ours[:, 1:] - others[:, 1:]).min() > 1e-6
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -220,6 +427,9 @@ def test_pointers_are_right_there_or_near(monkeypatch):
         ("attention-length", {"without_5": 0.3, "without_20": 0.2}),
         ("attention-same-parameters", {"last_step_20": 0.85, "last_step_5": 1.2}),
         ("attention-same-parameters", {"last_step_5": 0.4, "last_step_20": 0.3}),
+        ("attention-arrangements", {"feeding_20": 0.95}),
+        ("attention-arrangements", {"bahdanau_dot_attends_5": 1.0}),
+        ("attention-arrangements", {"bahdanau_dot_attends_20": 1.0}),
         ("attention-pointers", {"counted_there": 0.1}),
         ("attention-pointers", {"diagonal_there": 0.99}),
     ],
@@ -250,6 +460,16 @@ def test_the_map_is_the_models():
     assert sounds == ("F", "OW", "N")
     assert weights.shape == (4, 5)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_architecture_has_the_standard_names():
+    plotting.use_style()
+    fig = figures.draw_architecture()
+    said = " ".join(text.get_text() for text in fig.axes[0].texts)
+    for name in ("encoder", "decoder", "query", "keys", "values", "scores", "weights", "softmax", "context vector"):
+        assert name in said
+    check_legible(fig)
+    plt.close(fig)
 
 
 def test_the_largest_weight_of_each_row_has_a_dot():
@@ -296,6 +516,17 @@ def test_the_panel_says_what_it_draws(word, says):
 # ---------------------------------------------------------------------------------------------------------------------
 # The exercises
 # ---------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("attention", "leaks", "what"), ex.ATTENTIONS)
+def test_11_3s_attentions_leak_or_not_as_they_say(attention, leaks, what):
+    rng = np.random.default_rng(5)
+    query, memory = rng.normal(size=(3, 4, 5)), rng.normal(size=(3, 6, 5))
+    mask = np.arange(6) < np.array([[6], [4], [2]])
+    contexts = [attention(query, np.where(mask[..., None], memory, other), mask) for other in (0, 1.7, -3)]
+    assert contexts[0].shape == query.shape
+    assert all(np.allclose(contexts[0], other) for other in contexts[1:]) != leaks
+    assert ex.padding_leaks(attention, query, memory * mask[..., None], mask) == leaks
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.integers(1, 5))
 def test_11_1s_weights_are_those_of_a_shorter_source(seed, target, source):
     rng = np.random.default_rng(seed)
@@ -313,6 +544,14 @@ def test_11_1s_weights_are_those_of_a_shorter_source(seed, target, source):
         ("11.1", lambda s, m: np.ones(s.shape), "Each row of weights"),
         ("11.1", lambda s, m: np.full(s.shape, 1 / s.shape[-1]), "Compare one row"),
         ("11.1", lambda s, m: s[0], "shape"),
+        ("11.3", lambda a, q, m, mask: 1, "True or False"),
+        ("11.3", lambda a, q, m, mask: True, "equals the given one"),
+        (
+            "11.3",
+            lambda a, q, m, mask: bool(a(q, np.where(mask[..., None], m, 1.7), mask).sum() > 1e9),
+            "Your test misses",
+        ),
+        ("11.3", lambda a, q, m, mask: a(q, np.where(mask[..., None], m, 1.7), mask) is not None, "A false alarm"),
         ("11.2", lambda w, t, m: 7.0, "A share lies between"),
         ("11.2", lambda w, t, m: 0.123, "For each target step"),
         ("11.2", lambda w, t, m: w.argmax(axis=-1) == t, "one number"),
@@ -350,6 +589,10 @@ def _untrained(train):
     [
         (
             "attention-length",
+            {"train_cipher": lambda train: lambda model, key, updates, *others: train(model, key, 1, *others)},
+        ),
+        (
+            "attention-arrangements",
             {"train_cipher": lambda train: lambda model, key, updates, *others: train(model, key, 1, *others)},
         ),
         pytest.param(

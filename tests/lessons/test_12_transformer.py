@@ -1,6 +1,7 @@
 """Lesson 12: what is measured, the pictures, and the answers of the exercises."""
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from figure_checks import check_legible
@@ -9,9 +10,12 @@ from hypothesis import strategies as st
 from results_checks import criterion_can_fail, measured_at_toy_size
 
 from course_lib import plotting
+from course_lib.keras_models import keras
 from course_lib.lessons.lesson_12_transformer import exercises as ex
 from course_lib.lessons.lesson_12_transformer import experiments, figures
 from course_lib.speaker.training import spelling_pairs
+from course_lib.teaching.code_hash import ROOT
+from course_lib.transformer import TransformerBlock
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -58,6 +62,36 @@ def test_short_middle_and_long_words_are_counted_apart(monkeypatch):
 )
 def test_each_bound_can_fail(spoil):
     criterion_can_fail("letters-to-sounds", spoil)
+
+
+@pytest.mark.parametrize("spoil", [{"attention": 0.47}])
+def test_the_bound_at_equal_words_can_fail(spoil):
+    criterion_can_fail("sounds-same-words", spoil)
+
+
+def test_the_run_at_equal_words_runs(monkeypatch):
+    def few(spellings):
+        def toy(part):
+            words, accepted = spellings(part)
+            return words[:300], accepted[:300]
+
+        return toy
+
+    monkeypatch.setattr(experiments, "UPDATES", 2)
+    measured_at_toy_size("sounds-same-words", monkeypatch, spellings=few)
+
+
+def test_training_goes_on_after_the_last_word(monkeypatch):
+    sizes = []
+
+    class Recorder:
+        def train_on_batch(self, pairs, y, mask, *, optimizer, clip_norm):
+            sizes.append(len(pairs))
+
+    some = spelling_pairs("validation")[np.arange(40)]
+    monkeypatch.setattr(experiments, "sound_pairs", lambda part: {"train": some}[part])
+    experiments.train_reader(Recorder(), 0.5, 7, np.random.default_rng(0), words=20)
+    assert sizes == 7 * [20]
 
 
 def test_training_by_updates_warms_up_and_slows_down(monkeypatch):
@@ -139,6 +173,38 @@ def test_the_race_runs(monkeypatch):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# What the lesson's Keras blocks do with padding
+# ---------------------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def shown():
+    """The lesson's own ``positional_encoding``, ``AddPositions`` and ``transformer_block``, with Keras."""
+    notebook = nbformat.read(ROOT / "notebooks" / "12_transformer.ipynb", as_version=4)
+    cells = {cell.id: cell.source for cell in notebook.cells}
+    names = {"np": np, "keras": keras}
+    exec(cells["positions-run"].split("\n\np = ")[0], names)
+    exec(cells["keras-model"], names)
+    return names
+
+
+@pytest.mark.parametrize("way", ["nothing", "mask_zero", "attention_mask"])
+@pytest.mark.filterwarnings("ignore:Layer 'add_positions")
+def test_only_an_explicit_mask_hides_padding(shown, way):
+    words = np.random.default_rng(0).integers(1, 28, (3, 5))
+
+    def outputs(ids):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((ids.shape[1],), dtype="int32")
+        x = shown["AddPositions"]()(keras.layers.Embedding(28, 16, mask_zero=way == "mask_zero")(inputs))
+        known = (inputs != 0)[:, None] if way == "attention_mask" else None
+        for _ in range(2):
+            x = shown["transformer_block"](x, heads=2, hidden=8, causal=False, known=known)
+        return keras.Model(inputs, x)(ids).numpy()
+
+    moved = np.abs(outputs(np.pad(words, ((0, 0), (0, 4))))[:, :5] - outputs(words)).max()
+    assert (moved < 1e-4) == (way == "attention_mask")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The picture
 # ---------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("named", [False, True])
@@ -167,21 +233,37 @@ def test_12_1s_heads_are_column_blocks(batch, time, heads, size):
 
 
 def test_12_2s_layers_are_what_they_are_said_to_be():
-    x = np.random.default_rng(5).normal(size=(1, 7, 2))
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(1, 7, 3))
     for layer, truth, _ in ex.LAYERS:
         moved = False
         for t in range(6):
             changed = x.copy()
-            changed[:, t + 1] += 0.3
-            moved |= not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1])
-            changed[:, t + 1 :] -= 0.3
+            changed[:, t + 1] += rng.normal(size=3)
             moved |= not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1])
         assert moved == truth
 
 
+@pytest.mark.parametrize("allowed", [True, np.tri(7, dtype=bool)])
+def test_12_2s_solution_sees_through_the_lessons_own_block(allowed):
+    rng = np.random.default_rng(3)
+    block = TransformerBlock(8, heads=2, hidden=12, rng=rng, dtype=np.float64)
+    assert ex.looks_ahead(lambda x: block.forward(x, allowed), rng.normal(size=(2, 7, 8))) == (allowed is True)
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_12_2_sees_that_one_cut_is_not_enough(cut, answer):
+    def one_cut(layer, x):
+        changed = x.copy()
+        changed[:, cut:] = np.random.default_rng(0).normal(size=changed[:, cut:].shape)
+        return not np.allclose(layer(changed)[:, :cut], layer(x)[:, :cut])
+
+    assert "Which pairs do your trials leave out?" in answer(ex.check, "12.2", one_cut)
+
+
 @given(st.integers(1, 300))
 def test_12_4s_length_makes_both_prices_equal(features):
-    time = ex.length_where_attention_costs_more(features)
+    time = ex.length_of_equal_cost(features)
     assert 4 * time * features**2 == 2 * time**2 * features
 
 
@@ -192,7 +274,7 @@ def test_12_4s_length_makes_both_prices_equal(features):
         ("12.1", lambda x, heads: np.zeros((len(x), heads, x.shape[1], x.shape[2] // heads)), "Compare one of them"),
         ("12.2", lambda layer, x: "no", "True or False"),
         ("12.2", lambda layer, x: bool(layer(x[:, :4]).any()), "Change what comes later instead of cutting it off"),
-        ("12.2", lambda layer, x: False, "misses attention without a mask (and 4 more)"),
+        ("12.2", lambda layer, x: False, "misses attention without a mask (and 8 more)"),
         ("12.2", lambda layer, x: True, "cries out at every layer"),
         ("12.3", lambda: ["embedding"], "a dict with the keys 1 to 9"),
         ("12.3", lambda: {1: "embedding"}, "has the keys ['1']"),

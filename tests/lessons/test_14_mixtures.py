@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import math
 import os
 import re
 import textwrap
@@ -111,6 +112,20 @@ def test_a_strip_holds_its_digits_from_left_to_right(seed):
         assert not columns[~real].any()
         drawn = columns[:, 0][columns[:, 0] > 0]
         np.testing.assert_array_equal(drawn, np.repeat(label, 8))  # pictures of the digit d are d + 1 everywhere
+
+
+@given(seeds)
+def test_no_window_of_9_sees_two_digits_of_a_spaced_strip(seed):
+    digits = np.ones((10, 8, 8)) * np.arange(1, 11)[:, None, None], np.arange(10)
+    x, targets, mask = experiments.spaced_strips(4, digits, np.random.default_rng(seed))
+    for columns, target, real in zip(x[..., 0], targets, mask, strict=True):
+        np.testing.assert_array_equal(columns[columns > 0], np.repeat(target[target > 0], 8))
+        assert real[: real.sum()].all()
+        assert not columns[~real].any()
+        views = np.lib.stride_tricks.sliding_window_view(columns, 9)
+        begins = np.flatnonzero((columns > 0) & (np.append(0, columns[:-1]) == 0))
+        assert (np.diff(begins) >= 16).all()
+        assert max(len(set(view[view > 0])) for view in views) == 1
 
 
 def test_readers_have_as_many_weights():
@@ -255,6 +270,8 @@ def test_the_lesson_shows_the_recorded_code():
         ("ctc-writers", {"bi_3": 0.05}),
         ("ctc-one-way", {"fast": 0.7}),
         ("ctc-one-way", {"slow": 0.1, "slow_later": 3.5}),
+        ("ctc-spaced", {"window_9": 0.8}),
+        ("ctc-spaced", {"window_15": 0.2}),
         ("captions", {"attention": 0.4}),
         ("captions", {"one_vector": 0.01}),
         ("captions", {"on_the_digit": 0.2}),
@@ -267,6 +284,9 @@ def test_the_lesson_shows_the_recorded_code():
         ("fused-inputs", {"dropped": 0.06}),
         ("fused-inputs", {"dropped_no_sound": 0.4}),
         ("fused-inputs", {"dropped_no_picture": 0.4}),
+        ("fused-branch", {"new_last_layer": 0.29}),
+        ("fused-branch", {"no_sound": 0.2}),
+        ("fused-branch", {"other_sound": 0.4}),
     ],
 )
 def test_each_bound_can_fail(key, spoil):
@@ -323,6 +343,11 @@ def test_14_4_gives_the_captioners_cell():
     assert ex.receptive_field([(3, 1), (2, 2), (3, 1), (2, 2), (3, 1)]) == 18
 
 
+def test_14_2_has_the_count_of_the_binomial_coefficient():
+    """Without repeats: (steps + symbols) choose (2 symbols), as in Hannun 2017."""
+    assert ex.count_paths(*PAGE["states_of"]([1, 2, 3, 4]), 40) == math.comb(44, 8) == 177_232_627
+
+
 @pytest.mark.parametrize(
     ("attempt", "phrase"),
     [
@@ -350,6 +375,7 @@ def test_14_5_says_what_is_wrong(attempt, phrase, answer):
         ),
         ("ctc-writers", {}, {"train_reader": {"updates": 1}, "told_wrong": {"updates": 1}}),
         ("ctc-one-way", {"updates": 1}, {}),
+        ("ctc-spaced", {"updates": 1, "count": 2}, {}),
         ("captions", {}, {"train_captioner": {"updates": 1}}),
     ],
 )
@@ -360,6 +386,11 @@ def test_each_measurement_runs(key, options, toys, monkeypatch):
 def test_the_fusion_measurement_runs(monkeypatch):
     pytest.importorskip("course_lib.keras_models", reason="TensorFlow has no wheel for this platform")
     measured_at_toy_size("fused-inputs", monkeypatch, train_fused={"epochs": 1})
+
+
+def test_the_branch_measurement_runs(monkeypatch):
+    pytest.importorskip("course_lib.keras_models", reason="TensorFlow has no wheel for this platform")
+    measured_at_toy_size("fused-branch", monkeypatch, {"epochs": 1})
 
 
 def test_fused_networks_rely_on_both_on_every_recorded_seed():

@@ -50,6 +50,16 @@ def test_nobody_beats_the_realised_floor_and_even_guessing_costs_ln_7():
     assert 1.5 < experiments.realised_floor(ids) < np.log(7)
 
 
+def test_a_predictor_that_sees_more_loses_less_and_none_beats_the_source():
+    ids, depth, quoted = experiments.sample_texts(np.random.default_rng(0))
+    both, nothing = experiments.best_from(5 * quoted + depth, ids), experiments.best_from(0 * depth, ids)
+    quotes, depths = experiments.best_from(quoted.astype(int), ids), experiments.best_from(depth, ids)
+    assert both < quotes < depths < nothing < np.log(7)
+    assert both == pytest.approx(experiments.realised_floor(ids), abs=0.005)
+    shares = np.bincount(ids[:, 1:].ravel(), minlength=7) / ids[:, 1:].size
+    assert nothing == pytest.approx(-(shares * np.log(shares)).sum())
+
+
 @given(seeds)
 def test_correlations_are_those_of_numpy(seed):
     rng = np.random.default_rng(seed)
@@ -161,6 +171,29 @@ def test_a_cell_that_nothing_reads_costs_nothing():
     assert np.abs(np.delete(costs, 2)).min() > 1e-7
 
 
+def test_several_cells_can_be_held_at_once():
+    ids, _, _ = experiments.sample_texts(np.random.default_rng(0), 3, 15)
+    model, x = small_reader(4), one_hot(ids, 7)
+    values = np.array([0.3, -0.2])
+    one_way = experiments.scores_with(model, x, [1, 3], values)
+    mask = np.array([False, True, False, True])
+    np.testing.assert_allclose(one_way, experiments.scores_with(model, x, mask, values))
+    assert np.abs(one_way - experiments.scores_with(model, x, 1, 0.3)).max() > 1e-6
+
+
+def test_a_cell_is_idle_beside_the_costliest_of_its_own_property():
+    costs = np.array([1.0, 0.04, 0.01, 0.0004, 0.06])
+    quotes, depth = np.array([0.9, 0.8, 0.1, 0.2, 0.7]), np.array([0.1, 0.2, 0.9, 0.8, 0.1])
+    np.testing.assert_array_equal(experiments.idle_cells(costs, quotes, depth), [False, True, False, True, False])
+
+
+def test_without_its_part_along_the_quotes_the_depth_leaves_them_alone():
+    ids, depth, quoted = experiments.sample_texts(np.random.default_rng(0), 20, 50)
+    found = experiments.removal_controls(small_reader(5), ids, depth, quoted, np.random.default_rng(0))
+    assert 0 <= found["depth_holds_quotes"] <= 1
+    assert found["random_least"] <= found["random_median"] <= found["random_most"]
+
+
 @pytest.mark.parametrize(("a", "b", "expected"), [([1, 2, 3], [10, 40, 50], 1), ([1, 2, 3], [3, 2, 1], -1)])
 def test_rank_correlation_looks_at_the_order_only(a, b, expected):
     assert experiments.rank_correlation(np.array(a), np.array(b)) == pytest.approx(expected)
@@ -229,6 +262,10 @@ def test_a_readout_that_finds_no_end_says_so():
         ("inside-ablation", {"same_first": 1}),
         ("inside-ablation", {"saliency": 0.99}),
         ("inside-ablation", {"idle_follows": 0.5}),
+        ("inside-ablation", {"idle_together": 0.2}),
+        ("inside-ablation", {"letter_removed": 0.1}),
+        ("inside-ablation", {"quoted_removed": 0.02}),
+        ("inside-ablation", {"depth_alone_removed": 0.15}),
         ("inside-automata", {"even_tanh_0_right_long": 0.95}),
         ("inside-automata", {"even_tanh_100_right_long": 0.95}),
     ],
@@ -287,7 +324,7 @@ def test_the_figures_are_legible():
     plt.close(fig)
     fig, axes = plt.subplots(1, 2, figsize=(7, 3.4))
     figures.draw_plane(axes[0], rng.normal(size=(50, 2)), rng.integers(0, 5, 50), rng.random(50) < 0.5)
-    figures.draw_path(axes[0], rng.normal(size=(4, 2)), "a()")
+    figures.draw_path(axes[0], rng.normal(size=(4, 2)), "a()", left=1)
     figures.draw_automaton(axes[1], *BOTH_EVEN, ["white"] * 4)
     check_legible(fig, smallest=9.5)
     plt.close(fig)
@@ -347,6 +384,11 @@ def test_15_3_takes_any_of_the_shortest_and_numpy_numbers(answer):
     assert "PASSED" in answer(ex.check, "15.3", other_way_round)
 
 
+@pytest.mark.parametrize("length", [3, 6, 12])
+def test_15_3_refuses_a_search_through_short_strings(length, answer):
+    assert "You say that they are the same" in answer(ex.check, "15.3", ex._up_to(length))
+
+
 @pytest.mark.parametrize(
     ("attempt", "phrase"),
     [
@@ -368,6 +410,13 @@ def test_15_3_takes_any_of_the_shortest_and_numpy_numbers(answer):
 )
 def test_15_4_says_what_is_wrong(attempt, phrase, answer):
     assert phrase in answer(ex.check, "15.4", attempt)
+
+
+def test_15_4_says_how_many_seeds_to_the_end_of_the_sentence(answer):
+    def two_seeds(measure):
+        return {what: [measure(what, seed) for seed in range(2)] for what in ex.WHATS}, "used"
+
+    assert "you measured 2 seeds. Take at least three different ones." in answer(ex.check, "15.4", two_seeds)
 
 
 def test_15_4_takes_more_seeds(answer):

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,26 +12,16 @@ import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
+import browser
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from browser import SECONDS
 from nbconvert import HTMLExporter
 
 from course_lib import plotting
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "microsoft-edge")
-CHROMIUM = os.environ.get("COURSE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None,
-        reason="no Chromium, Chrome or Edge on the PATH (Debian: apt-get install chromium); "
-        "COURSE_CHROMIUM=/path/to/it names one",
-    ),
-]
+pytestmark = browser.NEEDED
 ALT = 'A line rising from 0 to 1; "quotes", <angles> & ampersands.'
 PANEL = """
 def draw(weight, count):
@@ -44,7 +33,6 @@ controls = {"weight": Slider("recurrent weight w", -2.0, 2.0, 0.1, 1.0),
             "count": Slider("number of powers", 1, 12, 1, 12)}
 panel(draw, controls, lambda: draw(1.0, 12))
 """
-SECONDS = 60  # for any one thing to happen on a busy machine
 # What a machine without a network, or the stopping of a server, writes into the console.
 HARMLESS = re.compile(r"net::ERR_|Failed to load resource|Failed to fetch|WebSocket")
 
@@ -171,25 +159,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def page():
-    # Playwright runs an event loop in this thread; nothing else in the tests may need one while it is open.
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--no-first-run",
-            ],
-        )
-        page = browser.new_page(viewport={"width": 1200, "height": 1000})
-        page.set_default_timeout(SECONDS * 1000)
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    with browser.open_page() as page:
         yield page
-        browser.close()
 
 
 def test_a_lesson_lives(server, page):

@@ -2,12 +2,8 @@
 
 import ast
 import hashlib
-import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
 import unicodedata
 from pathlib import Path
@@ -270,41 +266,10 @@ def test_the_licences_are_whole_and_name_their_holder():
 CC_BY_4 = "fd3a263fe19ed8faa9068b43abaebafc02c77897b0c6fc09abc04bb592e5f16e"
 
 
-# --- the site ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def conf():
-    spec = importlib.util.spec_from_file_location("site_conf", ROOT / "docs" / "conf.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_anchors_become_targets_and_heading_links_take_the_form_of_the_site(conf):
-    assert conf.as_myst('<a id="elman-1990"></a>\n**Elman 1990.**') == "(elman-1990)=\n**Elman 1990.**"
-    assert conf.as_myst("see `<a id=...>`") == "see `<a id=...>`"
-    link = "[a](#Why-weights-share:-a-sum) [b](03_rnn.ipynb#Unrolling) [c](../docs/bibliography.md#Elman)"
-    assert conf.as_myst(link, lesson=True) == (
-        "[a](#why-weights-share-a-sum) [b](03_rnn.ipynb#unrolling) [c](../docs/bibliography.md#Elman)"
+@pytest.mark.parametrize("part", ["Letters that serve more than once", "Terms"])
+def test_no_letter_and_no_term_stands_twice(part):
+    rows = re.findall(
+        r"^\| (.+?) \|", read("docs/notation.md").split(f"## {part}\n")[1].split("\n## ")[0], re.MULTILINE
     )
-    assert conf.as_myst(link) == link
-
-
-@pytest.mark.slow
-def test_the_site_builds_without_a_warning_and_its_citations_arrive(tmp_path):
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "--fail-on-warning", "--keep-going", "--quiet"]
-    command += ["-c", str(ROOT / "docs"), "-d", str(tmp_path / "doctrees"), str(ROOT), str(tmp_path / "site")]
-    # A proxy that nobody serves: a build that asks the network for anything fails.
-    env = {**os.environ, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=env, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    site = tmp_path / "site"
-    assert "docs/index.html" in (site / "index.html").read_text(encoding="utf-8")
-    assert 'id="elman-1990"' in (site / "docs" / "bibliography.html").read_text(encoding="utf-8")
-    reference = (site / "docs" / "api.html").read_text(encoding="utf-8")
-    for name in ("layers.Dense.forward", "recurrent.lstm.LSTM", "tasks.grammars.reber_batch", "teaching.exercise.sync"):
-        assert f'id="course_lib.{name}"' in reference
-    for lesson in LESSONS:
-        page = (site / "notebooks" / f"{lesson.stem}.html").read_text(encoding="utf-8")
-        assert "../docs/bibliography.html#" in page
+    assert len(rows) > 10
+    assert [row for row in rows if rows.count(row) > 1] == []

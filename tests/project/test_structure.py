@@ -158,6 +158,54 @@ def test_files_are_short_enough_to_read():
     assert {name for name in LONG if "." in name} <= long, "a reason for a file that is short by now"
 
 
+# --- nothing is written that nobody can reach ----------------------------------------------------------------------
+
+
+def unreached(tree: ast.AST) -> Iterator[str]:
+    """Yield what a module says in vain: statements behind a return, and strings that are no documentation.
+
+    A message in two pieces without brackets around them ends with its first line: the second is a statement of its
+    own. A string documents a module, class or function as its first statement, or the assignment right above it.
+    """
+    for node in ast.walk(tree):
+        for block in ("body", "orelse", "finalbody"):
+            statements = getattr(node, block, None)
+            if not isinstance(statements, list):
+                continue
+            for before, statement in zip([None, *statements], statements, strict=False):
+                if isinstance(before, ast.Return | ast.Raise | ast.Continue | ast.Break):
+                    yield f"line {statement.lineno}: behind `{ast.unparse(before)[:40]}`"
+                value = getattr(statement, "value", None) if isinstance(statement, ast.Expr) else None
+                is_text = isinstance(value, ast.JoinedStr) or (
+                    isinstance(value, ast.Constant) and isinstance(value.value, str)
+                )
+                documents = before is None or isinstance(before, ast.Assign | ast.AnnAssign)
+                if is_text and not documents:
+                    yield f"line {statement.lineno}: a string that goes nowhere"
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(PACKAGE.rglob("*.py")), *sorted((ROOT / "tools").rglob("*.py"))], ids=lambda path: path.name
+)
+def test_no_statement_and_no_half_of_a_message_stands_where_nobody_reaches_it(path):
+    assert list(unreached(ast.parse(path.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "count"),
+    [
+        ("def f():\n    'doc'\n    return 1", 0),
+        ("x = 1\n'what x is'", 0),
+        ("def f():\n    if x:\n        return f'at least '\n        'three'", 2),
+        ("def f():\n    g()\n    f'lost {x}'\n    return 1", 1),
+        ("for x in y:\n    continue\n    g()", 1),
+        ("try:\n    raise E('a')\n    g()\nfinally:\n    pass", 1),
+    ],
+)
+def test_what_nobody_reaches_is_found(code, count):
+    assert len(list(unreached(ast.parse(code)))) == count
+
+
 # --- a lesson can be deleted ---------------------------------------------------------------------------------------
 
 DELETE_EACH = """

@@ -4,3 +4,5 @@ title = "attention"
 question = "What if it could look back?"
 minutes = 60  # to read and run; the exercises take most of that again
 part = "reading and writing"
+form = 2
+live_seconds = 45  # of the last `make run`

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import matplotlib.pyplot as plt
 
@@ -53,8 +53,8 @@ def _said(word, sounds, weights):
     return f"For {word} it says {' '.join(sounds) or 'nothing'}, and its largest weights are: {largest or 'none'}."
 
 
-def _draw_word(word):
-    sounds, weights = attention_map(load_reader(), word)
+def _draw_word(word, model=None):
+    sounds, weights = attention_map(model or load_reader(), word)
     narrow = len(weights) > _MANY
     fig, ax = plt.subplots(figsize=(min(7, 1.5 + 0.45 * len(word)), 1.2 + (0.12 if narrow else 0.32) * len(weights)))
     draw_attention_map(ax, word, sounds, weights)
@@ -67,9 +67,9 @@ def _draw_word(word):
     )
 
 
-def _draw_live(word):
+def _draw_live(word, model=None):
     try:
-        return _draw_word(words_of(word)[0])
+        return _draw_word(words_of(word)[0], model)
     except ValueError as error:
         fig = message(f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.")
         return fig, f"No word to say. {error}"
@@ -78,8 +78,8 @@ def _draw_live(word):
 STILL = ("phone", "knight", "wicked", "extra")
 
 
-def _draw_still():
-    maps = [(word, *attention_map(load_reader(), word)) for word in STILL]
+def _draw_still(model=None):
+    maps = [(word, *attention_map(model or load_reader(), word)) for word in STILL]
     fig, axes = plt.subplots(2, 2, figsize=(7, 5.2))
     for ax, (word, sounds, weights) in zip(axes.flat, maps, strict=True):
         draw_attention_map(ax, word, sounds, weights)
@@ -91,6 +91,12 @@ def _draw_still():
     )
 
 
-def attention_panel():
-    """Type a word and see what a trained network attends to at each sound. Without a live kernel: four words."""
-    panel(_draw_live, {"word": TextBox("a word", "alphabet")}, _draw_still)
+def attention_panel(model=None):
+    """Type a word and see what a trained network attends to at each sound. Without a live kernel: four words.
+
+    Parameters
+    ----------
+    model : SequenceToSequence, optional
+        From letters to sounds, with ``attention_weights``; by default the network of lesson 00.
+    """
+    panel(partial(_draw_live, model=model), {"word": TextBox("a word", "alphabet")}, partial(_draw_still, model))

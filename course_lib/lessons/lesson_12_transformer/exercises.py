@@ -91,7 +91,7 @@ SPLIT = Exercise(
     title="All heads at once",
     prompt=r"""
 The lesson goes through the heads in a loop. Libraries do all of them in one matrix product. For this, the queries of
-all heads, which stand side by side, get an axis of their own for the heads. Write the one line: `x` has the shape
+all heads, which stand side by side, get an axis of their own for the heads. `x` has the shape
 `(batch, time, features)`, and `features` is a multiple of `heads`. Return an array of shape
 `(batch, heads, time, features / heads)`, in which head 0 has the first `features / heads` columns of each position,
 head 1 the next ones, and so on.
@@ -130,11 +130,35 @@ def _number(value, what):
 # ---------------------------------------------------------------------------------------------------------------------
 def looks_ahead(layer, x):
     """Does any output of ``layer(x)``, (batch, time, features) to the same, depend on a later input?"""
-    before = layer(x)
+    rng, before = np.random.default_rng(0), layer(x)
+    for t in range(1, x.shape[1]):
+        changed = x.copy()
+        changed[:, t:] = rng.normal(size=changed[:, t:].shape)
+        if not np.allclose(layer(changed)[:, :t], before[:, :t]):
+            return True
+    return False
+
+
+def _adds_the_same_everywhere(layer, x):
     for t in range(1, x.shape[1]):
         changed = x.copy()
         changed[:, t:] += 1.7
-        if not np.allclose(layer(changed)[:, :t], before[:, :t]):
+        if not np.allclose(layer(changed)[:, :t], layer(x)[:, :t]):
+            return True
+    return False
+
+
+def _one_cut_in_the_middle(layer, x):
+    changed, middle = x.copy(), x.shape[1] // 2
+    changed[:, middle:] = 0
+    return not np.allclose(layer(changed)[:, :middle], layer(x)[:, :middle])
+
+
+def _first_feature_only(layer, x):
+    for t in range(1, x.shape[1]):
+        changed = x.copy()
+        changed[:, t:, 0] += 1.7
+        if not np.allclose(layer(changed)[:, :t], layer(x)[:, :t]):
             return True
     return False
 
@@ -177,9 +201,29 @@ def _look(x, allowed):
     return _softmax(scores) @ x
 
 
+def _takes_one_feature(x):
+    y = x.copy()
+    y[:, 1, 0] += x[:, 5, -1]
+    return y
+
+
+def _normalises_and_looks(x):
+    n = x - x.mean(axis=-1, keepdims=True)
+    n = n / np.sqrt((n**2).mean(axis=-1, keepdims=True) + 1e-5)
+    return x + _look(n, np.ones((7, 7), bool))
+
+
 _TRI = np.tri(7, dtype=bool)
-_PEEK = _TRI.copy()
-_PEEK[2, 4] = True  # one look at one later step
+
+
+def _peeks(step, later):
+    allowed = _TRI.copy()
+    allowed[step - 1, later - 1] = True
+    return lambda x: _look(x, allowed)
+
+
+ONE_FEATURE = "a layer in which step 2 takes one feature of step 6"
+NORMALISED = "attention without a mask behind a layer normalisation, as in the block of this lesson"
 LAYERS = (  # layer, whether it looks ahead, what it is
     (lambda x: _look(x, _TRI), False, "attention in which each step looks at itself and at what came before it"),
     (lambda x: np.cumsum(x, axis=1), False, "a running sum, which has seen only the past and the present"),
@@ -187,8 +231,12 @@ LAYERS = (  # layer, whether it looks ahead, what it is
     (lambda x: _look(x, np.ones((7, 7), bool)), True, "attention without a mask"),
     (lambda x: _look(x, np.tri(7, k=1, dtype=bool)), True, "attention that sees one step too far"),
     (lambda x: x + x.mean(axis=1, keepdims=True), True, "a layer that adds the mean over all steps"),
-    (lambda x: _look(x, _PEEK), True, "attention in which step 3 alone peeks, at step 5 alone"),
+    (_peeks(3, 5), True, "attention in which step 3 alone peeks, at step 5 alone"),
+    (_peeks(1, 2), True, "attention in which step 1 alone peeks, at step 2 alone"),
+    (_peeks(6, 7), True, "attention in which step 6 alone peeks, at step 7 alone"),
     (lambda x: np.cumsum(x[:, ::-1], axis=1)[:, ::-1], True, "a sum that runs backwards"),
+    (_takes_one_feature, True, ONE_FEATURE),
+    (_normalises_and_looks, True, NORMALISED),
 )
 
 
@@ -283,10 +331,21 @@ def _check_looks_ahead(attempt):
             f"A false alarm: {false_alarms[0]}. Change something at step t or later, and compare the outputs "
             f"before t: those of the past may not notice a change of the future. The other way round they may."
         )
+    if missed == [NORMALISED]:
+        return (
+            f"Your test misses one layer only: {NORMALISED}. The same change of all features of a step, by adding or "
+            f"by multiplying, is what a normalisation takes away. Put other numbers there, of the same size."
+        )
+    if missed == [ONE_FEATURE]:
+        return (
+            f"Your test misses one layer only: {ONE_FEATURE}. Change all features of a step, since nobody tells you "
+            f"which of them is looked at."
+        )
     if missed:
         return (
-            f"Your test misses {missed[0]}{f' (and {len(missed) - 1} more)' if len(missed) > 1 else ''}. Cut the "
-            f"sequence at each step in turn, change everything from there on, and compare all outputs before it."
+            f"Your test misses {missed[0]}{f' (and {len(missed) - 1} more)' if len(missed) > 1 else ''}. For each pair "
+            f"of an earlier and a later step, some trial has to change the later one and compare the earlier one, "
+            f"itself unchanged. Which pairs do your trials leave out?"
         )
 
 
@@ -299,14 +358,16 @@ shape. You cannot read its code; you can only call it, as often as you like, on 
 copies of it, always of its full length. Find out whether *any* of its outputs depends on an input that comes *later*.
 Return True if so, and False if not.
 
-The check tries your test on eight layers. One of them peeks from a single step at a single later one.
+The check tries your test on twelve layers, all without chance. Some peek from a single step at a single later one, or
+at a single feature of it. One begins with a layer normalisation ($x$ minus its mean over the features, divided by its
+standard deviation), as the block of section 3 does.
 """,
     hints=(
         "Change the future and see whether the past moves. Which outputs may move, and which may not?",
         "If you change the steps from t on, the outputs at steps before t must stay as they were. One t is not enough: "
         "a peek from step 3 to step 5 shows only for some of them.",
-        "For each t from 1 on: `changed = x.copy(); changed[:, t:] += 1.7`, and compare `layer(changed)[:, :t]` with "
-        "`layer(x)[:, :t]` by `np.allclose`.",
+        "For each t from 1 on: `changed = x.copy(); changed[:, t:] = np.random.normal(size=changed[:, t:].shape)`, and "
+        "compare `layer(changed)[:, :t]` with `layer(x)[:, :t]` by `np.allclose`.",
     ),
     solution=looks_ahead,
     why="A causal mask is an invariance: change the future, and the past stays what it was. You can test that without "
@@ -318,6 +379,9 @@ The check tries your test on eight layers. One of them peeks from a single step 
         (_first_output_only, "misses attention that sees one step too far"),
         (_last_input_only, "misses attention in which step 3 alone peeks"),
         (_past_instead, "A false alarm"),
+        (_one_cut_in_the_middle, "misses attention in which step 1 alone peeks"),
+        (_adds_the_same_everywhere, "is what a normalisation takes away"),
+        (_first_feature_only, "Change all features of a step"),
         (_adds_to_x_itself, "You changed `x` itself"),
         (_puts_nan, "put NaN or inf in the future"),
         (_hardly_changes, "so small that `np.allclose` overlooks it"),
@@ -433,9 +497,10 @@ LABELS = Exercise(
     title="Label the picture",
     prompt=r"""
 The picture above is Figure 1 of [Vaswani et al. 2017](../docs/bibliography.md#vaswani-2017), with numbers in place of
-names. Equal numbers mean equal kinds of part. Return a dict from each number, 1 to 9, to its name. Each of these names
-is used once: `"embedding"`, `"positional encoding"`, `"self-attention"`, `"causal self-attention"`,
-`"cross-attention"`, `"feed-forward network"`, `"layer normalisation"`, `"residual connection"`, `"softmax"`.
+names. It normalises *after* each addition; the block above does so before each part. Equal numbers mean equal kinds
+of part. Return a dict from each number, 1 to 9, to its name. Each of these names is used once: `"embedding"`,
+`"positional encoding"`, `"self-attention"`, `"causal self-attention"`, `"cross-attention"`, `"feed-forward network"`,
+`"layer normalisation"`, `"residual connection"`, `"softmax"`.
 
 When it passes, `figures.draw_transformer(named=True)` draws the picture with the names.
 """,
@@ -447,8 +512,8 @@ When it passes, `figures.draw_transformer(named=True)` draws the picture with th
         "one gets the black arrow from the encoder.",
     ),
     solution=labels,
-    why="The figure normalises *after* each addition. The blocks of this lesson do so before each part, as most "
-    "networks do today.",
+    why="To get this lesson's block from the picture, move each normalisation before the part that it stands behind, "
+    "off the way that is added. After the last block one more normalisation follows.",
     check=_check_labels,
     misconceptions=WRONG_LABELS,
 )
@@ -457,7 +522,7 @@ When it passes, `figures.draw_transformer(named=True)` draws the picture with th
 # ---------------------------------------------------------------------------------------------------------------------
 # 12.4  the price
 # ---------------------------------------------------------------------------------------------------------------------
-def length_where_attention_costs_more(features):
+def length_of_equal_cost(features):
     """The length at which scores and answers take as many multiplications as the four matrices."""
     return 2 * features
 
@@ -504,7 +569,7 @@ WRONG_PRICES = (
 def _check_price(attempt):
     for features in (64, 512):
         got = _number(attempt(features), "a number, the length T")
-        if np.isclose(got, length_where_attention_costs_more(features)):
+        if np.isclose(got, length_of_equal_cost(features)):
             continue
         if says := first_match(got, (features,), WRONG_PRICES):
             return says
@@ -518,18 +583,18 @@ PRICE = Exercise(
     number="12.4",
     title="The price of looking everywhere",
     prompt=r"""
-A self-attention layer reads $T$ steps of $d$ = `features` numbers. Its four matrices, for queries, keys, values and the
-output at the end, are each $d \times d$, and each is applied at every step. Besides, there are the scores, the product
-of each query with each key, and the answers, the sums of weighted values. Count multiplications only (heads do not
-change the number; leave the softmax out). At which length $T$ do scores and answers together cost as much as the four
-matrices?
+A self-attention layer reads $T$ steps of $d$ = `features` numbers. Its four matrices, for queries, keys, values and
+the output at the end, are each $d \times d$, and each is applied at every step. Besides, there are the scores, the
+product of each query with each key, and the answers, the sums of weighted values. Count multiplications only (heads
+do not change the number; there is no mask; leave the softmax out). At which length $T$ do scores and answers together
+cost as much as the four matrices?
 """,
     hints=(
         "One matrix, one step: d·d multiplications. One query with one key: d.",
         "The four matrices: 4 T d². The scores: T² d. The answers: as many again.",
         "4 T d² = 2 T² d. Divide by T and by d.",
     ),
-    solution=length_where_attention_costs_more,
+    solution=length_of_equal_cost,
     why="For words, T is far below that, and the matrices are the price. For books it is the other way round: what a "
     "recurrence pays per step does not grow with what came before.",
     check=_check_price,

@@ -144,6 +144,22 @@ def _one_step_too_many(states, skip, steps):
     return count_paths(states, skip, steps + 1)
 
 
+def _in_place(states, skip, steps):
+    ways = [1, 1] + [0] * (len(states) - 2)
+    for _ in range(steps - 1):
+        for s in range(1, len(states)):
+            ways[s] += ways[s - 1] + (ways[s - 2] if skip[s] else 0)
+    return ways[-1] + ways[-2]
+
+
+def _wraps_round(states, skip, steps):
+    ways = np.zeros(len(states))
+    ways[:2] = 1
+    for _ in range(steps - 1):
+        ways = ways + np.roll(ways, 1) + skip * np.roll(ways, 2)
+    return ways[-2:].sum()
+
+
 ONE_END = (
     "A path may start in the first blank or in the first symbol, and end in the last symbol or in the last blank: two "
     "states at each end. You allow only one at one of them."
@@ -156,11 +172,15 @@ COUNTS = (
     (_always_skips, "You skip everywhere. Between two equal symbols the blank must stay, and from blank to blank no "
      "symbol may be left out: multiply by `skip`."),
     (_one_step_too_many, "You make one move too many: from step 1 to step `steps` there are `steps` - 1 moves."),
+    (_in_place, "Within one move you read values that the same move has already overwritten. Compute all new values "
+     "from the old ones, or go through the states from the last to the first."),
+    (_wraps_round, "`np.roll` brings what leaves the last state back into the first. In front of the first state there "
+     "are zeros."),
 )  # fmt: skip
 
 
 def _check_count_paths(attempt):
-    labels = (([1, 2], 4), ([1, 1], 4), ([1, 2, 2], 6), ([2], 1), ([1, 2, 1], 7))
+    labels = (([1, 2], 4), ([1, 1], 4), ([1, 2, 2], 6), ([2], 1), ([1, 2, 1], 7), ([2], 6))
     cases = [(*_states_of(label), steps) for label, steps in labels]
 
     def of_all(count):
@@ -184,7 +204,7 @@ How many paths of `steps` steps collapse to a label? You get what `states_of(lab
 `skip`, True where a state may be reached from two states before. Count with the forward recursion (14.1), with whole
 numbers in place of probabilities. `states` has at least three entries and `steps` is at least 1. Return one number.
 
-Once it passes, ask for a label of four different digits in 40 steps.
+Once it passes, ask for a label of four different digits in 40 steps, and compare with all paths over five classes.
 """,
     hints=(
         "With which probabilities in (14.1) would α count paths?",
@@ -193,7 +213,8 @@ Once it passes, ask for a label of four different digits in 40 steps.
         "with zeros in front. At the end add the last two states.",
     ),
     solution=count_paths,
-    why="The table is the same whatever is summed: counts, probabilities, or, with max in place of the sum, the best "
+    why="A label of four different digits has 177,232,627 paths in 40 steps; over five classes there are 5^40, about "
+    "9e27. The table is the same whatever is summed: counts, probabilities, or, with max in place of the sum, the best "
     "path. This is dynamic programming.",
     check=_check_count_paths,
     misconceptions=COUNTS,
@@ -237,10 +258,7 @@ def _check_read(attempt):
         ):
             return f"Expected for {path}: a list of class ids, whole numbers, but got `{label!r:.60}`."
     if [list(label) for label in got] == [_as_it_is(path) for path in paths]:
-        raise NotAttempted(
-            "It still reads as the code handed out does: the path 3 0 3 should give 3 3, and gives 3. After the blank, "
-            "what does `before` hold?"
-        )
+        raise NotAttempted("It still reads as the code handed out does: the path 3 0 3 should give 3 3, and gives 3.")
     for path, label in zip(paths, got, strict=True):
         if list(label) != read_with_a_bug(path):
             known = next((says for wrong, says in READS if [wrong(p) for p in paths] == [list(g) for g in got]), None)
@@ -304,6 +322,11 @@ def _own_stride_too(layers):
     return seen
 
 
+def _stride_before_alone(layers):
+    strides = [1, *(stride for _, stride in layers)]
+    return 1 + sum((width - 1) * before for (width, _), before in zip(layers, strides, strict=False))
+
+
 FIELDS = (
     (_sum_of_widths, "Two windows of 3 see 5 columns, not 6: the second window's middle lies on the first one's."),
     (
@@ -316,6 +339,10 @@ FIELDS = (
         "Behind a stride of 2, one step of the next layer is two columns. Where do you use the strides?",
     ),
     (_own_stride_too, "A layer's own stride says how far apart its outputs are; it widens what *later* layers see."),
+    (
+        _stride_before_alone,
+        "You use the stride of the layer before alone. Strides multiply: behind 2 and 3 one step is six columns.",
+    ),
 )
 
 
@@ -334,9 +361,10 @@ FIELD = Exercise(
     number="14.4",
     title="How far does a stack see?",
     prompt=r"""
-A stack of convolutions is given as a list of pairs `(width, stride)`, first layer first. How many input columns can one
-output of the last layer depend on? There is at least one layer, no stride is larger than its layer's width, and the row
-is long enough.
+A stack of convolutions is given as a list of pairs `(width, stride)`, first layer first. The stride says by how many
+columns of its input a layer's window moves on from one output to the next. Pooling layers count as layers, too. How
+many input columns can one output of the last layer depend on? There is at least one layer, no stride is larger than its
+layer's width, and the row is long enough.
 """,
     hints=(
         "One window of 3 sees 3 columns. Draw a second window of 3 over the first layer's outputs.",
@@ -360,7 +388,7 @@ LEAST_SEEDS = 3
 
 
 def worth(measure):
-    """Return {"picture": points, "sound": points}: how much each input lowers the error."""
+    """Return {"picture": ..., "sound": ...}: by how much each input lowers the share of digits wrong."""
     seeds = range(3)
 
     def mean(trained, tested):
@@ -394,6 +422,10 @@ def _one_run_each(measure):
 
 def _negative(measure):
     return {name: -value for name, value in worth(measure).items()}
+
+
+def _in_per_cent(measure):
+    return {name: 100 * value for name, value in worth(measure).items()}
 
 
 def _alone(measure):
@@ -459,6 +491,7 @@ def _check_worth(attempt):
                 _alone,
                 "These are the errors of each input alone. Its worth is how much it lowers the error of the other.",
             ),
+            (_in_per_cent, "These are percentage points. `measure` returns shares: answer with .10, not with 10."),
         ):
             if all(abs(got[name] - wrong(_device(table)[0])[name]) < 0.005 for name in INPUTS):
                 return f"{shown} {says}"
@@ -479,8 +512,9 @@ be tested on another.
 
 Design the experiment that says what each input is *worth to somebody who can have the other one anyway*: by how much
 the mean error is lower with it, if for each case a network of its own is trained. `worth(measure)` returns the two
-numbers in a dict, `{"picture": ..., "sound": ...}`. Measure at least three different seeds of every setting that you
-use, at most 60 runs in all. The check hands you devices with known errors; it accepts what is within .005.
+numbers in a dict, `{"picture": ..., "sound": ...}`, as shares like those of `measure`. Measure at least three different
+seeds of every setting that you use, at most 60 runs in all. The check hands you devices with known errors; it accepts
+what is within .005.
 """,
     hints=(
         "Somebody without a camera would train a network without pictures. Which setting is that?",
@@ -498,6 +532,7 @@ use, at most 60 runs in all. The check hands you devices with known errors; it a
         (_one_run_each, "you measured 1 seed"),
         (_negative, "The sign is turned"),
         (_alone, "errors of each input alone"),
+        (_in_per_cent, "answer with .10"),
     ),
 )
 

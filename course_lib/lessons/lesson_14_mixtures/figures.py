@@ -10,7 +10,9 @@ from course_lib import plotting
 
 
 def draw_trellis(alpha, names):
-    """Draw the table of forward variables with the ways a path may go.
+    """Draw the table of forward variables with the ways a path may go, the two ends with a thick line.
+
+    The darker a circle, the larger its forward variable; symbols and blanks have their own colour.
 
     Parameters
     ----------
@@ -35,11 +37,14 @@ def draw_trellis(alpha, names):
             reached = alpha[t, s] > 0
             color = plotting.COLORS["hidden"] if names[s] != "–" else plotting.COLORS["baseline"]
             shade = plotting.tint(color, min(1.0, 2 * alpha[t, s])) if reached else plotting.BACKGROUND
-            ax.scatter(t, s, s=1500, color=[shade], edgecolor=color if reached else "#d8d4c8", zorder=2)
+            width = 3.5 if t == steps - 1 and s >= states - 2 else 1.5
+            edge = color if reached else "#d8d4c8"
+            ax.scatter(t, s, s=1500, color=[shade], edgecolor=edge, linewidth=width, zorder=2)
             dark = reached and alpha[t, s] > 0.28
             ink = plotting.BACKGROUND if dark else plotting.FOREGROUND
             ax.text(t, s, f"{alpha[t, s]:.3f}" if reached else "", ha="center", va="center", color=ink, fontsize=10)
-    ax.set(xlim=(-0.5, steps - 0.5), ylim=(states - 0.4, -0.6), xticks=range(steps), yticks=range(states))
+    ax.text(steps - 0.72, states - 1.5, f"sum of the ends\n{alpha[-1, -2:].sum():.3f}", va="center", fontsize=10)
+    ax.set(xlim=(-0.5, steps - 0.05), ylim=(states - 0.4, -0.6), xticks=range(steps), yticks=range(states))
     ax.set(xticklabels=range(1, steps + 1), yticklabels=names, xlabel="step $t$", ylabel="state")
     ax.grid(visible=False)
     return fig
@@ -75,7 +80,7 @@ def draw_reading(strip, probs, digits):
 
 
 def draw_looks(picture, letters, looks) -> Figure:
-    """Draw a picture once for each letter of its caption, coloured where the captioner looks.
+    """Draw a picture once for each letter of its caption, coloured where the captioner looks, and a scale.
 
     Parameters
     ----------
@@ -92,13 +97,15 @@ def draw_looks(picture, letters, looks) -> Figure:
     """
     columns = 7
     rows = -(-len(letters) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(7, 1.25 * rows))
+    fig, axes = plt.subplots(rows, columns, figsize=(7, 1.25 * rows + 0.5))
     for ax in axes.flat:
         ax.axis("off")
         ax.set(xticks=[], yticks=[])  # off, and yet measured by what checks a figure
     for ax, letter, weights in zip(axes.flat, letters, looks, strict=False):
         look = np.kron(weights.reshape(4, 4), np.ones((4, 4)))
-        ax.imshow(picture, cmap="Greys", vmax=1.6)
-        ax.imshow(look, cmap="Oranges", alpha=0.55, vmin=0, vmax=0.6)
+        ax.imshow(picture, cmap="Greys", vmax=1.2)
+        scale = ax.imshow(look, cmap="Oranges", alpha=0.5, vmin=0, vmax=1)
         ax.set_title(letter.replace(" ", "space"), fontsize=11)
+    label = "share of the attention on a cell"
+    fig.colorbar(scale, ax=axes, orientation="horizontal", fraction=0.05, aspect=40, label=label)
     return fig

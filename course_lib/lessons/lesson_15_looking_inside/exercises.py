@@ -85,6 +85,10 @@ _FAIR_MISTAKES = (
         "The right cell, but the sign is still there. A correlation of −.9 is as good as .9: return the absolute "
         "value.",
     ),
+    (
+        lambda cells, label: fair_figure(cells, label) ** 2,
+        "That is the square of the correlation, the share of the variance. Return the absolute correlation.",
+    ),
 )
 
 
@@ -153,6 +157,11 @@ def _not_centred(states, new):
     return new @ directions[:2].T
 
 
+def _never_centred(states, new):
+    _, _, directions = np.linalg.svd(states, full_matrices=False)
+    return new @ directions[:2].T
+
+
 def _own_mean(states, new):
     _, _, directions = np.linalg.svd(states - states.mean(axis=0), full_matrices=False)
     return (new - new.mean(axis=0)) @ directions[:2].T
@@ -176,6 +185,7 @@ def _plane_of_the_new(states, new):
 
 
 _PLANE_MISTAKES = (
+    (_never_centred, "Nothing is centred. Subtract the mean of `states` first: from `states`, and from the new ones."),
     (_not_centred, "The new states are not centred. Subtract the mean of `states` from them."),
     (_own_mean, "The new states are centred by their own mean. Their place is told from the mean of `states`."),
     (_columns, "These are columns. `np.linalg.svd` returns the directions as rows of its third array."),
@@ -287,7 +297,25 @@ def _up_to(length):
     return search
 
 
-_short_strings_only = _up_to(4)
+_short_strings_only = _up_to(12)
+
+
+def _states_of_one(which):
+    """A search that remembers the states of one automaton instead of the pairs."""
+
+    def search(one, other):
+        seen, queue = {0}, [((0, 0), [])]
+        for (a, b), string in queue:
+            if one[1][a] != other[1][b]:
+                return string
+            for symbol in (0, 1):
+                pair = (int(one[0][a][symbol]), int(other[0][b][symbol]))
+                if pair[which] not in seen:
+                    seen.add(pair[which])
+                    queue.append((pair, [*string, symbol]))
+        return "same"
+
+    return search
 
 
 def _depth_first(one, other):
@@ -330,7 +358,14 @@ def _with_sink(accept, sink):
     return np.array(following), np.array([*(int(accept(k)) for k in range(7)), sink])
 
 
+def _chain(states):
+    """Accepts only after one 1 less than it has states, in a row; a 0 leads back to the start."""
+    following = [[0, min(k + 1, states - 1)] for k in range(states)]
+    return np.array(following), np.array([int(k == states - 1) for k in range(states)])
+
+
 _even = _counts_ones(2, lambda k: k == 0)
+_never = (np.array([[0, 0]]), np.array([0]))
 _PAIRS = (  # of automata, with what they are
     (_even, _counts_ones(4, lambda k: k % 2 == 0), "an even number of ones, told by 2 and by 4 states"),
     (_even, (np.array([[0, 2], [1, 2], [2, 1]]), np.array([1, 1, 0])), "the same language with states of other names"),
@@ -342,43 +377,57 @@ _PAIRS = (  # of automata, with what they are
         "a difference after one zero, or after six ones",
     ),
     (_counts_ones(3, lambda k: k == 0), _counts_ones(2, lambda k: k == 0), "as many ones as 2 or 3 divides"),
+    (_chain(30), _never, "one accepts after 29 ones in a row, the other accepts nothing"),
+    (
+        (np.array([[0, 0]]), np.array([1])),
+        (np.array([[1, 1], [1, 1]]), np.array([1, 0])),
+        "one accepts everything, the other only the empty string",
+    ),
 )
 
 
 def _check_difference(attempt):
     for one, other, what in _PAIRS:
-        got, wanted = attempt(one, other), shortest_difference(one, other)
-        if isinstance(got, str):
-            if got != "same":
-                return f'The answer is a list of symbols or the word "same", and {got!r} came.'
-            if wanted != "same":
-                return (
-                    f"Two automata: {what}. You say that they are the same, but on {wanted} one accepts and the "
-                    f"other does "
-                    f"not. How long may the shortest difference be? Follow pairs of states until no new pair comes."
-                )
-            continue
-        try:
-            got = [int(symbol) for symbol in got]
-        except (TypeError, ValueError):
+        for pair in ((one, other), (other, one)):
+            if says := _about_the_difference(*pair, what, attempt(*pair)):
+                return says
+    return None
+
+
+def _about_the_difference(one, other, what, got):
+    wanted = shortest_difference(one, other)
+    if isinstance(got, str):
+        if got != "same":
+            return f'The answer is a list of symbols or the word "same", and {got!r} came.'
+        if wanted != "same":
             return (
-                f'The answer is a list of symbols or the word "same", and what came is of type `{type(got).__name__}`.'
+                f"Two automata: {what}. You say that they are the same, but on {wanted} one accepts and the other does "
+                "not. How long may the shortest difference be? Follow pairs of states until no new pair comes: a state "
+                "of one automaton may be met again beside another state of the other."
             )
-        if any(symbol not in (0, 1) for symbol in got):
-            return f"The symbols are 0 and 1, and {got} came."
-        if _answers(one, got) == _answers(other, got):
-            return (
-                f"Two automata: {what}. You name {got}, but on this string both give the same answer, "
-                f"{_answers(one, got)}. States may have other names and numbers, and the language still be the "
-                f"same: what "
-                f"counts is what they accept."
-            )
-        if len(got) > len(wanted):
-            return (
-                f"Two automata: {what}. On {got} they do differ, but {wanted} is shorter. Go through the pairs in "
-                f"the order "
-                f"of their strings' length: first in, first out."
-            )
+        return None
+    try:
+        got = [int(symbol) for symbol in got]
+    except (TypeError, ValueError):
+        return f'The answer is a list of symbols or the word "same", and what came is of type `{type(got).__name__}`.'
+    if any(symbol not in (0, 1) for symbol in got):
+        return f"The symbols are 0 and 1, and {got} came."
+    if _answers(one, got) == _answers(other, got):
+        return (
+            f"Two automata: {what}. You name {got}, but on this string both give the same answer, "
+            f"{_answers(one, got)}. States may have other names and numbers, and the language still be the same: what "
+            "counts is what they accept."
+        )
+    if len(got) > len(wanted) == 0:
+        return (
+            f"Two automata: {what}. On {got} they differ, but they differ on the empty string already. Compare the "
+            "pair of start states before you read a symbol."
+        )
+    if len(got) > len(wanted):
+        return (
+            f"Two automata: {what}. On {got} they do differ, but {wanted} is shorter. Go through the pairs in the "
+            "order of their strings' length: first in, first out."
+        )
     return None
 
 
@@ -392,7 +441,11 @@ can be reached one accepts and the other does not, the two differ. If in none, t
 
 An automaton is a pair `(following, accepts)` as in section 5: `following[state][symbol]` is the next state,
 `accepts[state]` is 0 or 1, state 0 is the start, symbols are 0 and 1. Return the shortest list of symbols on which
-the two answer differently (any of the shortest; `[]` is the empty string), or the word `"same"`.
+the two answer differently (any of the shortest; `[]` is the empty string), or the word `"same"`. The check has a
+pair whose shortest difference is 29 symbols long; a search through all strings of that length does not end.
+
+Once it passes, compare the automaton read out of your network, `machines[800]`, with the rule itself, written by hand
+(states 0 to 3): `([[1, 2], [0, 3], [3, 0], [2, 1]], [1, 0, 0, 0])`.
 """,
     hints=(
         "Begin with the pair (0, 0) and the empty string. From each pair two symbols lead on.",
@@ -403,17 +456,19 @@ the two answer differently (any of the shortest; `[]` is the empty string), or t
         "else append each new pair with `[*string, symbol]`.",
     ),
     solution=shortest_difference,
-    why="With n and m states there are at most n·m pairs, so a difference shows in fewer than n·m symbols or never. "
-    "This is how "
-    "a claim about all strings is checked in a moment. For a network itself there is no such test; that is one "
-    "reason to read an automaton out of it.",
+    why="With n and m states there are at most n·m pairs, so a difference shows in fewer than n·m symbols or never "
+    '(n + m − 1 is enough, as a closer proof shows). If `shortest_difference(machines[800], rule)` is `"same"`, the '
+    "automaton is right on strings of every length, and no longer only on those that were tried. For a network itself "
+    "there is no such test; that is one reason to read an automaton out of it.",
     check=_check_difference,
     misconceptions=(
         (_number_of_states, "both give the same answer"),
         (_table_by_table, "both give the same answer"),
         (_short_strings_only, "Follow pairs of states until no new pair comes"),
+        (_states_of_one(0), "may be met again beside another state"),
+        (_states_of_one(1), "may be met again beside another state"),
         (_depth_first, "is shorter. Go through the pairs in the order"),
-        (_empty_string_left_out, "is shorter. Go through the pairs in the order"),
+        (_empty_string_left_out, "before you read a symbol"),
     ),
 )
 
@@ -482,6 +537,11 @@ def _random_not_read(measure):
     if answer in ("used", "learned, not used"):
         answer = "used" if min(results["removed"]) > 0.01 else "learned, not used"
     return results, answer
+
+
+def _other_seeds_for_each(measure):
+    results = {what: [measure(what, 3 * k + seed) for seed in range(3)] for k, what in enumerate(WHATS)}
+    return results, what_it_knows(lambda what, seed: results[what][seed])[1]
 
 
 def _one_seed(measure):
@@ -572,8 +632,10 @@ def _about_the_runs(results, log):
         if len(numbers) < len(log[what]):
             return f"Of {what!r} you measured {len(log[what])} seeds and report {len(numbers)}. Report them all."
         if len(log[what]) < 3:
-            return f"Of {what!r} you measured {len(log[what])} seed{'s' * (len(log[what]) > 1)}. Take at least "
-            "three different ones."
+            return (
+                f"Of {what!r} you measured {len(log[what])} seed{'s' * (len(log[what]) > 1)}. Take at least three "
+                "different ones."
+            )
     missing = [what for what in WHATS if what not in results]
     why = {
         "probe": "Without it nothing is asked.",
@@ -582,7 +644,16 @@ def _about_the_runs(results, log):
         "removed": "Then nobody knows whether the output needs it.",
         "random": "Then nobody knows whether any other directions would cost as much.",
     }
-    return f"Nothing was measured of {missing[0]!r}. {why[missing[0]]}" if missing else None
+    if missing:
+        return f"Nothing was measured of {missing[0]!r}. {why[missing[0]]}"
+    for what in WHATS:
+        if sorted(log[what]) != sorted(log["probe"]):
+            return (
+                f"'probe' was measured with the seeds {listed(sorted(log['probe']))}, {what!r} with "
+                f"{listed(sorted(log[what]))}. Take the same seeds for each: only then do two numbers speak of one "
+                "network."
+            )
+    return None
 
 
 DESIGN = Exercise(
@@ -596,16 +667,18 @@ You have a measuring device. `measure(what, seed)` returns one number for one ne
 - `"removed"`: what it costs, in nats a symbol, to take the property's directions out of the state; `"random"`: the
   same for as many random directions.
 
-Measure at least three seeds of each and report all of them. Then judge, in this order, and ask it of *every* seed:
+Measure at least three seeds, the same for each, and report all of them. Then judge, in this order, and ask it of
+*every* seed:
 
 1. unless the probe is ahead of its control by more than .1, the answer is `"no answer"`;
 2. unless it is ahead of the untrained network by more than .1: `"not learned"`;
 3. if removing costs more than removing random directions by more than .01 nats: `"used"`, else `"learned, not used"`.
 
-Design the experiment: `what_it_knows(measure)` returns a pair `(results, answer)`. `results` is a dict from `what` to
-the list of numbers, one for each seed, the same seeds for each. The check hands your experiment devices of its own,
-from worlds in which the answer is known. Once it passes, build a device from `probe_accuracy` and
-`without_directions`, and ask about the depth.
+Write the experiment: `what_it_knows(measure)` returns a pair `(results, answer)`. `results` is a dict from `what` to
+the list of numbers, one for each seed. The check hands your experiment devices of its own, from worlds in which the
+answer is known. Once it passes, you may build a device from `train_on_source`, `probe_accuracy` and
+`without_directions` (a network for each seed; the probe and its control on the trained states), and ask about the
+quotes and the letter.
 """,
     hints=(
         "Five things to measure. Which wrong conclusion does each of them guard against?",
@@ -619,7 +692,8 @@ from worlds in which the answer is known. Once it passes, build a device from `p
     "it on inputs that only the rule gets right.",
     check=_check_design,
     misconceptions=(
-        (_one_seed, "you measured 1 seed"),
+        (_one_seed, "you measured 1 seed. Take at least three different ones."),
+        (_other_seeds_for_each, "Take the same seeds for each"),
         (_without_control, "whether the probe learned the answers by heart"),
         (_without_untrained, "whether training put the property there"),
         (_without_random, "whether any other directions would cost as much"),
