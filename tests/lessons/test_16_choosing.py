@@ -198,13 +198,49 @@ def test_the_best_rate_leaves_least_on_the_mean_and_is_the_smaller_of_equal_ones
 @pytest.mark.slow
 @pytest.mark.parametrize("key", [f"choosing-{name}" for name in ("rates", *experiments.TASKS)])
 def test_each_measurement_at_toy_size(key, monkeypatch):
-    measured_at_toy_size(key, monkeypatch, train={"part": 0.004})
+    measured_at_toy_size(key, monkeypatch, train={"part": 0.006})
 
 
 def test_the_rates_of_the_table_are_the_recorded_best():
     rows = experiment.recorded("choosing-rates").rows
     assert experiments.best_rates(rows) == experiments.RATE
     assert all(len(left) == len(experiments.RATES) for row in rows for name, left in row.items() if name != "seed")
+
+
+def test_where_the_best_rate_is_at_the_edge_of_the_grid():
+    edges = {
+        (task, kind): rate
+        for task, kinds in experiments.RATE.items()
+        for kind, rate in kinds.items()
+        if rate in (experiments.RATES[0], experiments.RATES[-1])
+    }
+    expected = {("adding", "LSTM"): 0.001, ("order", "Conv1D"): 0.001, ("copying", "tanh"): 0.001}
+    assert edges == expected | {("parity", "minGRU"): 0.3}
+
+
+@pytest.mark.parametrize(
+    ("task", "kinds", "least"),
+    [
+        ("adding", ("tanh", "LSTM"), 0.16),
+        ("parity", ("tanh", "Conv1D", "Transformer", "minGRU"), 0.47),
+        ("copying", ("Conv1D",), 0.86),
+    ],
+)
+def test_these_kinds_stay_at_chance_at_all_rates(task, kinds, least):
+    record = experiment.recorded("choosing-rates")
+    assert all(record.column(f"{task} {kind}").min() > least for kind in kinds)
+
+
+def test_a_smaller_grid_has_other_winners():
+    record = experiment.recorded("choosing-rates")
+
+    def winner(task, rates):
+        return min(KINDS, key=lambda kind: record.column(f"{task} {kind}").mean(axis=0)[rates].min())
+
+    few, six = slice(1, 4), slice(None)
+    assert experiments.RATES[few] == (0.003, 0.01, 0.03)
+    assert (winner("letters", few), winner("letters", six)) == ("tanh", "minGRU")
+    assert (winner("adding", few), winner("adding", six)) == ("Conv1D", "GRU")
 
 
 def test_the_rates_are_chosen_on_seeds_that_no_table_uses():
@@ -237,8 +273,14 @@ HALF, ALL = [0.5] * len(experiments.PLACES), [1.0] * len(experiments.PLACES)
 @pytest.mark.parametrize(
     ("key", "spoil"),
     [
-        ("choosing-order", {"Conv1D": 0.2}),
-        ("choosing-order", {"minGRU": 0.4}),
+        *(("choosing-adding", {kind: 0.05}) for kind in ("Conv1D", "GRU", "minGRU", "tanh", "LSTM", "Transformer")),
+        *(("choosing-order", {kind: 0.2}) for kind in ("Conv1D", "minGRU")),
+        ("choosing-order", {"Transformer": 0.1}),
+        ("choosing-order", {"tanh": 0}),
+        *(("choosing-letters", {kind: 2.4}) for kind in ("tanh", "LSTM", "GRU", "minGRU")),
+        ("choosing-letters", {"minGRU": 3.2}),
+        *(("choosing-letters", {kind: 3.7}) for kind in ("tanh", "LSTM", "GRU")),
+        *(("choosing-letters", {kind: 3.5}) for kind in ("Conv1D", "Transformer")),
         *(("choosing-parity", {f"{kind} right": HALF}) for kind in ("LSTM", "GRU", "linear ±")),
         *(("choosing-parity", {f"{kind} right": ALL}) for kind in ("tanh", "Conv1D", "Transformer", "minGRU")),
         ("choosing-copying", {"Transformer": 0.2}),
