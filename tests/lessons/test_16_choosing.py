@@ -9,7 +9,7 @@ import pytest
 from figure_checks import check_legible
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results_checks import criterion_can_fail, lesson_shows
+from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting
 from course_lib.gradients import check_gradients
@@ -18,6 +18,7 @@ from course_lib.lessons.lesson_16_choosing import exercises as ex
 from course_lib.lessons.lesson_16_choosing import experiments, figures, models
 from course_lib.losses import SoftmaxCrossEntropy
 from course_lib.model import Model
+from course_lib.teaching import experiment
 
 LESSON = "16_choosing"
 seeds = st.integers(0, 2**32 - 1)
@@ -184,12 +185,80 @@ def test_training_takes_its_share_of_the_time(monkeypatch):
     assert rates[-1] < 0.001
 
 
-def test_the_best_rate_is_the_one_with_the_smallest_error():
-    for task, kinds in experiments.TRIED.items():
-        assert list(kinds) == list(experiments.MILLISECONDS[task])
-        for kind, scores in kinds.items():
-            assert len(scores) == len(experiments.RATES)
-            assert scores[experiments.RATES.index(experiments.BEST[task][kind])] == min(scores)
+def test_the_best_rate_leaves_least_on_the_mean_and_is_the_smaller_of_equal_ones(monkeypatch):
+    monkeypatch.setattr(experiments, "RATES", (0.1, 0.2, 0.3))
+    monkeypatch.setattr(experiments, "MILLISECONDS", {"parity": {"GRU": 1, "LSTM": 1}})
+    rows = [
+        {"parity GRU": [0.5, 0.0, 0.2], "parity LSTM": [0.4, 0.1, 0.0]},
+        {"parity GRU": [0.5, 0.5, 0.2], "parity LSTM": [0.4, 0.0, 0.1]},
+    ]
+    assert experiments.best_rates(rows) == {"parity": {"GRU": 0.3, "LSTM": 0.2}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", [f"choosing-{name}" for name in ("rates", *experiments.TASKS)])
+def test_each_measurement_at_toy_size(key, monkeypatch):
+    measured_at_toy_size(key, monkeypatch, train={"part": 0.006})
+
+
+def test_the_rates_of_the_table_are_the_recorded_best():
+    rows = experiment.recorded("choosing-rates").rows
+    assert experiments.best_rates(rows) == experiments.RATE
+    assert all(len(left) == len(experiments.RATES) for row in rows for name, left in row.items() if name != "seed")
+
+
+def test_where_the_best_rate_is_at_the_edge_of_the_grid():
+    edges = {
+        (task, kind): rate
+        for task, kinds in experiments.RATE.items()
+        for kind, rate in kinds.items()
+        if rate in (experiments.RATES[0], experiments.RATES[-1])
+    }
+    expected = {("adding", "LSTM"): 0.001, ("order", "Conv1D"): 0.001, ("copying", "tanh"): 0.001}
+    assert edges == expected | {("parity", "minGRU"): 0.3}
+
+
+@pytest.mark.parametrize(
+    ("task", "kinds", "least"),
+    [
+        ("adding", ("tanh", "LSTM"), 0.16),
+        ("parity", ("tanh", "Conv1D", "Transformer", "minGRU"), 0.47),
+        ("copying", ("Conv1D",), 0.86),
+    ],
+)
+def test_these_kinds_stay_at_chance_at_all_rates(task, kinds, least):
+    record = experiment.recorded("choosing-rates")
+    assert all(record.column(f"{task} {kind}").min() > least for kind in kinds)
+
+
+def test_a_smaller_grid_has_other_winners():
+    record = experiment.recorded("choosing-rates")
+
+    def winner(task, rates):
+        return min(KINDS, key=lambda kind: record.column(f"{task} {kind}").mean(axis=0)[rates].min())
+
+    few, six = slice(1, 4), slice(None)
+    assert experiments.RATES[few] == (0.003, 0.01, 0.03)
+    assert (winner("letters", few), winner("letters", six)) == ("tanh", "minGRU")
+    assert (winner("adding", few), winner("adding", six)) == ("Conv1D", "GRU")
+
+
+def test_the_rates_are_chosen_on_seeds_that_no_table_uses():
+    used = {seed for r in experiments.REPRODUCTIONS if r.key != "choosing-rates" for seed in r.seeds}
+    assert used.isdisjoint(experiment.find("choosing-rates").seeds)
+
+
+def test_a_rate_is_tried_on_letters_that_the_table_does_not_use(monkeypatch):
+    parts = {name: np.full(130, place) for place, name in enumerate(("training", "validation", "test"))}
+    monkeypatch.setattr(experiments, "load_letters", lambda: tuple(parts.values()))
+
+    class Reads:
+        def evaluate(self, x, y):
+            return np.log(2) * x.mean()
+
+    rng = np.random.default_rng(0)
+    assert experiments.score("letters", Reads(), rng, final=False) == pytest.approx(1)
+    assert experiments.score("letters", Reads(), rng) == pytest.approx(2)
 
 
 def test_a_call_is_timed_at_least_once():
@@ -204,8 +273,14 @@ HALF, ALL = [0.5] * len(experiments.PLACES), [1.0] * len(experiments.PLACES)
 @pytest.mark.parametrize(
     ("key", "spoil"),
     [
-        ("choosing-order", {"Conv1D": 0.2}),
-        ("choosing-order", {"minGRU": 0.4}),
+        *(("choosing-adding", {kind: 0.05}) for kind in ("Conv1D", "GRU", "minGRU", "tanh", "LSTM", "Transformer")),
+        *(("choosing-order", {kind: 0.2}) for kind in ("Conv1D", "minGRU")),
+        ("choosing-order", {"Transformer": 0.1}),
+        ("choosing-order", {"tanh": 0}),
+        *(("choosing-letters", {kind: 2.4}) for kind in ("tanh", "LSTM", "GRU", "minGRU")),
+        ("choosing-letters", {"minGRU": 3.2}),
+        *(("choosing-letters", {kind: 3.7}) for kind in ("tanh", "LSTM", "GRU")),
+        *(("choosing-letters", {kind: 3.5}) for kind in ("Conv1D", "Transformer")),
         *(("choosing-parity", {f"{kind} right": HALF}) for kind in ("LSTM", "GRU", "linear ±")),
         *(("choosing-parity", {f"{kind} right": ALL}) for kind in ("tanh", "Conv1D", "Transformer", "minGRU")),
         ("choosing-copying", {"Transformer": 0.2}),
