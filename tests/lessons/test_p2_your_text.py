@@ -215,6 +215,23 @@ def test_the_page_shows_the_recorded_code():
     )
 
 
+def test_nothing_of_section_4_is_typed_in_again():
+    source = cells()
+    assert "temperature, p = settings[chosen]" in source["settings"]
+    assert "save_writer(folder, model, alphabet, temperature=temperature, p=p)" in source["use"]
+    assert "temperature=temperature, p=p" in source["use-check"]
+
+
+@given(st.text("ab" + ex.UNKNOWN, min_size=1, max_size=80).filter(lambda text: set(text) != {ex.UNKNOWN}))
+def test_the_prompt_has_known_characters_alone(text):
+    line = re.search(r"^prompt = .*$", cells()["use"], re.MULTILINE)[0]
+    names = {"decode": lambda rows: rows, "test": text, "UNKNOWN": ex.UNKNOWN}
+    exec(line, names)
+    assert names["prompt"]
+    assert names["prompt"] in text
+    assert ex.UNKNOWN not in names["prompt"]
+
+
 TEXT = "".join(f"Zeile {n}: {'Übermut tut selten gut. ' * (n % 5 + 1)}\n" for n in range(150))
 
 
@@ -222,7 +239,7 @@ TEXT = "".join(f"Zeile {n}: {'Übermut tut selten gut. ' * (n % 5 + 1)}\n" for n
 @pytest.mark.slow
 def test_the_recipe_runs_as_it_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("my_text.txt").write_text(TEXT, encoding="utf-8")
+    Path("my_text.txt").write_text(TEXT, encoding="utf-8-sig")
     code = re.search(r"```python\n(.*?)```", cells()["recipe"], re.DOTALL)[1]
     assert "epochs=30" in code
     names = {}
@@ -230,6 +247,12 @@ def test_the_recipe_runs_as_it_stands(tmp_path, monkeypatch):
     written = names["write"]("Zeile 3: Ü", length=5)
     assert written.startswith("Zeile 3: Ü")
     assert len(written) == 15
+    assert "\ufeff" not in "".join(names["pieces"])
+    assert names["write"]("U\N{COMBINING DIAERESIS}", length=1).startswith("Ü")
+    with pytest.raises(ValueError, match="unknown characters: \\['Ω'\\]"):
+        names["write"]("Ω")
+    with pytest.raises(ValueError, match="is empty"):
+        names["write"]("")
     assert Path("writer.keras").exists()
     assert Path("writer.json").exists()
 
@@ -242,6 +265,7 @@ def test_a_saved_writer_writes_the_same_in_a_fresh_process(tmp_path):
     source = cells()
     setup = re.sub(r"^(rng = .*|import matplotlib.*)$", "", source["setup"], flags=re.MULTILINE)
     exec(setup + "\n" + source["writer"], names)
+    tmp_path /= "a folder/that is new"
     names["save_writer"](tmp_path, ex.build(len(alphabet), 8, 0.01, 10), alphabet, temperature=0.8, p=0.9)
     write = names["load_writer"](tmp_path)
     with pytest.raises(ValueError, match="'Ω'"):
