@@ -35,7 +35,9 @@ BLAS = (
     ("variables", "threads"), [({}, "1"), ({"OMP_NUM_THREADS": ""}, "1"), ({"OMP_NUM_THREADS": "2"}, "2")]
 )
 def test_a_lesson_runs_on_one_thread_unless_its_reader_chose(variables, threads, tmp_path):
-    assert run(BLAS, tmp_path, **variables) in ([threads], [])  # [] where NumPy has a BLAS that cannot be asked
+    found = run(BLAS, tmp_path, **variables)
+    # Accelerate, NumPy's BLAS on new Macs, cannot be asked.
+    assert found == [threads] or (found == [] and sys.platform == "darwin")
 
 
 def test_keras_is_the_one_of_the_course_whatever_the_account_says(tmp_path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from numbers import Integral
 
 import numpy as np
 
 from course_lib.teaching.exercise import Exercise, bank
-from course_lib.teaching.running import Review, array_of_shape, listed
+from course_lib.teaching.running import Review, array_of_shape, function_from, listed
 
 
 def _correlations(cells, label):
@@ -331,17 +332,9 @@ def _depth_first(one, other):
     return "same"
 
 
-def _empty_string_left_out(one, other):
-    seen, queue = {(0, 0)}, [((0, 0), [])]
-    for (a, b), string in queue:
-        if string and one[1][a] != other[1][b]:
-            return string
-        for symbol in (0, 1):
-            pair = (int(one[0][a][symbol]), int(other[0][b][symbol]))
-            if pair not in seen:
-                seen.add(pair)
-                queue.append((pair, [*string, symbol]))
-    return "same"
+_empty_string_left_out = function_from(
+    inspect.getsource(shortest_difference).replace("if one[1][a]", "if string and one[1][a]")
+)
 
 
 def _counts_ones(modulus, accept):
