@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -125,7 +127,14 @@ def draw_automaton(ax, following, accepts, colors):
     colors : list
         One for each state.
     """
-    angles = 0.75 * np.pi - 2 * np.pi * np.arange(len(accepts)) / len(accepts)
+    states = range(len(accepts))
+
+    def diagonals(order):
+        apart = [(order[a] - order[b]) % len(order) for a in states for b in following[a]]
+        return sum(steps not in (0, 1, len(order) - 1) for steps in apart)
+
+    order = min(((0, *others) for others in permutations(states[1:])), key=diagonals)  # few arrows cross
+    angles = 0.75 * np.pi - 2 * np.pi * np.array(order) / len(order)
     places, radius = np.column_stack([np.cos(angles), np.sin(angles)]), 0.24
     for state, place in enumerate(places):
         ax.add_patch(plt.Circle(place, radius, facecolor=colors[state], edgecolor=plotting.FOREGROUND, zorder=3))
@@ -147,7 +156,7 @@ def draw_automaton(ax, following, accepts, colors):
                 place + way * radius / length + 0.05 * side,
                 arrowprops={"arrowstyle": "-|>", "connectionstyle": "arc3,rad=-0.15", "color": plotting.FOREGROUND},
             )
-            crosses = len(accepts) > 3 and (target - state) % len(accepts) not in (1, len(accepts) - 1)
+            crosses = (order[target] - order[state]) % len(order) not in (1, len(order) - 1)
             along = 0.3 if crosses else 0.5  # where two diagonals cross, a label near the tail shows whose it is
             ax.text(*(place + along * way + 0.2 * side), str(symbol), ha="center", va="center", fontsize=12)
     start = places[0] * (1 + radius)
