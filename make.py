@@ -481,7 +481,10 @@ def unused(folder, stem):
     return path
 
 
-def update_copies(lessons, copies, fresh=()):
+ANEW = "`make lab FRESH={0}` or `python make.py lab --fresh {0}`"
+
+
+def update_copies(lessons, copies, fresh=(), anew=ANEW):
     """Give the reader a working copy of every lesson, and never overwrite what the reader wrote.
 
     A copy whose cells nobody edited follows the course. An edited one stays, and so does one whose history is not
@@ -493,6 +496,8 @@ def update_copies(lessons, copies, fresh=()):
         The course's folder and the reader's.
     fresh : sequence of str
         Beginnings of file names, such as "04": these copies are made anew, the old ones put aside.
+    anew : str
+        What the reader does to have a copy made anew; {0} stands for the lesson's number.
 
     Returns
     -------
@@ -529,8 +534,8 @@ def update_copies(lessons, copies, fresh=()):
             if b"\n<<<<<<< " in mine and b"\n>>>>>>> " in mine:
                 why = "a merge left its conflict marks in it"
             messages.append(
-                f"{name}: your copy cannot be opened, {why}. `make lab FRESH={name[:2]}` or `python make.py lab "
-                f"--fresh {name[:2]}` makes it anew and puts this one aside."
+                f"{name}: your copy cannot be opened, {why}. To have it made anew, this one put aside: "
+                f"{anew.format(name[:2])}."
             )
             continue
         if mine is None:
@@ -544,10 +549,8 @@ def update_copies(lessons, copies, fresh=()):
         elif edited:
             if made_from.get("file") != origin["file"]:
                 messages.append(
-                    "{0}: the course has a newer version; yours has your changes and stays as it is. For the new one "
-                    "(yours is put aside, not lost): `make lab FRESH={1}` or `python make.py lab --fresh {1}`.".format(
-                        name, name[:2]
-                    )
+                    f"{name}: the course has a newer version; yours has your changes and stays as it is. For the new "
+                    f"one (yours is put aside, not lost): {anew.format(name[:2])}."
                 )
             continue  # keep what is known of its origin: the next newer version must not overwrite it either
         elif made_from.get("file") != origin["file"] and mine != lesson:
@@ -793,7 +796,7 @@ def lock(arguments):
         if install_uv():
             raise SystemExit("uv, which solves for all platforms, could not be installed; the reason stands above.")
     solve = ["pip", "compile", "--quiet", "--universal", "--python-version", min(PYTHONS), "--fork-strategy", "fewest"]
-    files = ["--group", "dev", "pyproject.toml", "--output-file", LOCK.name]
+    files = ["--group", "dev", "--group", "classroom", "pyproject.toml", "--output-file", LOCK.name]
     code = uv([*solve, *files, *arguments], UV_CUSTOM_COMPILE_COMMAND="make lock")
     if code == 0:
         say("{}: {} packages.".format(LOCK.name, len(names_in(LOCK.read_text(encoding="utf-8")))))
@@ -812,9 +815,15 @@ def site(arguments):
     return code
 
 
+def classroom(arguments):
+    """start a server on which a class works in its browsers: see classroom/README.md; --try to look at it"""
+    ensure_environment(may_be_old=True)
+    return become([python_of(VENV), "-m", "classroom.start", *arguments], env=variables())
+
+
 COMMANDS = {
     command.__name__: command
-    for command in (lab, copies, test, run, reproduce, bench, refresh, reviewed, steady, lock, site)
+    for command in (lab, copies, test, run, reproduce, bench, refresh, reviewed, steady, lock, site, classroom)
 }
 
 

@@ -44,6 +44,7 @@ def setup(seed: int) -> np.random.Generator:
     use_one_thread()
     explain_interrupts()
     plotting.use_style()
+    show_notice()
     return np.random.default_rng(seed)
 
 
@@ -56,6 +57,14 @@ def use_one_thread() -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(1, user_api="blas")
+
+
+def show_notice() -> None:
+    """Print what a classroom's server has to tell its learner: why a kernel was ended, for ten minutes."""
+    path = os.environ.get("COURSE_NOTICE")
+    if path and os.path.isfile(path):
+        with open(path, encoding="utf-8") as file:
+            print(file.read().strip())
 
 
 def explain_interrupts() -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import html
 import inspect
+import os
 import re
 import sys
 from collections import Counter
@@ -188,7 +189,9 @@ def bank(exercises: Sequence[Exercise]) -> tuple[Callable[..., None], Callable[.
         if exercise := find(number):
             word, parts = _review(exercise, attempt)
             if word != "NOT ATTEMPTED YET":
-                parts.append(_once(progress.record(exercise.number, attempted=True, passed=word == "PASSED")))
+                passed = word == "PASSED"
+                trouble = progress.record(exercise.number, attempted=True, passed=passed, wrong=int(not passed))
+                parts.append(_once(trouble))
             _display(word, f"Exercise {exercise.number}", parts)
 
     def hint(number: str | None = None) -> None:
@@ -330,8 +333,9 @@ def progress_report() -> str:
             mark = "[x]" if record["passed"] else "[~]" if record["attempted"] else "[ ]"
             notes = [f"{record['hints']} of {len(exercise.hints)} hints"] if record["hints"] else []
             notes += ["solution seen"] if record["solution_seen"] else []
-            notes += [record["date"]] if record["date"] else []
+            notes += [record["date"][:10]] if record["date"] else []  # the day
             lines.append(f"  {mark} {exercise.number} {exercise.title}" + (f" ({', '.join(notes)})" if notes else ""))
     lines.append("[x] passed   [~] tried, not passed yet   [ ] not tried")
-    lines.append("Kept in a file on this computer only; nothing is sent anywhere.")
+    seen = "Your instructor sees this list." if os.environ.get("COURSE_CLASSROOM") else "Nothing is sent anywhere."
+    lines.append(f"Kept in a file on this computer only. {seen}")
     return "\n".join(lines)

@@ -1,8 +1,9 @@
 """The reader's progress: one small JSON file on the reader's own computer, sent nowhere.
 
 The file is ``progress.json`` in :func:`~course_lib.user_files.user_folder`. It says of each exercise whether it was
-attempted and passed, how many hints were read, whether the solution was seen, and the day. Trouble with the file never
-stops a lesson: every function returns a sentence about it instead, to be shown once.
+attempted and passed, how many answers were wrong and how many hints were read before that, whether the solution was
+seen, and when it was last worked on. In a classroom (``classroom/``) the instructor sees these; learners are told so.
+Trouble with the file never stops a lesson: every function returns a sentence about it instead, to be shown once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from course_lib.user_files import user_folder
 
-EMPTY = {"attempted": False, "passed": False, "hints": 0, "solution_seen": False, "date": ""}
+EMPTY = {"attempted": False, "passed": False, "wrong": 0, "hints": 0, "solution_seen": False, "date": ""}
 LOCK_TIMEOUT = 10.0  # seconds to wait for another kernel; writing takes milliseconds
 
 
@@ -37,15 +38,47 @@ def read() -> tuple[dict[str, dict], str]:
     except (OSError, RuntimeError) as error:  # RuntimeError: this account has no home
         return {}, f"Your progress could not be read ({type(error).__name__}: {error})."
     try:
-        return {number: _record(found) for number, found in json.loads(text).items()}, ""
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        return parse(text), ""
+    except ValueError:
         return {}, _set_aside(path)
 
 
+def parse(text: str) -> dict[str, dict]:
+    """Read the content of a progress file.
+
+    Parameters
+    ----------
+    text : str
+        The file's content.
+
+    Returns
+    -------
+    dict of str to dict
+        Exercise number -> record with the keys of ``EMPTY``; what the text does not say is as in ``EMPTY``.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    try:
+        return {number: _record(found) for number, found in json.loads(text).items()}
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"Expected the records of exercises, got {text[:40]!r}.") from error
+
+
 def record(
-    number: str, *, attempted: bool = False, passed: bool = False, hints: int = 0, solution_seen: bool = False
+    number: str,
+    *,
+    attempted: bool = False,
+    passed: bool = False,
+    wrong: int = 0,
+    hints: int = 0,
+    solution_seen: bool = False,
 ) -> str:
     """Add to what is known of one exercise; nothing is ever taken back.
+
+    What is asked for after passing is curiosity: further wrong answers, hints and a look at the solution do not count.
 
     Parameters
     ----------
@@ -53,6 +86,8 @@ def record(
         As in "4.2".
     attempted, passed : bool, optional
         What has happened now.
+    wrong : int, optional
+        How many wrong answers to add.
     hints : int, optional
         How many of the hints have been read.
     solution_seen : bool, optional
@@ -78,9 +113,10 @@ def record(
             records[number] = {
                 "attempted": old["attempted"] or attempted,
                 "passed": old["passed"] or passed,
-                "hints": max(old["hints"], hints),
-                "solution_seen": old["solution_seen"] or solution_seen,
-                "date": datetime.date.today().isoformat(),
+                "wrong": old["wrong"] + (0 if old["passed"] else wrong),
+                "hints": old["hints"] if old["passed"] else max(old["hints"], hints),
+                "solution_seen": old["solution_seen"] or (solution_seen and not old["passed"]),
+                "date": datetime.datetime.now().isoformat(timespec="seconds"),
             }
             # A whole new file takes the place of the old one, so that a crash in between cannot leave half a file.
             new = folder / "progress.new"

@@ -349,5 +349,5 @@ def test_commands():
     assert "doctor" in shown.stdout
     unknown = ask("docter", "now")
     assert unknown.returncode == 2
-    assert "Expected `doctor` or `progress`, got 'docter now'." in unknown.stderr
+    assert "Expected `doctor`, `progress` or `checkpoint 06 3`, got 'docter now'." in unknown.stderr
     assert unknown.stdout == ""
