@@ -1,4 +1,4 @@
-"""A learner as a program: signs up, starts the server, opens a kernel and runs cells. For the tests and the load test."""
+"""A learner as a program: signs up, starts the server, opens a kernel, runs cells. For tests and the load test."""
 
 from __future__ import annotations
 

@@ -24,9 +24,7 @@ c.JupyterHub.template_vars = {
 
 # A hub that stops, or is killed, takes neither the proxy nor the learners' servers with it.
 c.JupyterHub.cleanup_servers = here.trial
-c.JupyterHub.last_activity_interval = (
-    30  # so often it tells the proxy who is where, should the proxy have been restarted
-)
+c.JupyterHub.last_activity_interval = 30  # so often the hub tells a proxy that was restarted who is where
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{here.proxy_port}"
 c.ConfigurableHTTPProxy.auth_token = here.proxy_token

@@ -12,9 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LINKED = ("README.md", "datasets", "docs", "notebooks")
-ANEW = (
-    "rename or delete your copy in the list of files, then *File, Hub Control Panel, Stop My Server*, and start again"
-)
+ANEW = "rename or delete your copy in the list of files, then File, Hub Control Panel, Stop My Server, and start again"
 NEWS = "what_is_new.txt"
 
 

@@ -25,8 +25,8 @@ HERE = Path(__file__).resolve().parent
 FOLDER = "/var/lib/recurrent-course-classroom"
 LEARNERS = ("ada", "ben", "chi")  # of a trial
 NO_NODE = (
-    "The classroom's proxy needs Node.js 18 or later and npm: `sudo apt install nodejs npm` on Debian and Ubuntu, `brew "
-    "install node` on macOS, else nodejs.org. Then run the same command again."
+    "The classroom's proxy needs Node.js 18 or later and npm: `sudo apt install nodejs npm` on Debian and Ubuntu, "
+    "`brew install node` on macOS, else nodejs.org. Then run the same command again."
 )
 
 
@@ -150,8 +150,9 @@ def start_proxy(here: settings.Settings, program: str) -> None:
         with socket.create_server((here.listen, here.port)):
             pass
     except OSError as error:
+        why = os.strerror(error.errno)
         raise SystemExit(
-            f"The classroom cannot listen on {here.listen}, port {here.port}: {error.strerror}. Another port: --port 8001."
+            f"The classroom cannot listen on {here.listen}, port {here.port}: {why}. Another: --port 8001."
         ) from error
     command = ["node", program, "--ip", here.listen, "--port", str(here.port), "--api-ip", "127.0.0.1"]
     command += ["--api-port", str(here.proxy_port), "--log-level", "warn"]

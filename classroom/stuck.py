@@ -1,8 +1,8 @@
 """Who is stuck: the instructor's page, a service of the hub that nobody else can open.
 
-It reads each learner's record of exercises (:mod:`course_lib.teaching.progress`), which the learner's own check writes.
-What a learner can write is read with care: a regular file of the learner's account, not too large, and of it nothing but
-numbers of exercises that the course has.
+It reads each learner's record of exercises (:mod:`course_lib.teaching.progress`), which the learner's own check
+writes. What a learner can write is read with care: a regular file of the learner's account, not too large, and of it
+nothing but numbers of exercises that the course has.
 """
 
 from __future__ import annotations

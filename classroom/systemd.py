@@ -8,7 +8,7 @@ from classroom.room import account, ensure_account
 
 
 class SystemdAccountSpawner(SystemdSpawner):
-    """A server for each learner, run by a system account of the learner's own, within ``mem_limit`` and ``cpu_limit``."""
+    """A server for each learner, run by an account of the learner's own, within ``mem_limit`` and ``cpu_limit``."""
 
     def _expand_user_vars(self, string):
         return string.format(USERNAME=account(self.user.name), USERID=self.user.id)
