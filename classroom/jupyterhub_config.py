@@ -59,9 +59,10 @@ c.Spawner.environment = {
     "JUPYTER_PREFER_ENV_PATH": "1",
     "PYTHONUTF8": "1",
 }
-c.Spawner.start_timeout = 120
-c.Spawner.http_timeout = 120
-c.JupyterHub.concurrent_spawn_limit = 8
+# A class comes in all at once: everybody waits a little longer, and nobody is sent away.
+c.JupyterHub.concurrent_spawn_limit = 0
+c.Spawner.start_timeout = 300
+c.Spawner.http_timeout = 300
 
 # A service ends with the hub that started it, however that ended; a new hub starts it anew.
 with_hub = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []

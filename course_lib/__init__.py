@@ -42,7 +42,7 @@ def setup(seed: int) -> np.random.Generator:
     from course_lib import plotting
 
     use_one_thread()
-    explain_interrupts()
+    watch_cells()
     plotting.use_style()
     show_notice()
     return np.random.default_rng(seed)
@@ -67,19 +67,10 @@ def show_notice() -> None:
             print(file.read().strip())
 
 
-def explain_interrupts() -> None:
-    """Have a notebook answer its stop button with a sentence in place of a traceback."""
+def watch_cells() -> None:
+    """Have a notebook show how far a cell's training is, and answer its stop button with a sentence."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:
+        from course_lib.teaching import watch
 
-        def answer(shell, kind, error, trace, tb_offset=None):
-            print(INTERRUPTED)
-            return []
-
-        shell.set_custom_exc((KeyboardInterrupt,), answer)
-
-
-INTERRUPTED = (
-    "Stopped. A model that was made in a cell above keeps what it has learned; what this cell was to make is not "
-    "there. Run the cell again to train in full, or the next one to go on."
-)
+        watch.install(shell)

@@ -87,10 +87,15 @@ class Size(NamedTuple):
     seconds: float
 
     @property
+    def exact_minutes(self) -> float:
+        """Time to read and run."""
+        reading = self.words / WORDS_A_MINUTE + self.lines / LINES_A_MINUTE
+        return reading + self.guesses + self.figures + self.seconds / 60
+
+    @property
     def minutes(self) -> int:
         """Time to read and run, rounded up to a multiple of 5."""
-        reading = self.words / WORDS_A_MINUTE + self.lines / LINES_A_MINUTE
-        return 5 * math.ceil((reading + self.guesses + self.figures + self.seconds / 60) / 5)
+        return 5 * math.ceil(self.exact_minutes / 5)
 
 
 def size(cells, lesson: Lesson) -> Size:

@@ -354,7 +354,8 @@ def run(names) -> int:
     Returns
     -------
     int
-        1 if a lesson failed, a paper's result is not held or the whole took longer than its budget, else 0.
+        1 if a lesson failed or a paper's result is not held, else 0. Time is reported and never a failure: this
+        machine may be busy, or slow.
     """
     from course_lib.teaching import experiment as results
 
@@ -391,7 +392,7 @@ def run(names) -> int:
         print(f"    criterion  {row['criterion']}: {spoken[row['holds']]}")
         for problem in row["problems"]:
             print(f"    but        {problem}")
-    return int(failed > 0 or over or any(row["holds"] is False for row in board))
+    return int(failed > 0 or any(row["holds"] is False for row in board))
 
 
 def steady(names) -> int:

@@ -36,7 +36,14 @@ def contents() -> str:
     return "\n\n".join(trees)
 
 
-BLOCKS = {"README.md": table, "docs/index.md": contents}
+def sheets() -> str:
+    """Return the instructor's run-sheets."""
+    import run_sheets  # here: it needs lessons, which needs this module
+
+    return run_sheets.run_sheets()
+
+
+BLOCKS = {"README.md": table, "docs/index.md": contents, "docs/run_sheets.md": sheets}
 MARKED = re.compile(r"(<!-- map: `make refresh` writes it -->\n).*?(\n<!-- end of the map -->)", re.DOTALL)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -9,8 +10,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-import course_lib
 from course_lib import THREADS
+from course_lib.teaching import watch
 
 
 def run(code, tmp_path, **variables):
@@ -92,6 +93,43 @@ def test_the_stop_button_is_answered_with_a_sentence(tmp_path):
     )
     NotebookClient(book, timeout=60, allow_errors=True, kernel_name="python3").execute(cwd=str(tmp_path))
     shown = "".join(str(output.get("text", output.get("traceback"))) for output in book.cells[1].outputs)
-    assert course_lib.INTERRUPTED in shown
+    assert watch.STOPPED.format("") in shown
     assert "Traceback" not in shown
     assert book.cells[2].outputs[0].text == "[0, 0, 1, 2, 3]\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there a process cannot interrupt itself alone")
+def test_a_cell_that_trains_says_how_far_it_is_and_keeps_what_was_learned(tmp_path, monkeypatch):
+    for name in ("COURSE_STATIC", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    make = (
+        "import course_lib, os, signal, time; rng = course_lib.setup(0)\n"
+        "from course_lib.layers import Dense; from course_lib.losses import MeanSquaredError\n"
+        "from course_lib.model import Model; from course_lib.optimizers import SGD\n"
+        "model = Model([Dense(2, 1, rng=rng)], MeanSquaredError())\n"
+        "x, y = rng.normal(size=(8, 2)), rng.normal(size=(8, 1))"
+    )
+    train = (
+        "for step in range(1, 100):\n    model.train_on_batch(x, y, optimizer=SGD(0.1)); time.sleep(0.25)\n"
+        "    if step == 1: first = model.weights[0].copy()\n    if step == 9: os.kill(os.getpid(), signal.SIGINT)"
+    )
+    quiet = (
+        "history = model.fit(x, y, optimizer=SGD(0.1), epochs=3, rng=rng, progress=False)\n"
+        "print((first != model.weights[0]).all())"
+    )
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (make, train, quiet)])
+    seen = []
+
+    class Client(NotebookClient):
+        def process_message(self, message, cell, index):
+            seen.append((index, message["msg_type"], message["content"].get("data", {}).get("text/plain")))
+            return super().process_message(message, cell, index)
+
+    Client(book, timeout=60, allow_errors=True, kernel_name="python3").execute(cwd=str(tmp_path))
+    lines = [text for index, kind, text in seen if index == 1 and kind in ("display_data", "update_display_data")]
+    assert re.fullmatch(r"\d updates, loss [\d.e+-]+, 1 s", lines[0])
+    assert re.fullmatch(r"\d updates, loss [\d.e+-]+, 2 s", lines[1])
+    assert lines[-1] == ""  # nothing of it stays in the saved lesson
+    shown = "".join(str(output.get("text", "")) for output in book.cells[1].outputs)
+    assert watch.STOPPED.format(" after 9 updates") in shown
+    assert [output.get("text") for output in book.cells[2].outputs] == ["True\n"]  # fit shows no second line
