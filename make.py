@@ -279,6 +279,13 @@ def find_uv():
     return shutil.which("uv") or shutil.which("uv", path=str(folder_of_programs(VENV)))
 
 
+def keep_wheelhouse_whole():
+    """Have pip take a folder with a space in its name, such as a USB stick's, for one and not for two."""
+    chosen = os.environ.get("PIP_FIND_LINKS", "")
+    if " " in chosen and Path(chosen).is_dir():
+        os.environ["PIP_FIND_LINKS"] = Path(chosen).resolve().as_uri()
+
+
 def uv_variables(pip_settings):
     """Translate pip's settings into uv's, so that both look for packages in the same places.
 
@@ -382,6 +389,7 @@ def ensure_environment(may_be_old=False):
     SystemExit
         If there is no suitable Python or the packages cannot be installed.
     """
+    keep_wheelhouse_whole()
     command, version = choose_python(candidates())
     wanted = wanted_stamp(version)
 
@@ -423,6 +431,28 @@ def try_lock(file):
     return True
 
 
+LONGEST = 200  # characters of the longest path in .venv, below the course's folder: a header of TensorFlow's
+
+
+def too_deep(root, system=os.name):
+    """Say in a sentence that Windows' limit on paths may end the installation; "" where it cannot.
+
+    Parameters
+    ----------
+    root : str
+        The course's folder.
+    system : str
+        As ``os.name`` has it.
+    """
+    if system != "nt" or len(root) + LONGEST < 260:
+        return ""
+    return (
+        f"If this ends with 'No such file or directory': the course's folder is {len(root)} characters deep, and "
+        f"Windows allows 259 for a whole path unless it was told otherwise. Move the course to a short one, such as "
+        f"C:\\course."
+    )
+
+
 def bring_about(found, todo, reason, command, version, wanted, may_be_old):
     """Do to .venv what `what_to_do` said."""
     if todo == "nothing":
@@ -441,6 +471,8 @@ def bring_about(found, todo, reason, command, version, wanted, may_be_old):
         say(f"Building the environment in .venv with Python {version}: {reason}.")
         names = names_in(LOCK.read_text(encoding="utf-8"))
         say(f"{len(names)} packages, about a minute with a fast connection; only this once.")
+        if note := too_deep(str(ROOT)):
+            say(note)
         if VENV.exists() and any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists():
             raise SystemExit(f"{VENV} is not a virtual environment. Move it away, then run this again.")
         if call([*command, "-m", "venv", "--clear", str(VENV)]):
@@ -816,7 +848,7 @@ def site(arguments):
 
 
 def classroom(arguments):
-    """start a server on which a class works in its browsers: see classroom/README.md; --try to look at it"""
+    """start a server on which a class works in its browsers: see docs/classroom.md; --try to look at it"""
     ensure_environment(may_be_old=True)
     return become([python_of(VENV), "-m", "classroom.start", *arguments], env=variables())
 

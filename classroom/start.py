@@ -279,7 +279,7 @@ def greeting(here: settings.Settings) -> list[str]:
         lines.append("                         processors are not limited")
     if here.listen not in ("127.0.0.1", "localhost"):
         lines.append(
-            "Passwords travel unencrypted unless a proxy with TLS stands in front: classroom/README.md says how."
+            "Passwords travel unencrypted unless a proxy with TLS stands in front: docs/classroom.md says how."
         )
     lines.append(f"What the hub says        {here.path('hub.log')}")
     if here.trial:

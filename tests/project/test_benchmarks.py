@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import _children
 import _sides
+import busy
 import learning
 import speed
 from _sides import Case
@@ -326,3 +327,27 @@ def test_the_description_of_the_machine_is_complete(child):
     assert about["libraries"] == [child.versions]
     assert _children.described(about).startswith(about["processor"])
     assert set(about) == set(ABOUT)
+
+
+# --- beside a busy program -------------------------------------------------------------------------------------------
+def test_each_lesson_is_paired_with_itself_beside_a_busy_program():
+    import psutil
+
+    def run(lesson, variables):
+        working = [child for child in psutil.Process().children() if "while True: pass" in child.cmdline()]
+        return (2.0 if variables else 1.0) * (3.0 if working else 1.0)
+
+    rows = busy.measure(["a", "b"], 2, run)
+    assert [(row["lesson"], row["threads"]) for row in rows] == [
+        (lesson, choice) for lesson in "ab" for choice in ("one thread", "all threads")
+    ]
+    assert [(row["quiet"], row["busy"], row["ratio"]) for row in rows[:2]] == [(1.0, 3.0, 3.0), (2.0, 6.0, 3.0)]
+    line = next(line for line in busy.page(ABOUT, rows).splitlines() if line.startswith("| a "))
+    assert [cell.strip() for cell in line.split("|")[1:-1]] == ["a", "one thread", "1.0", "3.0", "3.00"]
+    assert not [child for child in psutil.Process().children() if "while True: pass" in child.cmdline()]
+
+
+def test_a_lesson_that_fails_is_no_measurement(tmp_path, monkeypatch):
+    monkeypatch.setattr(busy, "ROOT", tmp_path)
+    with pytest.raises(RuntimeError, match="99_none failed"):
+        busy.seconds("99_none", {})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import lessons
@@ -758,6 +760,58 @@ def test_settings_of_pip_reach_uv():
     }
     assert make.uv_variables("")["UV_INDEX_STRATEGY"] == "unsafe-best-match"
     assert make.uv_variables(r":env:.find-links='D:\\new wheels'")["UV_FIND_LINKS"] == r"D:\new,wheels"
+
+
+@pytest.mark.parametrize(("system", "depth", "said"), [("nt", 59, False), ("nt", 60, True), ("posix", 200, False)])
+def test_windows_limit_on_paths_is_said_before_it_strikes(system, depth, said):
+    note = make.too_deep("x" * depth, system)
+    assert (f"{depth} characters deep" in note) is said
+    assert bool(note) is said
+
+
+def test_the_longest_path_in_the_environment_is_as_long_as_we_say():
+    root = Path(sys.prefix)
+    files = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
+    assert max(len(str(path.relative_to(root.parent))) for path in files) < make.LONGEST
+
+
+def test_a_wheelhouse_on_a_stick_whose_name_has_a_space(tmp_path, monkeypatch):
+    stick = tmp_path / "my USB stick"
+    stick.mkdir()
+    (stick / "tiny-1.0-py3-none-any.whl").write_bytes(a_wheel())
+    monkeypatch.setenv("PIP_FIND_LINKS", str(stick))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    make.keep_wheelhouse_whole()
+    assert " " not in os.environ["PIP_FIND_LINKS"]
+    for folder, command in (
+        ("pip", [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]),
+        ("uv", [make.find_uv(), "pip", "install", "--quiet", "--no-deps", "--python", sys.executable]),
+    ):
+        settings = subprocess.run(
+            [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
+        ).stdout
+        env = {**os.environ, **make.uv_variables(settings)}
+        subprocess.run([*command, "--target", str(tmp_path / folder), "tiny"], env=env, check=True, timeout=120)
+        assert (tmp_path / folder / "tiny.py").read_text(encoding="utf-8") == "small = True\n"
+
+
+def a_wheel():
+    """The smallest package there is."""
+    content = io.BytesIO()
+    about = "tiny-1.0.dist-info"
+    with zipfile.ZipFile(content, "w") as wheel:
+        wheel.writestr("tiny.py", "small = True\n")
+        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("value", ["", "/wheels /more", "https://one.example"])
+def test_other_places_of_packages_stay_as_they_were_said(value, monkeypatch):
+    monkeypatch.setenv("PIP_FIND_LINKS", value)
+    make.keep_wheelhouse_whole()
+    assert os.environ["PIP_FIND_LINKS"] == value
 
 
 @pytest.mark.parametrize(
