@@ -471,7 +471,8 @@ def bring_about(found, todo, reason, command, version, wanted, may_be_old):
         say(f"Building the environment in .venv with Python {version}: {reason}.")
         names = names_in(LOCK.read_text(encoding="utf-8"))
         say(f"{len(names)} packages, about a minute with a fast connection; only this once.")
-        if note := too_deep(str(ROOT)):
+        note = too_deep(str(ROOT))
+        if note:
             say(note)
         if VENV.exists() and any(VENV.iterdir()) and not (VENV / "pyvenv.cfg").exists():
             raise SystemExit(f"{VENV} is not a virtual environment. Move it away, then run this again.")
