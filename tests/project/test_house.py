@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import lessons
+import nbformat
 import pytest
 import yaml
 from hypothesis import given
@@ -908,3 +909,31 @@ def test_what_failed_is_named_in_words():
     assert conftest.failed_tiers([]) == []
     folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
     assert set(conftest.TIERS) == folders | {"notebooks"}
+
+
+@pytest.mark.skipif(not (ROOT / ".venv" / "bin" / "jupytext").exists(), reason="another environment than .venv")
+def test_a_lessons_changes_are_shown_as_documented_with_nothing_activated(tmp_path):
+    attributes = (ROOT / ".gitattributes").read_text(encoding="utf-8")
+    name, value = re.search(r'git config (\S+) "(.+?)"', attributes).groups()
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / ".gitattributes").write_text(attributes, encoding="utf-8")
+    lesson = tmp_path / "lesson.ipynb"
+
+    def git(*arguments):
+        env = {**os.environ, "PATH": os.defpath, "GIT_CONFIG_GLOBAL": os.devnull}
+        done = subprocess.run(
+            ["git", *arguments], cwd=tmp_path, env=env, capture_output=True, encoding="utf-8", check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("a = 1", id="one")])
+    nbformat.write(book, lesson)
+    git("init", "--quiet")
+    git("config", name, value)
+    git("add", "lesson.ipynb", ".gitattributes")
+    book.cells[0].source = "a = 2"
+    nbformat.write(book, lesson)
+    shown = git("diff", "lesson.ipynb")
+    assert "-a = 1\n+a = 2\n" in shown
+    assert "cell_type" not in shown
