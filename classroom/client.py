@@ -87,6 +87,10 @@ class Learner:
             raise Failed(f"{self.name} got no kernel: {answer.status_code} {answer.text[:200]}")
         return Kernel(self, answer.json()["kernel"]["id"])
 
+    def again(self, number: str) -> Kernel:
+        """Return a kernel that was started before, by its number."""
+        return Kernel(self, number)
+
 
 class Kernel:
     """A learner's kernel, spoken to as JupyterLab does: ``with learner.kernel() as kernel``.

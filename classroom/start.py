@@ -131,10 +131,18 @@ def running(here: settings.Settings, name: str) -> psutil.Process | None:
     try:
         pid, begun = here.path(name).read_text(encoding="utf-8").split()
         process = psutil.Process(int(pid))
-        alive = process.create_time() == float(begun) and process.status() != psutil.STATUS_ZOMBIE
+        same = process.create_time() == float(begun)
     except (OSError, ValueError, psutil.Error):
         return None
-    return process if alive else None
+    return process if same and lives(process) else None
+
+
+def lives(process: psutil.Process) -> bool:
+    """Say whether a process still runs; one that has ended and that nobody has asked about does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def note(here: settings.Settings, name: str, pid: int) -> None:
@@ -213,28 +221,33 @@ def has_password(here: settings.Settings, name: str) -> bool:
         return name.encode() in passwords
 
 
-def end(process: subprocess.Popen | psutil.Process) -> None:
-    """End a process: with a request, and after half a minute without one."""
-    with contextlib.suppress(psutil.Error):
-        process.terminate()
-        try:
-            process.wait(30)
-        except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+def end(processes: list[psutil.Process]) -> None:
+    """End processes: with a request, and after half a minute without one."""
+    until = time.monotonic() + 30
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    while processes and time.monotonic() < until:
+        processes = [process for process in processes if lives(process)]
+        time.sleep(0.1)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
             process.kill()
 
 
 def stop(here: settings.Settings) -> None:
     """End the hub, the proxy and every program of the learners."""
-    for name in ("hub.pid", "proxy.pid"):
-        if process := running(here, name):
-            end(process)
-    processes = [psutil.Process(program.pid) for program in watchdog.running(here.trial)]
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.terminate()
-    for process in psutil.wait_procs(processes, timeout=10)[1]:
-        with contextlib.suppress(psutil.Error):
-            process.kill()
+    for name in ("start.pid", "hub.pid", "proxy.pid"):  # the first would start the others again
+        if (process := running(here, name)) and process.pid != os.getpid():
+            end([process])
+    for only_servers in (True, False, False):  # a server would start its kernels again
+        programs = watchdog.running(here.trial)
+        processes = []
+        for program in programs:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if program.server or not only_servers:
+                    processes.append(psutil.Process(program.pid))
+        end(processes)
     say("The classroom is closed: the hub, the proxy and all learners' servers have ended. Everybody's files stay.")
 
 
@@ -311,11 +324,12 @@ def main(arguments: list[str]) -> int:
         say("Learners: " + ", ".join(f"{learner} (password i-am-{learner})" for learner in LEARNERS))
     for number in (signal.SIGINT, signal.SIGTERM):  # and what is started from here on minds them too
         signal.signal(number, signal.default_int_handler)
+    note(here, "start.pid", os.getpid())
     try:
         keep_open(here, program)
     except KeyboardInterrupt:
         if hub := running(here, "hub.pid"):
-            end(hub)
+            end([hub])
         if here.trial:
             stop(here)
             if not chosen.folder:

@@ -173,6 +173,26 @@ def is_live() -> bool:
     return hasattr(get_ipython(), "kernel")
 
 
+def what_it_reads(typed: str, read: str, why: str) -> str:
+    """Say what a panel takes of a text, where that is not all of it.
+
+    Parameters
+    ----------
+    typed : str
+        As the reader typed it.
+    read : str
+        What is used.
+    why : str
+        What is left out, such as "letters a to z only".
+
+    Returns
+    -------
+    str
+        A sentence; empty where nothing but capitals and spaces around was left out.
+    """
+    return "" if typed.strip().lower() == read else f"It reads “{read}”: {why}."
+
+
 def message(text: str) -> Figure:
     """Draw a sentence, as the answer to something typed that cannot be drawn.
 

@@ -532,6 +532,23 @@ class TestTheRoom:
 
 
 @SERVED
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.getuid() != 0 or not shutil.which("unshare"),
+    reason="needs Linux, root and unshare: a world in which accounts can be made and vanish again",
+)
+def test_with_accounts_learners_cannot_read_each_others_files_and_outlive_the_hub():
+    able = subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True)
+    if able.returncode:
+        pytest.skip("this container allows no mounts of its own")
+    script = settings.ROOT / "tests" / "accounts_room.py"
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", sys.executable, str(script)]
+    done = subprocess.run(command, cwd=settings.ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "The room held." in done.stdout
+
+
+@SERVED
 @pytest.mark.usefixtures("ada", "instructor")
 class TestThePageInABrowser:
     pytestmark = NEEDED

@@ -1,5 +1,6 @@
 """Panels: the framework does what it says, and every lesson's panel keeps to it. A new lesson is tested by existing."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 
@@ -186,3 +187,26 @@ def test_a_message_is_legible():
     plotting.use_style()
     check_legible(panels.message("No word to say."))
     plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("lesson", "typed", "said"),
+    [
+        ("lesson_03_vanilla_rnn", ("Größe 12", 3, 0.14), "It reads “gre”: the first 12 letters a to z."),
+        ("lesson_03_vanilla_rnn", ("abcdefghijklmn", 3, 0.14), "It reads “abcdefghijkl”"),
+        ("lesson_03_vanilla_rnn", (" Word ", 3, 0.14), ""),
+        ("lesson_09_generation", ("str!", 1, 1), "It reads “str”: letters a to z only."),
+        ("lesson_09_generation", ("STR", 1, 1), ""),
+        ("lesson_11_attention", ("two words",), "It reads “two”: one word at a time"),
+        ("lesson_11_attention", ("word",), ""),
+    ],
+)
+def test_a_panel_that_takes_a_part_of_the_text_says_so(lesson, typed, said):
+    panels = importlib.import_module(f"course_lib.lessons.{lesson}.panels")
+    draw = panels._draw_panel if lesson.startswith("lesson_03") else panels._draw_live
+    fig, alt = draw(*typed)
+    shown = " ".join(text.get_text() for text in fig.findobj(plt.Text))
+    plt.close(fig)
+    for place in (shown, alt):
+        assert ("It reads" in place) is bool(said)
+        assert said in place

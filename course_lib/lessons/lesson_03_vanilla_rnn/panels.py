@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from course_lib import plotting
 from course_lib.recurrent import RNN, unroll
 from course_lib.sequences import Vocabulary, one_hot
-from course_lib.teaching.panel import Slider, TextBox, panel
+from course_lib.teaching.panel import Slider, TextBox, panel, what_it_reads
 
 _UNITS, _MOST = 50, 12
 _LETTERS = Vocabulary(ascii_lowercase)
@@ -116,10 +116,12 @@ def _draw_panel(text, step, scale):
         ha="center",
         color=plotting.MUTED,
     )
+    cut = what_it_reads(text, word, f"the first {_MOST} letters a to z")
+    fig.text(place.x0, 0.05 / 4.5, cut, fontsize=11, color=plotting.MUTED)
     return fig, (
         f"A recurrent network of {_UNITS} units, unrolled over the letters of {word}, after step {step}; "
         f"below it the states as colours, a row for each unit and a column for each step, and their "
-        f"histogram. {said}"
+        f"histogram. {said} {cut}".strip()
     )
 
 

@@ -11,7 +11,7 @@ from course_lib import datasets, plotting
 from course_lib.generation import apply_temperature, keep_top_p, ngram_step, nucleus
 from course_lib.ngrams import NGram
 from course_lib.sequences import Vocabulary
-from course_lib.teaching.panel import Slider, TextBox, panel
+from course_lib.teaching.panel import Slider, TextBox, panel, what_it_reads
 
 LETTERS = Vocabulary(".abcdefghijklmnopqrstuvwxyz")
 _N = 5  # letters in a run of the table
@@ -82,7 +82,7 @@ def _draw_row(bars, words_ax, text, temperature, p):
         color=plotting.FOREGROUND,
         linewidth=1.1,
     )
-    bars.set_xticks(places, ["end", *LETTERS.symbols[1:]], fontsize=8)
+    bars.set_xticks(places, ["end", *LETTERS.symbols[1:]], fontsize=9.5)
     bars.tick_params(axis="x", length=0, pad=1)
     bars.get_xticklabels()[0].set_rotation(90)
     bars.set(ylim=(0, max(after.max(), before.max()) * 1.08), xlim=(-0.7, 26.7))
@@ -117,7 +117,10 @@ def _alt(text, said):
 
 def _draw_live(text, temperature, p):
     fig, axes = _figure(1, 2.9)
-    return fig, _alt(text, _draw_row(*axes[0], text, temperature, p))
+    said = _draw_row(*axes[0], text, temperature, p)
+    if cut := what_it_reads(text, _beginning(text)[0], "letters a to z only"):
+        axes[0, 0].set_xlabel(f"{axes[0, 0].get_xlabel()}\n{cut}")
+    return fig, f"{_alt(text, said)} {cut}".strip()
 
 
 SETTINGS = ((1, 1), (0.3, 1), (2, 1), (2, 0.8))  # of the static picture: temperature, top-p

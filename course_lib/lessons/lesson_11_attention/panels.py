@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 from course_lib.lessons.lesson_11_attention import experiments
 from course_lib.lessons.lesson_11_attention.figures import draw_attention_map
 from course_lib.speaker import LONGEST, load_speaker, words_of
-from course_lib.teaching.panel import TextBox, message, panel
+from course_lib.teaching.panel import TextBox, message, panel, what_it_reads
 
 _MANY = 24  # rows of a map beyond which they are drawn narrower, with smaller names
 
@@ -69,7 +69,11 @@ def _draw_word(word, model=None):
 
 def _draw_live(word, model=None):
     try:
-        return _draw_word(words_of(word)[0], model)
+        first = words_of(word)[0]
+        fig, alt = _draw_word(first, model)
+        if cut := what_it_reads(word, first, "one word at a time, letters a to z"):
+            fig.axes[0].set_title(f"{first}\n{cut}", fontsize=10)
+        return fig, f"{alt} {cut}".strip()
     except ValueError as error:
         fig = message(f"No word to say. The network reads the letters a to z, up to {LONGEST} in a word.")
         return fig, f"No word to say. {error}"
