@@ -11,13 +11,16 @@ from urllib.parse import unquote
 
 import lessons
 import maps
+import nbformat
 import pytest
+import run_sheets
 import yaml
 from lesson_guard import CITATION, anchors
 from prose import LINK, without_code
 
 import course_lib
 from course_lib.lessons import PARTS, find, written
+from course_lib.teaching import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("datasets/*.md")])
@@ -273,3 +276,18 @@ def test_no_letter_and_no_term_stands_twice(part):
     )
     assert len(rows) > 10
     assert [row for row in rows if rows.count(row) > 1] == []
+
+
+@pytest.mark.parametrize("lesson", written(), ids=lambda lesson: lesson.number)
+def test_a_run_sheet_shares_out_the_lessons_minutes_and_names_every_exercise_once(lesson):
+    sheet = run_sheets.run_sheet(lesson)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in sheet.splitlines() if line[:1] == "|"][2:]
+    minutes = [int(row[1]) for row in rows if row[1]]
+    assert abs(sum(minutes) - lesson.minutes) <= len(minutes) / 2  # each is rounded
+    listed = [number for row in rows for number in row[2].split(", ") if number]
+    module = lesson.module("exercises")
+    assert listed == [exercise.number for exercise in (module.EXERCISES if module else [])]
+    if listed:
+        place = int(re.search(r"section (\d+) begins", sheet)[1])
+        notebook = nbformat.read(lessons.NOTEBOOKS / f"{lesson.stem}.ipynb", as_version=4)
+        checkpoint.solved_to(notebook, module.EXERCISES, place - 1)  # the checkpoint that it names can be made
