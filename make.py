@@ -637,7 +637,7 @@ def lab_command(python, lesson, port, root_user, browser):
     """Return the command that serves JupyterLab: this machine only, opened at one lesson."""
     command = [python, "-m", "jupyterlab", "--ip=localhost", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}"]  # from ROOT, so that ../docs opens
-    command += ["--LabApp.default_url=/lab/tree/" + quote(lesson), "--log-level=WARN"]
+    command += ["--LabApp.default_url=/lab/tree/" + quote(lesson), "--log-level=WARN", "--LabApp.log_level=WARN"]
     if root_user:
         command.append("--allow-root")
     if not browser:

@@ -49,6 +49,7 @@ def main(arguments: list[str]) -> None:
     course = Path.home() / "course"
     prepare(course)
     command = [sys.executable, "-m", "jupyterhub.singleuser", f"--ServerApp.root_dir={course}", "--log-level=WARN"]
+    command += ["--LabApp.log_level=WARN"]
     command += ["--ServerApp.default_url=/lab/tree/my_notebooks/00_start_here.ipynb"]
     command += ["--FileContentsManager.pre_save_hook=course_lib.teaching.originals.refuse"]
     if os.getuid() == 0:  # a trial in a container; a learner's account never is

@@ -8,9 +8,12 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 import tomllib
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -560,6 +563,32 @@ def test_lab_stays_on_this_machine_and_passes_allow_root_only_to_root():
     assert not any("token" in word for word in command)  # other users of the machine can read a command line
     command = make.lab_command("python", "my_notebooks", 8888, root_user=False, browser=True)
     assert not {"--allow-root", "--no-browser"} & set(command)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="there a server cannot be asked to end")
+def test_lab_says_its_address_and_nothing_else(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    root = not os.getuid()
+    command = make.lab_command(sys.executable, "README.md", port, root_user=root, browser=False)
+    said = tmp_path / "said"
+    with open(said, "w", encoding="utf-8") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env={**os.environ, **make.variables()})
+    try:
+        until = time.monotonic() + 60
+        while f"127.0.0.1:{port}" not in said.read_text(encoding="utf-8"):
+            assert process.poll() is None, said.read_text(encoding="utf-8")
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        time.sleep(1)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=10) as answer:
+            assert answer.status == 200
+    finally:
+        process.terminate()
+        process.wait(30)
+    shown = said.read_text(encoding="utf-8")
+    assert not re.findall(r"^\[[IWE] .*", shown.partition("To access the server")[0], flags=re.MULTILINE)
 
 
 def test_lab_prints_the_address_and_gives_the_same_token_to_the_server(desk, monkeypatch, capsys):
