@@ -71,6 +71,6 @@ def watch_cells() -> None:
     """Have a notebook show how far a cell's training is, and answer its stop button with a sentence."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is not None:
-        from course_lib.teaching import watch
+        from course_lib import watch
 
         watch.install(shell)

@@ -23,7 +23,7 @@ def run_sheet(lesson: Lesson) -> str:
     parts = sections(json.loads(path.read_text(encoding="utf-8"))["cells"])
     main = {title: cells for title, cells in parts.items() if not title.startswith(LAST_PART)}
     alone = {title: size(cells, lesson._replace(live_seconds=0)).exact_minutes for title, cells in main.items()}
-    lines = [f"### {lesson.number} {lesson.title}: {lesson.minutes} minutes", ""]
+    lines = [f"## {lesson.number} {lesson.title}: {lesson.minutes} minutes", ""]
     lines += ["| section | minutes | exercises |", "|---|---|---|"]
     for title, cells in parts.items():
         share = round(lesson.minutes * alone[title] / sum(alone.values())) if title in alone else ""

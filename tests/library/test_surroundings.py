@@ -10,8 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from course_lib import THREADS
-from course_lib.teaching import watch
+from course_lib import THREADS, watch
 
 
 def run(code, tmp_path, **variables):

@@ -239,7 +239,7 @@ def test_every_command_that_is_named_exists(paper):
 
 def test_the_readme_names_the_commands_of_the_package():
     named = set(re.findall(r"python3? -m course_lib ([a-z]+)", "".join(p.read_text(encoding="utf-8") for p in PAPERS)))
-    assert named == {"doctor", "progress"}
+    assert named == {"doctor", "progress", "checkpoint"}
 
 
 # --- licences and citation -----------------------------------------------------------------------------------------

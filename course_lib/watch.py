@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
+from typing import Any
 
 from course_lib.history import show_progress
 from course_lib.model import Model
@@ -30,24 +32,30 @@ class Watch:
         Seconds.
     """
 
-    def __init__(self, display, clock=time.monotonic):
+    def __init__(self, display: Callable, clock: Callable[[], float] = time.monotonic) -> None:
         self.display, self.clock = display, clock
         self.begin()
 
-    def begin(self, *_) -> None:
+    def begin(self) -> None:
         """Forget the cell before."""
         self.updates, self.handle, self.begun = 0, None, self.clock()
         self.shown = self.begun
 
     def count(self, loss: float) -> None:
-        """Count an update, and say so if the last line is old enough."""
+        """Count an update, and say so if the last line is old enough.
+
+        Parameters
+        ----------
+        loss : float
+            Shown beside the number.
+        """
         self.updates += 1
         now = self.clock()
         if now - self.shown >= EVERY:
             self.shown = now
             self._show(f"{self.updates} updates, loss {loss:.3g}, {now - self.begun:.0f} s")
 
-    def end(self, *_) -> None:
+    def end(self) -> None:
         """Take the line away."""
         if self.handle is not None:
             self._show("")
@@ -61,7 +69,7 @@ class Watch:
             self.handle.update(content, raw=True)
 
 
-def install(shell) -> Watch:
+def install(shell: Any) -> Watch:
     """Watch the cells of a notebook's shell, and answer its stop button with a sentence in place of a traceback.
 
     Parameters
@@ -78,8 +86,8 @@ def install(shell) -> Watch:
 
     if (watch := getattr(shell, "course_watch", None)) is None:
         shell.course_watch = watch = Watch(display)
-        shell.events.register("pre_run_cell", watch.begin)
-        shell.events.register("post_run_cell", watch.end)
+        shell.events.register("pre_run_cell", lambda info: watch.begin())
+        shell.events.register("post_run_cell", lambda result: watch.end())
 
         def answer(shell, kind, error, trace, tb_offset=None):
             print(STOPPED.format(f" after {watch.updates} updates" if watch.updates else ""))
