@@ -148,7 +148,7 @@ def load_table(
     lines, rows = _where(header, lines, rows, where or {})
     names = _names(header, rows, date, columns)
     dates = _dates([row[header.index(date)] for row in rows], lines, date_format)
-    _one_series(header, rows, lines, dates, date)
+    _one_series(header, rows, lines, dates, date, (decimal, thousands))
     kept, left_out, numbers = [], [], []
     for name in names:
         cells = [row[header.index(name)] for row in rows]
@@ -330,7 +330,7 @@ def _where(header, lines, rows, where):
     return lines, rows
 
 
-def _one_series(header, rows, lines, dates, date):
+def _one_series(header, rows, lines, dates, date, marks):
     """Refuse several series below each other, if a column of words tells them apart."""
     order = np.argsort(dates, kind="stable")
     twice = np.flatnonzero(np.diff(dates[order]).astype(np.int64) == 0)
@@ -338,7 +338,7 @@ def _one_series(header, rows, lines, dates, date):
         return
     for place, name in enumerate(header):
         words = [row[place] for row in rows]
-        if name in ("", date) or any(map(_NUMBER.fullmatch, words)):
+        if name in ("", date) or any(_is_number(word, marks) for word in words):
             continue
         kinds = list(dict.fromkeys(words))
         if len(kinds) <= len(rows) / 2 and len(set(zip(dates.tolist(), words, strict=True))) == len(rows):
@@ -348,6 +348,11 @@ def _one_series(header, rows, lines, dates, date):
                 f"The column {name!r} tells {len(kinds)} series apart: {', '.join(map(repr, kinds[:3]))}"
                 f"{', ...' * (len(kinds) > 3)}. Choose one with where={{{name!r}: {kinds[0]!r}}}."
             )
+
+
+def _is_number(cell, marks):
+    """Say whether a cell is a number, or would be with other marks than these."""
+    return bool(_NUMBER.fullmatch(_plain(cell, *marks)) or re.fullmatch(r"[+-]?\d[\d.,]*", cell))
 
 
 def _short(moment):
@@ -389,9 +394,15 @@ def _dates(cells, lines, date_format):
                 moment = datetime.fromisoformat(f"{text}-01" if re.fullmatch(r"\d{4}-\d\d", text) else text)
         except ValueError:
             wanted = f"of the form {date_format!r}" if date_format else "such as 2012-01-31"
+            if not re.search(r"\d", cell):
+                raise ValueError(
+                    f"Expected a date {wanted} in line {line}, but got {cell!r}. If that line holds units, a sum or a "
+                    "remark, delete it from the file."
+                ) from None
             raise ValueError(
                 f"Expected a date {wanted} in line {line}, but got {cell!r}. Say how your dates are written: "
-                'date_format="%d.%m.%Y" for 31.01.2012, "%m/%d/%Y" for 01/31/2012, "%Y" for 2012.'
+                'date_format="%d.%m.%Y" for 31.01.2012, "%d.%m.%y" for 31.01.12, "%d.%m.%Y %H:%M" for '
+                '31.01.2012 13:00, "%m/%d/%Y" for 01/31/2012, "%Y" for 2012.'
             ) from None
         found.append(moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment)
     return np.array(found, dtype="datetime64[s]")
@@ -401,10 +412,9 @@ def _numbers(cells, lines, name, marks, missing, *, required):
     """Return a column of numbers, or None if none of its cells is one and the column was not asked for by name."""
     plain = [_plain(cell, *marks) for cell in cells]
     if not required and not any(map(_NUMBER.fullmatch, plain)):
-        if any(re.fullmatch(r"[+-]?\d[\d.,]*", cell) for cell in cells):
-            required = True  # commas or separators of thousands from top to bottom
-        else:
+        if not any(_is_number(cell, marks) for cell in cells):
             return None
+        required = True  # commas or separators of thousands from top to bottom
     column = []
     for text, cell, line in zip(plain, cells, lines, strict=True):
         if cell.lower() in MISSING or cell in missing:

@@ -256,6 +256,24 @@ def test_the_recipe_runs_as_it_stands(tmp_path, monkeypatch):
     assert Path("writer.keras").exists()
     assert Path("writer.json").exists()
 
+    # and the next day, in a program that has the imports, `write` and the lines that load
+    told = cells()["recipe"].partition("In a new program")[2].partition("\n")[0]
+    loading = "\n".join(re.findall(r"`([a-z]+ = .*?)`", told))
+    assert loading.count("\n") == 2
+    again = [code.splitlines()[0], loading, "def write" + code.partition("def write")[2]]
+    again += ["np.random.seed(5)", 'print(ascii(write("Zeile", length=20)))']
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(again)], capture_output=True, text=True, encoding="utf-8", check=True
+    )
+    np.random.seed(5)
+    assert done.stdout.strip() == ascii(names["write"]("Zeile", length=20))
+
+
+def test_a_part_that_does_not_fill_a_row_is_no_number_and_no_crash():
+    names = {"alphabet_of": ex.alphabet_of, "np": np}
+    exec(cells()["splits"].partition("with_copies")[0], names)
+    assert np.isnan(names["claimed"](["a" * 20_000, "b" * 438, "c" * 2_453]))
+
 
 @SAVING
 @pytest.mark.slow

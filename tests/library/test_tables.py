@@ -257,3 +257,25 @@ def test_a_hole_gets_the_last_value_before_it_and_nothing_later(cells):
     for date, (value,) in zip(filled.dates, filled.values, strict=True):
         before = [cell for cell in cells[: int(date.astype(int)) + 1] if cell is not None]
         assert value == before[-1]
+
+
+def test_an_hour_that_comes_twice_is_the_clocks_doing_and_not_another_series(write):
+    hours, degrees = (0, 1, 2, 2, 3, 4, 5, 6), ("-0,7", "0,6", "-0,7", "0,6", "1,2", "0,6", "1,2", "-0,7")
+    rows = [f"29.10.2023 {hour:02}:00;{x}" for hour, x in zip(hours, degrees, strict=True)]
+    how = dict(date="Zeit", delimiter=";", decimal=",", date_format="%d.%m.%Y %H:%M", at_least=3)
+    with pytest.raises(ValueError, match="2023-10-29T02:00") as error:
+        load_table(write(["Zeit;Temperatur", *rows]), **how)
+    assert "series apart" not in str(error.value)
+    assert "Clocks go back" in str(error.value)
+    words = [row.replace("-0,7", "Nord").replace("0,6", "Süd").replace("1,2", "West") for row in rows]
+    with pytest.raises(ValueError, match="'Temperatur' tells 3 series apart"):
+        load_table(write(["Zeit;Temperatur", *words]), **how)
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [("Summe", "delete it from the file"), ("1.2.12 13:00", '"%d.%m.%Y %H:%M" for 31.01.2012 13:00')]
+)
+def test_a_line_of_units_or_a_sum_is_told_from_a_date_of_another_form(write, cell, words):
+    with pytest.raises(ValueError, match="Expected a date such as") as error:
+        load_table(write(["date,x", "2012-01-01,1", f"{cell},2"]), at_least=1)
+    assert words in str(error.value)

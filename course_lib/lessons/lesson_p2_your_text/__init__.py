@@ -2,7 +2,7 @@
 
 title = "project: your text"
 question = "Can it write like my text?"
-minutes = 50  # to read and run
+minutes = 55  # to read and run
 part = "your own data"
 form = 2
 live_seconds = 45  # of the last `make run`
