@@ -186,6 +186,14 @@ def shown():
     return names
 
 
+@pytest.mark.parametrize(("time", "features"), [(None, 8), (6, 7)])
+def test_positions_refuse_a_free_length_and_odd_features(shown, time, features):
+    with pytest.raises(ValueError, match=f"fixed length and even features: {time}, {features}"):
+        shown["positional_encoding"](time, features)
+    with pytest.raises(ValueError, match=f"fixed length and even features: {time}, {features}"):
+        shown["AddPositions"]()(keras.Input((time, features)))
+
+
 @pytest.mark.parametrize("way", ["nothing", "mask_zero", "attention_mask"])
 @pytest.mark.filterwarnings("ignore:Layer 'add_positions")
 def test_only_an_explicit_mask_hides_padding(shown, way):
@@ -242,6 +250,19 @@ def test_12_2s_layers_are_what_they_are_said_to_be():
             changed[:, t + 1] += rng.normal(size=3)
             moved |= not np.allclose(layer(changed)[:, : t + 1], layer(x)[:, : t + 1])
         assert moved == truth
+
+
+@pytest.mark.parametrize("change", [0.01, 1, -3])
+def test_12_2s_normalisation_leaves_no_rounding_errors(change):
+    (layer,) = (layer for layer, _, what in ex.LAYERS if what == ex.NORMALISED)
+    x = np.random.default_rng(122).normal(size=(2, 7, 3))
+    changed = x.copy()
+    changed[:, 4:] += change
+    np.testing.assert_array_equal(layer(changed)[:, :4], layer(x)[:, :4])
+
+
+def test_12_2_refuses_the_lessons_nudge(answer):
+    assert "is what a normalisation takes away" in answer(ex.check, "12.2", ex._nudges_and_takes_any_difference)
 
 
 @pytest.mark.parametrize("allowed", [True, np.tri(7, dtype=bool)])

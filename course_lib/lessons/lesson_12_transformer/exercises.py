@@ -148,6 +148,15 @@ def _adds_the_same_everywhere(layer, x):
     return False
 
 
+def _nudges_and_takes_any_difference(layer, x):
+    for s in range(1, x.shape[1]):
+        nudged = x.copy()
+        nudged[:, s] += 0.01
+        if (np.abs(layer(nudged)[:, :s] - layer(x)[:, :s]) > 0).any():
+            return True
+    return False
+
+
 def _one_cut_in_the_middle(layer, x):
     changed, middle = x.copy(), x.shape[1] // 2
     changed[:, middle:] = 0
@@ -210,6 +219,7 @@ def _takes_one_feature(x):
 def _normalises_and_looks(x):
     n = x - x.mean(axis=-1, keepdims=True)
     n = n / np.sqrt((n**2).mean(axis=-1, keepdims=True) + 1e-5)
+    n = n.round(9)  # so that no test passes on a rounding error
     return x + _look(n, np.ones((7, 7), bool))
 
 
@@ -380,6 +390,7 @@ standard deviation), as the block of section 3 does.
         (_last_input_only, "misses attention in which step 3 alone peeks"),
         (_past_instead, "A false alarm"),
         (_one_cut_in_the_middle, "misses attention in which step 1 alone peeks"),
+        (_nudges_and_takes_any_difference, "is what a normalisation takes away"),
         (_adds_the_same_everywhere, "is what a normalisation takes away"),
         (_first_feature_only, "Change all features of a step"),
         (_adds_to_x_itself, "You changed `x` itself"),
@@ -587,7 +598,7 @@ A self-attention layer reads $T$ steps of $d$ = `features` numbers. Its four mat
 the output at the end, are each $d \times d$, and each is applied at every step. Besides, there are the scores, the
 product of each query with each key, and the answers, the sums of weighted values. Count multiplications only (heads
 do not change the number; there is no mask; leave the softmax out). At which length $T$ do scores and answers together
-cost as much as the four matrices?
+cost as much as the four matrices? (This compares two parts of one layer; $T = d$ above compared two layers.)
 """,
     hints=(
         "One matrix, one step: d·d multiplications. One query with one key: d.",
