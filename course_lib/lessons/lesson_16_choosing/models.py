@@ -1,4 +1,4 @@
-"""Lesson 16's models: seven kinds of network and two controls, each with about as many weights as the others."""
+"""Lesson 16's models: seven kinds of network, each with about as many weights as the others."""
 
 from __future__ import annotations
 
@@ -300,78 +300,3 @@ def build(kind: str, task: Task, rng: np.random.Generator) -> Model:
     if kind not in KINDS:
         raise ValueError(f"A model is one of {', '.join(KINDS)}, but got {kind!r}.")
     return _assemble(kind, task, units_for(kind, task), rng)
-
-
-class WithSines(Layer):
-    """Appends the Transformer's sines and cosines to each step; they are counted anew from the middle.
-
-    Parameters
-    ----------
-    size : int
-        How many numbers are appended, even.
-    """
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def forward(self, x: ArrayLike, training: bool = False) -> np.ndarray:
-        """Append them.
-
-        Parameters
-        ----------
-        x : (batch, 2 n, features) array
-            The sequences.
-        training : bool
-            Makes no difference.
-
-        Returns
-        -------
-        (batch, 2 n, features + size) array
-        """
-        x = np.asarray(x)
-        self._cache = x.shape
-        positions = positional_encoding(x.shape[1] // 2, self.size).astype(x.dtype)
-        positions = np.concatenate([positions, positions])
-        return np.concatenate([x, np.broadcast_to(positions, (len(x), *positions.shape))], axis=-1)
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        """Backpropagate: the sines are constants.
-
-        Parameters
-        ----------
-        dy : (batch, 2 n, features + size) array
-            ∂L/∂output.
-
-        Returns
-        -------
-        (batch, 2 n, features) array
-            ∂L/∂x.
-        """
-        return dy[..., : self._need_forward()[-1]]
-
-
-CONTROLS = {"Transformer, positions go on": "Transformer", "GRU, same sines": "GRU"}  # and the kind that they vary
-
-
-def build_control(name: str, task: Task, rng: np.random.Generator) -> Model:
-    """Make a control for copying: a kind from which the positions were taken, or to which they were given.
-
-    Parameters
-    ----------
-    name : str
-        A key of ``CONTROLS``.
-    task : Task
-        With answers in the second half.
-    rng : numpy.random.Generator
-        Draws the weights.
-
-    Returns
-    -------
-    Model
-        A Transformer whose positions are not counted anew, or a GRU that gets positions which are.
-    """
-    if CONTROLS[name] == "GRU":
-        gru = build("GRU", task._replace(features=task.features + 16), rng)
-        return Model([WithSines(16), *gru.layers], gru.loss)
-    layer = CausalTransformer(task.features, 16, hidden=units_for("Transformer", task), rng=rng)
-    return Model([layer, SecondHalf(), Dense(16, task.outputs, rng=rng)], SoftmaxCrossEntropy())
