@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from results_checks import criterion_can_fail, lesson_shows, measured_at_toy_size
 
 from course_lib import plotting
+from course_lib.attention import positional_encoding
 from course_lib.gradients import check_gradients
 from course_lib.lessons import find
 from course_lib.lessons.lesson_16_choosing import exercises as ex
@@ -93,6 +94,35 @@ def test_positions_restart_in_the_middle():
             w[...] = 0
     out = layer.forward(same)
     np.testing.assert_allclose(out[:, :3], out[:, 3:], atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_the_sines_are_those_of_the_transformer_and_the_same_in_both_halves(n):
+    x = np.random.default_rng(0).normal(size=(2, 2 * n, 3))
+    assert experiments.inputs_of("Transformer, positions go on", x) is x
+    out = experiments.inputs_of("GRU, same sines", x)
+    np.testing.assert_array_equal(out[..., :3], x)
+    np.testing.assert_allclose(out[0, :n, 3:], positional_encoding(n, 16))
+    np.testing.assert_array_equal(out[0, :n, 3:], out[1, n:, 3:])
+
+
+@pytest.mark.parametrize("name", experiments.CONTROLS)
+def test_every_control_has_about_as_many_weights_and_answers_in_the_second_half(name):
+    rng = np.random.default_rng(0)
+    model = experiments.build_control(name, rng)
+    assert model.count_params() == pytest.approx(models.WEIGHTS, rel=0.07)
+    x, y = experiments.copying(3, 6, rng)
+    assert model.predict(experiments.inputs_of(name, x)).shape == (*y.shape, 8)
+
+
+def test_only_the_restart_tells_the_control_from_the_transformer():
+    task = experiments.TASKS["copying"]
+    control = experiments.build_control("Transformer, positions go on", np.random.default_rng(0))
+    kind = models.build("Transformer", task, np.random.default_rng(0))
+    x, _ = experiments.copying(3, 6, np.random.default_rng(1))
+    assert np.abs(control.predict(x) - kind.predict(x)).max() > 1e-3
+    control.layers[0].restart = True
+    np.testing.assert_array_equal(control.predict(x), kind.predict(x))
 
 
 @given(seeds, st.integers(1, 5))
@@ -201,6 +231,50 @@ def test_each_measurement_at_toy_size(key, monkeypatch):
     measured_at_toy_size(key, monkeypatch, train={"part": 0.006})
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["choosing-control-rates", "choosing-controls", "choosing-far"])
+def test_each_control_at_toy_size(key, monkeypatch):
+    monkeypatch.setitem(experiments.SECONDS, "copying", 0.02)
+    monkeypatch.setattr(experiments, "FAR", (40, 60))
+    measured_at_toy_size(key, monkeypatch, train={"part": 0.006})
+
+
+def test_a_control_has_as_many_updates_as_the_kind_that_it_varies(monkeypatch):
+    rates = []
+
+    def note(self, *batch, optimizer, clip_norm):
+        rates.append(optimizer.learning_rate)
+        optimizer.iterations += 1
+
+    monkeypatch.setattr(Model, "train_on_batch", note)
+    experiments.train_control("GRU, same sines", 0.01, np.random.default_rng(0))
+    by_control = rates[:]
+    rates.clear()
+    experiments.train("GRU", "copying", 0.01, np.random.default_rng(0))
+    assert by_control == rates
+
+
+def test_a_perfect_model_is_right_and_its_answers_stay_apart(monkeypatch):
+    monkeypatch.setattr(experiments, "FAR", (40, 60))
+    found = experiments.far_on_parity(Perfect("parity"), np.random.default_rng(0))
+    assert found == {"right": [1, 1], "distance": [2, 2], "spread": [0, 0]}
+
+
+def test_the_rates_of_the_controls_are_the_recorded_best_and_none_is_at_the_edge():
+    rows = experiment.recorded("choosing-control-rates").rows
+    assert experiments.best_control_rates(rows) == experiments.CONTROL_RATE
+    assert set(experiments.CONTROL_RATE.values()) < set(experiments.RATES[1:-1])
+    seeds_of = {key: experiment.find(key).seeds for key in ("choosing-rates", "choosing-control-rates")}
+    assert len(set(seeds_of.values())) == 1
+
+
+def test_far_and_table_are_the_same_models():
+    far, table = experiment.recorded("choosing-far"), experiment.recorded("choosing-parity")
+    for kind in ("LSTM", "GRU", "linear ±"):
+        near = table.column(f"{kind} right")[:, experiments.PLACES.index(200)]
+        assert np.abs(far.column(f"{kind} right")[:, experiments.FAR.index(200)] - near).max() < 0.03
+
+
 def test_the_rates_of_the_table_are_the_recorded_best():
     rows = experiment.recorded("choosing-rates").rows
     assert experiments.best_rates(rows) == experiments.RATE
@@ -244,7 +318,7 @@ def test_a_smaller_grid_has_other_winners():
 
 
 def test_the_rates_are_chosen_on_seeds_that_no_table_uses():
-    used = {seed for r in experiments.REPRODUCTIONS if r.key != "choosing-rates" for seed in r.seeds}
+    used = {seed for r in experiments.REPRODUCTIONS if r.seeds != range(100, 102) for seed in r.seeds}
     assert used.isdisjoint(experiment.find("choosing-rates").seeds)
 
 
@@ -285,6 +359,9 @@ HALF, ALL = [0.5] * len(experiments.PLACES), [1.0] * len(experiments.PLACES)
         *(("choosing-parity", {f"{kind} right": ALL}) for kind in ("tanh", "Conv1D", "Transformer", "minGRU")),
         ("choosing-copying", {"Transformer": 0.2}),
         *(("choosing-copying", {kind: 0.5}) for kind in KINDS if kind != "Transformer"),
+        *(("choosing-controls", {name: wrong}) for name in experiments.CONTROLS for wrong in (0.5, 0.95)),
+        ("choosing-control-rates", {"GRU, same sines": [0.9, 0.9, 0.9, 0.9, 0.9, 0.0]}),
+        *(("choosing-far", {f"{kind} right": [0.9] * 10}) for kind in ("LSTM", "GRU", "linear ±")),
         ("choosing-scans", {"1 4096 16 chunked": 0.9}),
         ("choosing-scans", {"8 16384 64 doubling": 1.1}),
         ("choosing-scans", {"step minGRU, loop": 0.9}),
@@ -337,6 +414,15 @@ def test_the_recipe_runs():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 16, 2)).astype("float32")
     found = names["compare"](x, x[:, -1, :1], seconds=0.05, weights=300, rates=(0.01,))
+    model = names["make"]("attention", 8, 16, 2, 1)
+    [table] = [layer for layer in model.layers if layer.name.startswith("embedding")]
+    assert any(table.embeddings is weights for weights in model.trainable_variables)
+    without = sum(layer.count_params() for layer in model.layers if layer is not table)
+    assert model.count_params() == without + 16 * 8
+    before = table.embeddings.numpy()
+    model.compile(optimizer="adam", loss="mse")
+    model.fit(x, x[:, -1, :1], epochs=1, verbose=0)
+    assert np.abs(table.embeddings.numpy() - before).max() > 1e-4
     assert list(found) == ["GRU", "LSTM", "Conv1D", "attention", "as the last step"]
     assert found.pop("as the last step") == 0
     assert all(0 < error < 10 for error in found.values())

@@ -153,6 +153,10 @@ def _decays(x):
     return 0.9 ** np.asarray(x) * np.exp(2j * np.pi * np.asarray(x) / 3)
 
 
+def _rounded_factor(x):
+    return np.where(np.asarray(x) == 1, -0.5 + 0.866j, 1)
+
+
 def _other_way(x):
     return np.exp(-2j * np.pi * np.asarray(x) / 3)
 
@@ -188,9 +192,12 @@ def _check_turn(attempt):
                 return "At a 0 your factor is 0, and the count is forgotten. A 0 should leave the state as it is."
             return f"At a 0 the count should stay as it is, so the factor should be 1; yours is {zero[0]:.3g}."
         if not np.allclose(np.abs(one), 1):
+            size = abs(one[0])
+            ones = 10_000 if abs(size - 1) < 1e-3 else 100
+            rounded = " A number typed with three digits is not exact enough: compute it." if ones > 100 else ""
             return (
-                f"At a 1 your factor has the absolute value {abs(one[0]):.3g}. After 100 ones the state has "
-                f"{abs(one[0]) ** 100:.2g} of its length. Below 1 it fades, above 1 it explodes."
+                f"At a 1 your factor has the absolute value {size:.6g}, not 1. After {ones:,} ones the state has "
+                f"{size**ones:.2g} of its length. Below 1 it fades, above 1 it explodes.{rounded}"
             )
         if np.allclose(one, np.exp(-2j * np.pi / 3)):
             return "You turn the other way: after a single 1 the angle should be +120 degrees, and yours is −120."
@@ -234,6 +241,7 @@ state as it is, and the length of the state must stay 1. The check tries up to 2
         (_forgets_at_zero, "the count is forgotten"),
         (_real_part, "These factors are real numbers"),
         (_decays, "Below 1 it fades"),
+        (_rounded_factor, "the absolute value 0.999978, not 1"),
         (_other_way, "You turn the other way"),
         (_degrees, "Three ones should make one full turn"),
     ),
@@ -271,6 +279,10 @@ def _natural_logarithm(units, bits, symbols):
     return math.floor(units * bits / math.log(symbols))
 
 
+def _floating_states(units, bits, symbols):
+    return math.floor(math.log(2.0 ** (units * bits), symbols) + 1e-9)
+
+
 def _rounded_up(units, bits, symbols):
     return math.ceil(units * bits / math.log2(symbols) - 1e-12)
 
@@ -294,9 +306,18 @@ WRONG_LENGTHS = (
 )
 
 
+TOO_LARGE = (
+    "The number of states is too large for a floating-point number, which ends near 2^1024: 35 units of 32 bits have "
+    "2^1120. Use whole numbers, `2 ** (units * bits)`, which Python keeps exactly, or compare the logarithms."
+)
+
+
 def _check_longest_copy(attempt):
     cases = [(35, 32, 8), (10, 8, 27), (1, 1, 2), (3, 4, 4), (2, 16, 1000)]
-    got = [float(array_of_shape(attempt(*case), (), "a length, one number")) for case in cases]
+    try:
+        got = [float(array_of_shape(attempt(*case), (), "a length, one number")) for case in cases]
+    except OverflowError:
+        return TOO_LARGE
     wanted = [longest_copy(*case) for case in cases]
     if got == wanted:
         return None
@@ -337,7 +358,7 @@ it from copying 30 symbols?
     why="This bound is the theorem: beyond it no training helps. Below it the theorem says nothing, and a failure "
     "there is one of training. The GRU of the lesson has room for 373 symbols, and a third of 20 came out right.",
     check=_check_longest_copy,
-    misconceptions=WRONG_LENGTHS,
+    misconceptions=(*WRONG_LENGTHS, (_floating_states, TOO_LARGE)),
 )
 
 
@@ -436,6 +457,12 @@ def _first_that_trains(measure):
     return results, "not trained"
 
 
+def _each_length_apart(measure):
+    results = _measured(measure)
+    works = {n: any(_most(row) for key, row in results.items() if key[0] == n) for n in LENGTHS}
+    return results, "not trained" if not works[40] else "learned" if works[200] else "does not generalise"
+
+
 def _above_chance(measure):
     results = _measured(measure)
     return results, _judge(results, lambda row: np.median(row) > 0.55, _most)
@@ -473,6 +500,13 @@ WORLDS = (  # (settings that train, settings that generalise, exceptions {(lengt
         {(40, 20, 0.01): (0.99, 0.99, 0.5), (200, 20, 0.01): (0.97, 0.98, 0.5)},
         "learned",
         "a world in which two seeds of three learn",
+    ),
+    (
+        [(4, 0.03)],
+        [(20, 0.003)],
+        {},
+        "does not generalise",
+        "a world in which one setting works at 40 only and another one at 200 only",
     ),
     (
         [],
@@ -622,6 +656,7 @@ Once it passes, *Going further* has a real device to put in.
         (_long_decides, "The conclusion does not follow"),
         (_first_that_trains, "one such setting is enough"),
         (_above_chance, "The conclusion does not follow"),
+        (_each_length_apart, "one setting works at 40 only and another one at 200 only"),
     ),
 )
 

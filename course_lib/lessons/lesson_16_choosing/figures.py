@@ -16,12 +16,12 @@ GUIDE = (  # question, what to take, the row of the lesson's table that says so,
         "not a rival: a target",
         "10",
     ),
-    ("Is the answer another sequence,\nof another length?", "encoder-decoder\nwith attention", "copying", "10, 11"),
+    ("Is the answer another sequence,\nof another length?", "encoder-decoder\nwith attention", "no row", "10, 11"),
     ("Must it look up or copy\nwhat it has read?", "attention,\nTransformer", "copying", "11, 12"),
     ("Fixed windows, and what counts\nis local or has its place?", "Conv1D", "adding, order", "14"),
-    ("Must it count, or track a\nstate, at any length?", "GRU, LSTM, or a\nlinear one with ±", "parity", "03, 07, 16"),
+    ("Must it count, or track a\nstate, at any length?", "GRU, LSTM", "parity", "03, 07, 16"),
     ("Thousands of steps, and\na graphics card?", "linear recurrence\nwith a scan", "scans, order, letters", "16"),
-    ("One pass, a stream, a phone,\nor little data?", "GRU, then LSTM,\nfive rates each", "adding, parity", "06, 07"),
+    ("One pass, a stream, a phone,\nor little data?", "GRU, then LSTM", "no row", "06, 07"),
 )
 
 
