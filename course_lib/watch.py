@@ -1,12 +1,13 @@
 """How far a cell's training is, below the cell while it runs; and what the stop button answers.
 
 Only in a notebook that somebody has open. A lesson's loops are the reader's own, so what is watched is what they call:
-``model.train_on_batch``. ``model.fit`` has a bar of its own.
+``model.train_on_batch``, and ``fit`` of Keras. ``model.fit`` of the course has a bar of its own.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +54,7 @@ class Watch:
         now = self.clock()
         if now - self.shown >= EVERY:
             self.shown = now
-            self._show(f"{self.updates} updates, loss {loss:.3g}, {now - self.begun:.0f} s")
+            self._show(f"{self.updates} updates, loss {float(loss):.3g}, {now - self.begun:.0f} s")
 
     def end(self) -> None:
         """Take the line away."""
@@ -86,7 +87,7 @@ def install(shell: Any) -> Watch:
 
     if (watch := getattr(shell, "course_watch", None)) is None:
         shell.course_watch = watch = Watch(display)
-        shell.events.register("pre_run_cell", lambda info: watch.begin())
+        shell.events.register("pre_run_cell", lambda info: _begin(watch))
         shell.events.register("post_run_cell", lambda result: watch.end())
 
         def answer(shell, kind, error, trace, tb_offset=None):
@@ -97,6 +98,33 @@ def install(shell: Any) -> Watch:
         if show_progress():
             _wrap(watch)
     return watch
+
+
+def _begin(watch: Watch) -> None:
+    """Begin a cell; Keras is watched from the first cell on that finds it imported."""
+    watch.begin()
+    if "keras" in sys.modules and show_progress():
+        _wrap_keras(watch, sys.modules["keras"])
+
+
+def _wrap_keras(watch: Watch, keras: Any) -> None:
+    """Have ``fit`` of Keras count its batches, unless it has a bar of its own (``verbose=1``) or counts already."""
+    fit = getattr(keras.Model, "fit", None)  # not there while an import has failed half way
+    if fit is None or hasattr(fit, "counts_for_course"):
+        return
+
+    class Count(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            watch.count((logs or {}).get("loss", float("nan")))
+
+    @functools.wraps(fit)
+    def counted(self, *args, callbacks=None, **options):
+        if options.get("verbose") == 0 and isinstance(callbacks, list | tuple | None):
+            callbacks = [*(callbacks or ()), Count()]
+        return fit(self, *args, callbacks=callbacks, **options)
+
+    counted.counts_for_course = True
+    keras.Model.fit = counted
 
 
 def _wrap(watch: Watch) -> None:

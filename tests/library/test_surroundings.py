@@ -132,3 +132,31 @@ def test_a_cell_that_trains_says_how_far_it_is_and_keeps_what_was_learned(tmp_pa
     shown = "".join(str(output.get("text", "")) for output in book.cells[1].outputs)
     assert watch.STOPPED.format(" after 9 updates") in shown
     assert [output.get("text") for output in book.cells[2].outputs] == ["True\n"]  # fit shows no second line
+
+
+@pytest.mark.slow
+def test_a_cell_that_trains_with_keras_says_how_far_it_is(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
+    for name in ("COURSE_STATIC", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    cells = [
+        "import course_lib, time; rng = course_lib.setup(0); from course_lib.keras_models import keras",
+        "x = rng.normal(size=(64, 2)); model = keras.Sequential([keras.layers.Dense(1)]); "
+        "model.compile(loss='mse', optimizer='sgd')\n"
+        "class Slow(keras.callbacks.Callback):\n    def on_train_batch_end(self, batch, logs=None): time.sleep(0.3)\n"
+        "history = model.fit(x, x[:, :1], batch_size=8, epochs=1, verbose=0, callbacks=[Slow()])\n"
+        "print(len(history.history['loss']))",
+    ]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    seen = []
+
+    class Client(NotebookClient):
+        def process_message(self, message, cell, index):
+            seen.append((index, message["msg_type"], message["content"].get("data", {}).get("text/plain")))
+            return super().process_message(message, cell, index)
+
+    Client(book, timeout=120, kernel_name="python3").execute(cwd=str(tmp_path))
+    lines = [text for index, kind, text in seen if index == 1 and kind in ("display_data", "update_display_data")]
+    assert re.fullmatch(r"\d updates, loss [\d.e+-]+, \d s", lines[0])
+    assert lines[-1] == ""
+    assert book.cells[1].outputs[-1].text == "1\n"
