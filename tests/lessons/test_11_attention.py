@@ -1,5 +1,7 @@
 """Lesson 11: what is measured, the panel, and the answers of the exercises."""
 
+import contextlib
+import io
 import re
 
 import matplotlib.pyplot as plt
@@ -117,17 +119,32 @@ def recipe():
     """What a reader copies from "Use it": the functions of section 5 and the block below them, run on toy pairs."""
     notebook = nbformat.read(NOTEBOOKS / f"{LESSON}.ipynb", as_version=4)
     cells = {cell.id: cell.source for cell in notebook.cells}
-    names = {"np": np, "teacher_forcing": teacher_forcing}
-    names["sources"] = ["abc", "ca", "b", "abba"] * 10
+    names = {"sources": ["abc", "ca", "b", "abba"] * 10}  # what a reader has; all else is copied or imported
     names["targets"] = [source[::-1] + "d" for source in names["sources"]]
+    lines = cells["keras-model"].splitlines()
+    assert lines[0].endswith("import keras")
+    assert lines[1].startswith("L = ")
     model = "\n".join(
-        line for line in cells["keras-model"].splitlines() if line.startswith(("from", "L =", "def", " "))
+        [*lines[:2], *lines[lines.index("def keras_attention(source_symbols, target_symbols, units):") :]]
     )
     training = cells["keras-train"].partition("keras.utils")[0]
     (block,) = re.findall(r"```python\n(.*?)```", cells["use-it"], flags=re.DOTALL)
-    for number, source in enumerate((model, training, block.replace("epochs=20", "epochs=2, verbose=0"))):
-        exec(compile(source, f"recipe {number}", "exec"), names)
-    return names
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for number, source in enumerate((model, training, block.replace("epochs=20", "epochs=2, verbose=0"))):
+            exec(compile(source, f"recipe {number}", "exec"), names)
+    return names | {"printed": printed.getvalue()}
+
+
+def test_the_recipe_prints_its_first_answers_as_characters(recipe):
+    source = recipe["arrays"](recipe["pairs"])[0][:5]
+    characters, stop = sorted("abcd"), recipe["stop"]
+    answers = []
+    for row in recipe["decode"](recipe["model"], source, recipe["start"], 30).tolist():
+        kept = row[: row.index(stop)] if stop in row else row
+        answers.append("".join(characters[i] for i in kept if i != recipe["start"]))
+    assert recipe["printed"].splitlines() == answers
+    assert len(answers) == 5
 
 
 def test_the_recipe_trains_and_decodes(recipe):
